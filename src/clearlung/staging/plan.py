@@ -1,0 +1,146 @@
+"""`Plan`: the ordered operations, the function around each, and the proof of quality.
+
+This is what ``plan.json`` holds; its JSON schema is published in ``docs/plan.schema.json``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from clearlung import RESEARCH_NOTICE, __version__
+from clearlung.anatomy import Lobe, Side
+from clearlung.evidence import Evidence
+from clearlung.perfusion import Regimen
+from clearlung.staging.protocol import Protocol
+
+PLAN_FORMAT = "clearlung-plan/1"
+
+OperationSide = Literal["right", "left", "both"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlannedSpecimen(_Part):
+    """One piece of tissue to take out."""
+
+    id: int = Field(ge=1)
+    technique: str = Field(description="Name of a registered technique.")
+    lesions: tuple[int, ...] = Field(min_length=1, description="Ids of the lesions in it.")
+    side: Side
+    lobe: Lobe
+    volume_ml: float = Field(ge=0, description="Lung and tumor taken out, ml.")
+    margin_mm: float = Field(ge=0, description="Rim of lung planned around each lesion, mm.")
+    minutes: float = Field(ge=0)
+
+
+class Operation(_Part):
+    """One session in theatre."""
+
+    number: int = Field(ge=1)
+    side: OperationSide
+    approach: str = Field(description="How the chest is opened.")
+    week: int = Field(ge=0, description="Weeks after the first operation.")
+    minutes: float = Field(ge=0, description="Minutes in theatre: access, specimens, perfusion.")
+    removed_ml: float = Field(ge=0, description="Lung and tumor taken out, ml.")
+    perfusion: Regimen | None = Field(description="The regimen, or null where the lung is not perfused.")
+    specimens: tuple[PlannedSpecimen, ...]
+    fev1_before_percent: float = Field(description="Expected FEV1 just before, percent of predicted.")
+    fev1_after_percent: float = Field(description="Expected FEV1 right after, percent of predicted.")
+    fev1_after_low_percent: float = Field(description="Its lower bound at the protocol's confidence.")
+
+    @property
+    def lesions(self) -> tuple[int, ...]:
+        """Ids of all lesions removed in this operation."""
+        return tuple(lesion for specimen in self.specimens for lesion in specimen.lesions)
+
+
+class Unassigned(_Part):
+    """A lesion that no operation removes."""
+
+    lesion: int = Field(ge=1)
+    code: str = Field(description="Short, stable reason.")
+    reason: str = Field(description="The reason in words, with the values that decide it.")
+
+
+class PlannedLesion(_Part):
+    """One lesion and where it goes."""
+
+    id: int = Field(ge=1)
+    side: Side
+    lobe: Lobe
+    diameter_mm: float = Field(gt=0)
+    depth_mm: float = Field(ge=0)
+    operation: int | None = Field(description="Number of the operation that removes it, or null.")
+    vdt_days: float | None = Field(default=None, description="Volume doubling time, where known.")
+    diameter_at_operation_mm: float | None = Field(
+        default=None, description="Expected diameter on that day, where the doubling time is known."
+    )
+
+
+class Goal(_Part):
+    """One goal of the optimization and how far its value is proven."""
+
+    name: str
+    unit: str
+    value: float
+    bound: float = Field(description="No plan has a lower value than this, given the earlier goals' values.")
+    gap: float = Field(ge=0, description="(value - bound) / max(1, value).")
+    proven: bool = Field(description="Whether the bound equals the value.")
+    method: str = Field(description="What proved the bound.")
+
+
+class SolverReport(_Part):
+    """What the optimizer proved, and at what cost."""
+
+    status: Literal["optimal", "feasible"] = Field(description="optimal only if every goal is proven.")
+    objective: float = Field(description="Number of operations: the first goal that separates plans.")
+    bound: float = Field(description="No plan that removes as many lesions has fewer operations.")
+    gap: float = Field(ge=0)
+    seed: int
+    seconds: float = Field(ge=0)
+    solver: str = Field(description="Name and version of what solved the packings.")
+    goals: tuple[Goal, ...] = Field(
+        description="In order of rank; each is optimized with the earlier ones held."
+    )
+
+
+class FunctionSummary(_Part):
+    """Lung function before the first operation and after full recovery."""
+
+    fev1_percent: float = Field(description="FEV1 before the first operation, percent of predicted.")
+    fev1_predicted_l: float = Field(description="Predicted FEV1, liters.")
+    lung_ml: float = Field(description="Volume of both lungs, ml.")
+    assumed: tuple[str, ...] = Field(description="Which of these are assumed and not measured.")
+    ppo_fev1_percent: float = Field(description="Expected FEV1 after full recovery, percent of predicted.")
+    ppo_fev1_low_percent: float = Field(description="Its lower bound at the protocol's confidence.")
+    ppo_fev1_high_percent: float = Field(description="Its upper bound at the protocol's confidence.")
+
+
+class Plan(_Part):
+    """All operations in order, and the proof of quality."""
+
+    format: Literal["clearlung-plan/1"] = PLAN_FORMAT
+    notice: str = RESEARCH_NOTICE
+    software: str = f"clearlung {__version__}"
+    protocol: Protocol
+    solver: SolverReport
+    function: FunctionSummary
+    operations: tuple[Operation, ...]
+    unassigned: tuple[Unassigned, ...]
+    lesions: tuple[PlannedLesion, ...]
+    warnings: tuple[str, ...] = Field(description="What a reader must know before relying on the plan.")
+    evidence: tuple[Evidence, ...] = Field(description="The evidence that the plan rests on.")
+
+    @property
+    def weeks_until_clear(self) -> int:
+        """Week of the last operation."""
+        return max((operation.week for operation in self.operations), default=0)
+
+    @property
+    def removed_ml(self) -> float:
+        """Lung and tumor taken out in all operations, ml."""
+        return sum(operation.removed_ml for operation in self.operations)
