@@ -107,7 +107,7 @@ class FunctionModel:
         )
 
     def loss(self, removed_ml: float, *, perfused: bool) -> Loss:
-        """What an operation takes at once and for good."""
+        """Return what an operation takes at once and for good."""
         share = removed_ml / self.lung_ml
         return Loss(
             permanent=share + (self.perfusion_permanent if perfused else 0.0),
@@ -115,7 +115,7 @@ class FunctionModel:
         )
 
     def percent(self, operations: list[tuple[float, Loss]], week: float) -> float:
-        """Expected FEV1 in a week, percent of predicted, after the operations (week, loss) up to then."""
+        """Return the expected FEV1 in a week, percent of predicted, after operations (week, loss)."""
         lost = sum(
             loss.permanent + loss.early * math.exp(-(week - then) / self.recovery_weeks)
             for then, loss in operations

@@ -15,7 +15,7 @@ from clearlung.evidence import Evidence
 from clearlung.perfusion import Regimen
 from clearlung.staging.protocol import Protocol
 
-PLAN_FORMAT = "clearlung-plan/1"
+PLAN_FORMAT: Literal["clearlung-plan/1"] = "clearlung-plan/1"
 
 OperationSide = Literal["right", "left", "both"]
 
