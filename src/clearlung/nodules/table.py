@@ -39,13 +39,13 @@ def sphere_diameter_mm(volume_mm3: Any) -> Any:
 class NoduleTable:
     """Nodules of one scan, columnar: every column has one entry per nodule.
 
-    Nodules are numbered 1 to n, ordered by side (right first), lobe, then head to feet; the number is also
-    the label in the label map.
+    Nodules found on a scan are numbered 1 to n, ordered by side (right first), lobe, then head to feet; a
+    radiologist's list keeps its own numbers. The number is also the label in the label map.
 
     Parameters
     ----------
     id
-        int32: 1 to n.
+        int32: positive, each one once.
     x_mm, y_mm, z_mm
         float64: centroid, LPS; NaN where a list without places was given.
     side, lobe
@@ -72,7 +72,7 @@ class NoduleTable:
     Raises
     ------
     ValueError
-        If the columns differ in length, the ids are not 1 to n, or a side or lobe has another name.
+        If the columns differ in length, an id is doubled, or a side or lobe has another name.
     """
 
     id: NDArray[np.int32]
@@ -96,8 +96,8 @@ class NoduleTable:
         lengths = {name: len(getattr(self, name)) for name in COLUMNS}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns differ in length: {lengths}")
-        if not np.array_equal(self.id, np.arange(1, len(self) + 1)):
-            raise ValueError("nodule ids must be 1 to n in order")
+        if len(np.unique(self.id)) != len(self) or (len(self) and self.id.min() < 1):
+            raise ValueError("nodule ids must be positive and differ from one another")
         for column, allowed in (("side", SIDES), ("lobe", LOBES)):
             strange = set(getattr(self, column).tolist()) - set(allowed)
             if strange:

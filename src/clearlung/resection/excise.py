@@ -1,0 +1,163 @@
+"""From nodules to specimens: on the scan's own voxels, or as spheres where there is only a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from clearlung.anatomy import LUNG_LABELS, Anatomy, Side
+from clearlung.evidence import EvidenceBook
+from clearlung.nodules import NoduleTable
+from clearlung.resection.specimens import SpecimenSet
+from clearlung.resection.techniques import TIME_EVIDENCE, Technique, Wedge, make_techniques, minutes_for
+
+
+def excise(
+    nodules: NoduleTable, anatomy: Anatomy | None, techniques: Sequence[str], book: EvidenceBook
+) -> SpecimenSet:
+    """Make one specimen for each nodule.
+
+    The first technique that fits a nodule is used. On a scan a specimen is the set of lung voxels within
+    the technique's margin of the nodule's mask (a wedge also takes what lies between it and the nearest
+    pleura); a voxel within the margins of two nodules belongs to the nearer one, so volumes add up without
+    counting tissue twice. Without a scan the nodule is a sphere below a flat pleura, and overlaps between
+    neighbors are unknown.
+
+    Parameters
+    ----------
+    nodules
+        The nodules to take out; their label map lies on the anatomy's box.
+    anatomy
+        The lungs, or None for a radiologist's list.
+    techniques
+        Registered names, in order of preference.
+    book
+        The evidence.
+
+    Returns
+    -------
+    SpecimenSet
+        One specimen per nodule that a technique fits, in the nodules' order; the others with their reason.
+
+    Raises
+    ------
+    ProtocolError
+        If a technique is not registered.
+    """
+    available = make_techniques(techniques, book)
+    chosen: dict[int, Technique] = {}
+    unresectable: dict[int, str] = {}
+    for row, (lesion, diameter, depth) in enumerate(
+        zip(nodules.id.tolist(), nodules.diameter_mm.tolist(), nodules.depth_mm.tolist(), strict=True)
+    ):
+        refusals = [technique.refusal(diameter, depth) for technique in available]
+        if None in refusals:
+            chosen[row] = available[refusals.index(None)]
+        else:
+            unresectable[lesion] = "; ".join(filter(None, refusals))
+    rows = np.fromiter(chosen, dtype=np.int64, count=len(chosen))
+    if anatomy is None or nodules.labels is None:
+        volume_ml = np.array(
+            [
+                t.sphere_ml(float(nodules.diameter_mm[r]), float(nodules.depth_mm[r]))
+                for r, t in chosen.items()
+            ]
+        )
+    else:
+        volume_ml = _voxel_volumes_ml(nodules, nodules.labels.array, anatomy, chosen)
+    used = {technique.name: technique for technique in chosen.values()}
+    return SpecimenSet(
+        id=np.arange(1, len(rows) + 1, dtype=np.int32),
+        lesions=tuple((int(nodules.id[row]),) for row in rows),
+        technique=np.array([t.name for t in chosen.values()], dtype=np.str_),
+        side=nodules.side[rows],
+        lobe=nodules.lobe[rows],
+        volume_ml=volume_ml.astype(np.float64),
+        margin_mm=np.array([t.margin_mm for t in chosen.values()], dtype=np.float64),
+        minutes=np.array([minutes_for(float(nodules.depth_mm[row]), book) for row in rows], dtype=np.float64),
+        unresectable=unresectable,
+        evidence=tuple(e for t in used.values() for e in t.evidence) + TIME_EVIDENCE,
+    )
+
+
+def _voxel_volumes_ml(
+    nodules: NoduleTable, labels: NDArray[np.int32], anatomy: Anatomy, chosen: dict[int, Technique]
+) -> NDArray[np.float64]:
+    """Volume of each chosen specimen; a voxel counts once, for the nearest nodule that claims it."""
+    lungs = anatomy.lungs.array
+    boxes = ndimage.find_objects(labels)
+    owners, voxels, distances = [], [], []
+    for order, (row, technique) in enumerate(chosen.items()):
+        lesion = int(nodules.id[row])
+        lung = LUNG_LABELS[_side(nodules, row)]
+        index, distance = _claim(labels, lungs, anatomy, boxes[lesion - 1], lesion, lung, technique)
+        voxels.append(index)
+        distances.append(distance)
+        owners.append(np.full(len(index), order, dtype=np.int32))
+    if not voxels:
+        return np.zeros(0)
+    voxel, distance, owner = np.concatenate(voxels), np.concatenate(distances), np.concatenate(owners)
+    nearest_first = np.lexsort((owner, distance, voxel))
+    voxel, owner = voxel[nearest_first], owner[nearest_first]
+    first = np.concatenate([[True], voxel[1:] != voxel[:-1]])
+    counts = np.bincount(owner[first], minlength=len(chosen))
+    return np.asarray(counts * anatomy.lungs.voxel_ml, dtype=np.float64)
+
+
+def _side(nodules: NoduleTable, row: int) -> Side:
+    return "right" if nodules.side[row] == "right" else "left"
+
+
+def _claim(
+    labels: NDArray[np.int32],
+    lungs: NDArray[np.uint8],
+    anatomy: Anatomy,
+    box: tuple[slice, slice, slice],
+    lesion: int,
+    lung: int,
+    technique: Technique,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Flat indices of the lung voxels that a specimen takes, and their distances from the nodule's mask."""
+    spacing = anatomy.lungs.spacing_mm
+    reach = technique.margin_mm
+    if isinstance(technique, Wedge):
+        reach += float(anatomy.depth_mm.array[box].max())
+    grow = [int(np.ceil(reach / s)) for s in spacing]
+    crop = tuple(
+        slice(max(0, b.start - g), min(n, b.stop + g))
+        for b, g, n in zip(box, grow, labels.shape, strict=True)
+    )
+    mask = labels[crop] == lesion
+    distance = ndimage.distance_transform_edt(~mask, sampling=spacing).astype(np.float32)
+    taken = distance <= technique.margin_mm
+    if isinstance(technique, Wedge):
+        taken |= _path_to_pleura(mask, anatomy.depth_mm.array[crop], spacing, technique.margin_mm)
+    taken &= lungs[crop] == lung
+    taken |= mask
+    local = np.nonzero(taken)
+    start = [c.start for c in crop]
+    index = np.ravel_multi_index(tuple(a + s for a, s in zip(local, start, strict=True)), labels.shape)
+    return index.astype(np.int64), distance[local]
+
+
+def _path_to_pleura(
+    mask: NDArray[np.bool_],
+    depth_mm: NDArray[np.float32],
+    spacing: tuple[float, float, float],
+    margin_mm: float,
+) -> NDArray[np.bool_]:
+    """Voxels within the margin of the straight way from the nodule's center to the nearest pleural voxel."""
+    center = np.array(ndimage.center_of_mass(mask))
+    surface = np.argwhere((depth_mm > 0) & (depth_mm <= max(spacing)))
+    if not len(surface):
+        return np.zeros_like(mask)
+    offsets = (surface - center) * spacing
+    target = surface[np.argmin((offsets**2).sum(axis=1))]
+    steps = max(2, int(np.ceil(np.linalg.norm((target - center) * spacing) / (0.5 * min(spacing)))))
+    line = np.rint(center + np.linspace(0, 1, steps)[:, None] * (target - center)).astype(int)
+    path = np.zeros_like(mask)
+    path[tuple(np.clip(line, 0, np.subtract(mask.shape, 1)).T)] = True
+    return np.asarray(ndimage.distance_transform_edt(~path, sampling=spacing) <= margin_mm)
