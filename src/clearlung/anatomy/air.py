@@ -1,0 +1,107 @@
+"""Where the lungs are: the air inside the body, on a coarse grid.
+
+Two millimeters are enough to tell lungs from bowel gas, the air around the patient and the foam of the
+table, and make the search cost the same whatever the scan's resolution is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy.grid import Mask, Spacing, components, dilate, shrink
+from clearlung.ct import Scan
+from clearlung.errors import ScanRejected
+
+COARSE_MM = 2.0
+# Halfway between inflated lung (about -850 HU) and soft tissue (about 40 HU).
+AIR_BELOW_HU = -400
+# Bowel gas and the lumen of the airways are close to -1000; even emphysema has tissue in it.
+GAS_BELOW_MEAN_HU = -965.0
+# A lung is wrapped in soft tissue and bone; the foam of a table in a thin shell and air again.
+WRAPPING_ABOVE_MEAN_HU = -350.0
+WRAPPING_MM = 8.0
+# A smaller piece of air is no lung, unless it is a large part of what was found.
+SMALLEST_PIECE_ML = 30.0
+SMALLEST_SHARE = 0.02
+# Assumed bounds of what can be the lungs of a child or an adult; a scan that shows a part of a lung passes.
+PLAUSIBLE_LUNGS_ML = (200.0, 12_000.0)
+
+
+@dataclass(frozen=True, eq=False)
+class CoarseAir:
+    """The air of the lungs and airways on a coarse grid.
+
+    Parameters
+    ----------
+    hu
+        int16 block means, shape (z, y, x).
+    lungs
+        Lungs with the airways that join them.
+    factor
+        Voxels of the scan in one coarse voxel along z, y and x.
+    spacing_mm
+        Along z, y and x.
+    middle_x
+        Coarse index of the body's middle.
+    """
+
+    hu: NDArray[np.int16]
+    lungs: Mask
+    factor: tuple[int, int, int]
+    spacing_mm: Spacing
+    middle_x: float
+
+
+def find_air(scan: Scan) -> CoarseAir:
+    """Find the air of the lungs.
+
+    Raises
+    ------
+    ScanRejected
+        With the code ``no_lungs`` if nothing in the scan can be a lung.
+    """
+    volume = scan.volume
+    hu, (sz, sy, sx), factor = shrink(volume.array, volume.spacing_mm, COARSE_MM)
+    labels, count = components(hu < AIR_BELOW_HU, (sz, sy, sx), SMALLEST_PIECE_ML)
+    lungs = np.isin(labels, _lung_pieces(labels, count, hu, (sz, sy, sx)))
+    lungs_ml = float(np.count_nonzero(lungs)) * sz * sy * sx / 1000.0
+    low, high = PLAUSIBLE_LUNGS_ML
+    if not low <= lungs_ml <= high:
+        raise ScanRejected(
+            "no_lungs",
+            f"{lungs_ml:.0f} ml of enclosed air",
+            f"No lungs were found: {low:.0f} to {high:.0f} ml of air enclosed by the body are expected. "
+            "Give a CT of the whole thorax in Hounsfield units.",
+        )
+    return CoarseAir(hu, lungs, factor, (sz, sy, sx), _middle_of_body(hu))
+
+
+def _lung_pieces(labels: NDArray[np.int32], count: int, hu: NDArray[np.int16], spacing: Spacing) -> list[int]:
+    """Return the components that are lungs: enclosed, wrapped in tissue, and not only gas."""
+    at_faces = np.unique(
+        np.concatenate([labels[:, face].ravel() for face in (0, -1)] + [labels[:, :, 0].ravel()])
+    )
+    outside = set(at_faces.tolist()) | set(np.unique(labels[:, :, -1]).tolist())
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    enclosed = [label for label in range(1, count + 1) if label not in outside]
+    if not enclosed:
+        return []
+    largest = max(sizes[label] for label in enclosed)
+    found = []
+    for label in enclosed:  # a handful: small pieces were left out by their volume
+        piece = labels == label
+        if sizes[label] < SMALLEST_SHARE * largest or hu[piece].mean() < GAS_BELOW_MEAN_HU:
+            continue
+        wrapping = dilate(piece, spacing, WRAPPING_MM) & ~piece
+        if hu[wrapping].mean() > WRAPPING_ABOVE_MEAN_HU:
+            found.append(label)
+    return found
+
+
+def _middle_of_body(hu: NDArray[np.int16]) -> float:
+    """Coarse x index of the middle of the tissue."""
+    weights = (hu > AIR_BELOW_HU).sum(axis=(0, 1)).astype(np.float64)
+    return float(np.average(np.arange(weights.size), weights=weights))
