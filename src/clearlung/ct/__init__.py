@@ -1,6 +1,21 @@
 """Scans: read, checked, and placed in the patient."""
 
+from clearlung.ct.codes import REJECTION_CODES
+from clearlung.ct.dicom_headers import SeriesInfo
+from clearlung.ct.files import read_volume, write_volume
+from clearlung.ct.read import list_series, read_scan
 from clearlung.ct.scan import Scan
 from clearlung.ct.volume import AxisOrder, Box, Volume
 
-__all__ = ["AxisOrder", "Box", "Scan", "Volume"]
+__all__ = [
+    "REJECTION_CODES",
+    "AxisOrder",
+    "Box",
+    "Scan",
+    "SeriesInfo",
+    "Volume",
+    "list_series",
+    "read_scan",
+    "read_volume",
+    "write_volume",
+]

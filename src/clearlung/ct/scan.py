@@ -29,6 +29,8 @@ class Scan:
         Hash of the input's bytes (of a DICOM folder: of its files in slice order).
     warnings
         What a reader of any result must know, e.g. that the slices are thick.
+    slice_thickness_mm
+        The slice thickness that the header states; None where it states none.
     """
 
     volume: Volume
@@ -37,8 +39,13 @@ class Scan:
     series: str
     input_sha256: str
     warnings: tuple[str, ...] = field(default=())
+    slice_thickness_mm: float | None = None
 
     @property
     def slice_spacing_mm(self) -> float:
-        """Distance between slices: the largest spacing of the file's own slice axis."""
-        return self.volume.spacing_mm[0]
+        """Distance between slices: the coarsest spacing.
+
+        Not every format says which axis its slices were stacked along, and a result must not depend on the
+        axis order that a file happens to have.
+        """
+        return max(self.volume.spacing_mm)

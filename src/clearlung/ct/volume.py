@@ -159,7 +159,7 @@ class Volume:
         if not np.isfinite(affine).all() or spacing.min() <= 0:
             raise ValueError(f"the affine is not finite and invertible: {affine.tolist()}")
         axes = affine[:3, :3] / spacing
-        order = _closest_axis_order(axes)
+        order = closest_axis_order(axes)
         signs = np.where(order.flipped, -1.0, 1.0)
         last = np.array(
             [array.shape[a] - 1 if f else 0 for a, f in zip(order.permutation, order.flipped, strict=True)]
@@ -251,7 +251,7 @@ class Volume:
         return cls.canonical(sitk.GetArrayFromImage(image), affine)
 
 
-def _closest_axis_order(axes: NDArray[np.float64]) -> AxisOrder:
+def closest_axis_order(axes: NDArray[np.float64]) -> AxisOrder:
     """Assign each canonical axis (z, y, x) the file axis that is most nearly parallel to it."""
     cosines = axes[::-1]  # rows: LPS z, y, x; columns: the file's axes
     z, y, x = max(permutations(range(3)), key=lambda p: sum(abs(cosines[row, p[row]]) for row in range(3)))

@@ -1,0 +1,130 @@
+"""The voxels of a file: read, unpacked and hashed in one pass, and complete or refused.
+
+SimpleITK reads a .nii.gz that ends in the middle, and compressed data that fail their checksum, without a
+word; half a chest would then be planned on. So the bytes are counted and their checksums verified here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.ct.checks import Grid
+from clearlung.ct.scan import SourceKind
+from clearlung.errors import ScanRejected
+
+Packing = Literal["raw", "gzip", "zlib"]
+
+CHUNK_BYTES = 1 << 22
+_GZIP_MAGIC = b"\x1f\x8b"
+_WINDOW_BITS = {"gzip": 31, "zlib": 15}
+_REMEDY = "Copy or export it again."
+
+
+@dataclass(frozen=True, eq=False)
+class FileImage:
+    """What a file's header says.
+
+    Parameters
+    ----------
+    source
+        The file's format.
+    grid
+        Shape and affine of the array as it is stored.
+    dtype
+        Of the stored values, with byte order.
+    path
+        The file with the voxels.
+    packed_from
+        Byte at which the packed (or raw) voxels begin in that file.
+    packing
+        How they are packed.
+    skip
+        Bytes to pass over after unpacking: the header, where that is packed too.
+    slope, intercept
+        Value = slope * stored + intercept.
+    preface
+        Bytes of a separate header file, which are hashed first.
+    warnings
+        What the header gives reason to warn about.
+    """
+
+    source: SourceKind
+    grid: Grid
+    dtype: np.dtype[Any]
+    path: Path
+    packed_from: int
+    packing: Packing
+    skip: int = 0
+    slope: float = 1.0
+    intercept: float = 0.0
+    preface: bytes = b""
+    warnings: tuple[str, ...] = ()
+
+
+def read_voxels(image: FileImage) -> tuple[NDArray[Any], str]:
+    """Return the stored values and the SHA-256 of the file's bytes.
+
+    Returns
+    -------
+    array, sha256
+        The array has the grid's shape and native byte order, and is writable.
+
+    Raises
+    ------
+    ScanRejected
+        ``unreadable`` if bytes are missing or fail their checksum.
+    """
+    digest = hashlib.sha256(image.preface)
+    array: NDArray[Any] = np.empty(image.grid.shape, dtype=image.dtype)
+    target = array.reshape(-1).view(np.uint8).data
+    filled = -image.skip
+    try:
+        for piece in _unpacked(image, digest):
+            if filled < 0:
+                passed = min(-filled, len(piece))
+                piece = piece[passed:]
+                filled += passed
+            piece = piece[: len(target) - max(filled, 0)]
+            if piece:
+                target[filled : filled + len(piece)] = piece
+                filled += len(piece)
+    except (zlib.error, OSError) as error:
+        raise ScanRejected(
+            "unreadable", image.path.name, f"The file's voxels are damaged or cut short. {_REMEDY}"
+        ) from error
+    if filled < len(target):
+        share = 100.0 * max(filled, 0) / len(target)
+        raise ScanRejected(
+            "unreadable", image.path.name, f"The file ends after {share:.0f} % of its voxels. {_REMEDY}"
+        )
+    if not array.dtype.isnative:
+        array = array.byteswap(inplace=True).view(array.dtype.newbyteorder())
+    return array, digest.hexdigest()
+
+
+def _unpacked(image: FileImage, digest: hashlib._Hash) -> Iterator[bytes]:
+    """Yield the unpacked bytes, hashing the packed ones of the whole file on the way."""
+    with image.path.open("rb") as file:
+        digest.update(file.read(image.packed_from))
+        unpacker = None if image.packing == "raw" else zlib.decompressobj(_WINDOW_BITS[image.packing])
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+            if unpacker is None:
+                yield chunk
+                continue
+            while chunk and not unpacker.eof:
+                yield unpacker.decompress(chunk, CHUNK_BYTES)  # a part: zeros unpack to a thousand times more
+                chunk = unpacker.unconsumed_tail
+                if unpacker.eof and unpacker.unused_data.startswith(_GZIP_MAGIC):
+                    chunk = unpacker.unused_data  # gzip files may have several members
+                    unpacker = zlib.decompressobj(_WINDOW_BITS["gzip"])
+        if unpacker is not None and not unpacker.eof:
+            raise zlib.error("the packed data end before their checksum")
