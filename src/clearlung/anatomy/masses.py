@@ -34,12 +34,14 @@ def restored_masses(lung: Mask, spacing_mm: Spacing, middle_x: float) -> Mask:
     Mask
         Same shape: what to add, on a grid of about 2 mm.
     """
-    box = bounding_box(lung, spacing_mm, WIDE_CLOSING_MM + COARSE_MM)
+    box = bounding_box(lung, spacing_mm, COARSE_MM)
     share, spacing, factor = shrink(lung[box].astype(np.float32), spacing_mm, COARSE_MM)
-    coarse = share > 0.5
+    # Room for the ball all around: what lies behind a face would count as closed.
+    pad = [int(np.ceil(WIDE_CLOSING_MM / s)) + 2 for s in spacing]
+    coarse = np.pad(share > 0.5, [(n, n) for n in pad])
     added = close(coarse, spacing, WIDE_CLOSING_MM) & ~close(coarse, spacing, SLIVER_MM)
-    added &= _rib_side(coarse, (middle_x - box[2].start) / factor[2])
-    added = open_(added, spacing, SLIVER_MM)
+    added &= _rib_side(coarse, (middle_x - box[2].start) / factor[2] + pad[2])
+    added = open_(added, spacing, SLIVER_MM)[tuple(slice(n, -n) for n in pad)]
     restored = np.zeros_like(lung)
     restored[box] = repeat(added, factor, restored[box].shape)
     return restored
