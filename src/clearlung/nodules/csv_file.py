@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +106,8 @@ def _read_row(row: dict[str | Any, Any], line: int) -> dict[str, Any]:
     values = {
         "line": line,
         "id": read("id", _positive_int, "a whole number from 1"),
-        "side": read("side", lambda t: {s: s for s in SIDES}[t.lower()], "right or left"),
-        "lobe": read("lobe", lambda t: {s: s for s in LOBES}[t.upper()], ", ".join(LOBES)),
+        "side": read("side", lambda t: _one_of(SIDES, t.lower()), "right or left"),
+        "lobe": read("lobe", lambda t: _one_of(LOBES, t.upper()), ", ".join(LOBES)),
         "diameter_mm": read(
             "diameter_mm",
             lambda t: _number(t, 0.1, LARGEST_DIAMETER_MM),
@@ -129,6 +129,10 @@ def _read_row(row: dict[str | Any, Any], line: int) -> dict[str, Any]:
 
 
 _YES_NO = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False, "": False}
+
+
+def _one_of(names: Sequence[str], text: str) -> str:
+    return names[names.index(text)]
 
 
 def _positive_int(text: str) -> int:

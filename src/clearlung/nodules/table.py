@@ -18,7 +18,7 @@ def sphere_volume_mm3(diameter_mm: Any) -> Any:
 
     Examples
     --------
-    >>> round(sphere_volume_mm3(10.0), 1)
+    >>> round(float(sphere_volume_mm3(10.0)), 1)
     523.6
     """
     return np.pi / 6.0 * np.asarray(diameter_mm, dtype=np.float64) ** 3
@@ -29,7 +29,7 @@ def sphere_diameter_mm(volume_mm3: Any) -> Any:
 
     Examples
     --------
-    >>> round(sphere_diameter_mm(523.6), 2)
+    >>> round(float(sphere_diameter_mm(523.6)), 2)
     10.0
     """
     return np.cbrt(6.0 / np.pi * np.asarray(volume_mm3, dtype=np.float64))

@@ -1,0 +1,229 @@
+"""The command line: parse, call, print.
+
+Exit codes: 0 done; 1 an error without a code of its own; 2 wrong usage; 3 scan rejected; 4 protocol, case or
+nodule list refused; 5 no plan satisfies the limits; 6 records contradict each other; 7 output not written.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from clearlung import RESEARCH_NOTICE, __version__
+from clearlung.errors import ClearlungError
+
+if TYPE_CHECKING:
+    from clearlung.workflow import PlanResult
+
+app = typer.Typer(
+    name="clearlung",
+    help=f"Plan how to clear the lungs of very many metastases. {RESEARCH_NOTICE}",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace an earlier result in OUT.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
+SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
+NodulesOption = Annotated[int, typer.Option("--nodules", help="Number of metastases.", min=0, max=2000)]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"clearlung {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def plan(
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="DICOM folder, .nii[.gz], .nrrd, .mha, or .csv.")
+    ],
+    case: Annotated[
+        Path | None, typer.Option("--case", help="The patient's function and size (TOML).")
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option("--protocol", help="A shipped protocol, or a TOML file.")
+    ] = "high-volume",
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the result.")] = None,
+    series: Annotated[
+        str | None, typer.Option("--series", help="Which series, where there are several.")
+    ] = None,
+    allow_thick: Annotated[
+        bool, typer.Option("--allow-thick", help="Plan on thick slices all the same.")
+    ] = False,
+    seed: SeedOption = 0,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Plan the operations that remove every nodule of a scan or a radiologist's list."""
+    from clearlung.casefile import Case, load_case
+    from clearlung.output import check_target
+    from clearlung.progress import Bar, Stopwatch
+    from clearlung.result_folder import write_result
+    from clearlung.staging import load_protocol
+    from clearlung.workflow import PHASES, PlanRequest, make_plan
+
+    request = PlanRequest(
+        source=source,
+        protocol=load_protocol(protocol),
+        case=load_case(case) if case else Case(),
+        series=series,
+        allow_thick=allow_thick,
+        seed=seed,
+    )
+    folder = out or Path(f"{_stem(source)}-plan")
+    check_target(folder, replace=force)
+    with Bar(len(PHASES)) as bar:
+        watch = Stopwatch(bar)
+        result = make_plan(request, watch)
+        options = {"protocol": request.protocol.name, "allow_thick": allow_thick, "series": series}
+        write_result(result, folder, command="plan", options=options, replace=force, watch=watch)
+    _print_plans([result], folder, as_json=as_json)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the result.")] = Path("clearlung-demo"),
+    nodules: NodulesOption = 170,
+    seed: SeedOption = 1,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a synthetic patient, plan it under the shipped protocols, and show them side by side."""
+    from clearlung.demo import DEMO_PHASES, run_demo
+    from clearlung.output import check_target
+    from clearlung.progress import Bar, Stopwatch
+
+    check_target(out, replace=force)
+    with Bar(DEMO_PHASES) as bar:
+        result = run_demo(out, nodules=nodules, seed=seed, replace=force, watch=Stopwatch(bar))
+    _print_plans(result.plans, out, as_json=as_json, extra={"detection": result.detection.as_dict()})
+    if not as_json:
+        typer.echo(result.detection.sentence())
+
+
+@app.command()
+def phantom(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The scan: .nii.gz, .nii, .nrrd or .mha.")],
+    nodules: NodulesOption = 170,
+    seed: SeedOption = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a synthetic patient's scan, with the truth about everything in it beside it."""
+    from clearlung.phantom import PhantomSpec, make_phantom, write_phantom
+
+    made = make_phantom(PhantomSpec(nodules=nodules, seed=seed))
+    files = write_phantom(made, out)
+    if as_json:
+        _print_json({"nodules": len(made.truth), "seed": seed, "files": [str(f) for f in files]})
+    else:
+        typer.echo(f"{len(made.truth)} metastases, seed {seed}:")
+        for file in files:
+            typer.echo(f"  {file}")
+
+
+@app.command()
+def series(
+    folder: Annotated[Path, typer.Argument(help="DICOM folder.")],
+    as_json: JsonOption = False,
+) -> None:
+    """List the series of a DICOM folder."""
+    from dataclasses import asdict
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from clearlung.ct import list_series
+
+    found = list_series(folder)
+    if as_json:
+        _print_json([asdict(s) for s in found])
+        return
+    table = Table("", "Number", "Modality", "Description", "Slices", "Spacing, mm")
+    for place, s in enumerate(found, start=1):
+        table.add_row(str(place), str(s.number), s.modality, s.description, str(s.slices), str(s.spacing_mm))
+    Console().print(table)
+
+
+@app.command()
+def protocols(as_json: JsonOption = False) -> None:
+    """List the shipped protocols and their limits."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from clearlung.staging import load_protocol, shipped_protocols
+
+    loaded = [load_protocol(name) for name in shipped_protocols()]
+    if as_json:
+        _print_json([p.model_dump() for p in loaded])
+        return
+    table = Table("Limit", *(p.name for p in loaded))
+    for part in ("per_operation", "weeks", "function", "perfusion"):
+        for key in type(getattr(loaded[0], part)).model_fields:
+            values = ["none" if (v := getattr(getattr(p, part), key)) is None else str(v) for p in loaded]
+            table.add_row(f"{part}.{key}", *values)
+    Console().print(table)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; errors that Clearlung raises on purpose end with their exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        app(arguments)
+    except ClearlungError as error:
+        if "--json" in arguments:
+            _print_json({"error": _describe(error)})
+        typer.echo(f"clearlung: {error}", err=True)
+        sys.exit(error.exit_code)
+
+
+def _describe(error: ClearlungError) -> dict[str, Any]:
+    details = {key: value for key, value in vars(error).items() if isinstance(value, str | tuple)}
+    return {"type": type(error).__name__, "message": str(error)} | details
+
+
+def _stem(source: Path) -> str:
+    name = source.resolve().name
+    for ending in (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".csv"):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name
+
+
+def _print_json(content: Any) -> None:
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _print_plans(
+    results: list[PlanResult], folder: Path, *, as_json: bool, extra: dict[str, Any] | None = None
+) -> None:
+    from rich.console import Console
+
+    from clearlung.summary import summary, summary_table
+
+    if as_json:
+        content = {"out": str(folder), "plans": [summary(result) for result in results]} | (extra or {})
+        _print_json(
+            content if len(results) > 1 else {"out": str(folder)} | summary(results[0]) | (extra or {})
+        )
+        return
+    console = Console()
+    console.print(summary_table([result.plan for result in results]))
+    for result in results:
+        for warning in result.plan.warnings:
+            console.print(f"  ! {warning}", style="yellow", highlight=False)
+    console.print(RESEARCH_NOTICE, style="bold", highlight=False)
+    console.print(f"Report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

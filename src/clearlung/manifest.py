@@ -1,0 +1,87 @@
+"""The manifest: all that is needed to get the same result again."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from clearlung import RESEARCH_NOTICE, __version__
+from clearlung.progress import PhaseTime
+
+LIBRARIES = ("numpy", "scipy", "SimpleITK", "numba", "scikit-image", "pydicom", "matplotlib", "typst")
+
+
+class InputFile(BaseModel):
+    """What was read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    sha256: str = Field(description="Of the file's bytes; of a DICOM series, of its files in slice order.")
+
+
+class PhaseCost(BaseModel):
+    """What one phase cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    phase: str
+    seconds: float
+    peak_mb: float
+
+
+class Manifest(BaseModel):
+    """Versions, options, hashes of inputs, seeds and timings of one run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: str = "clearlung-manifest/1"
+    notice: str = RESEARCH_NOTICE
+    clearlung: str = __version__
+    python: str
+    libraries: dict[str, str]
+    created: str = Field(description="UTC, ISO 8601.")
+    command: str
+    options: dict[str, Any]
+    inputs: tuple[InputFile, ...]
+    seed: int
+    phases: tuple[PhaseCost, ...]
+    outputs: dict[str, str] = Field(description="SHA-256 of each file beside this one.")
+
+
+def make_manifest(
+    *,
+    command: str,
+    created: str,
+    options: dict[str, Any],
+    inputs: Sequence[InputFile],
+    seed: int,
+    times: Sequence[PhaseTime],
+    folder: Path,
+) -> Manifest:
+    """Describe a run whose results are already in ``folder``."""
+    return Manifest(
+        python=platform.python_version(),
+        libraries={name: version(name) for name in LIBRARIES},
+        created=created,
+        command=command,
+        options=options,
+        inputs=tuple(inputs),
+        seed=seed,
+        phases=tuple(
+            PhaseCost(phase=t.phase, seconds=round(t.seconds, 3), peak_mb=round(t.peak_mb)) for t in times
+        ),
+        outputs={path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.is_file()},
+    )
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

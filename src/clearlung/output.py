@@ -1,0 +1,112 @@
+"""Output folders, written all or nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clearlung.errors import OutputError
+
+MANIFEST = "manifest.json"
+
+
+def check_target(target: Path, *, replace: bool) -> None:
+    """Refuse a target that must not be written, before any work is done.
+
+    Raises
+    ------
+    OutputError
+        If the target is a file, its parent does not exist or is not writable, it is an earlier result and
+        ``replace`` is off, or it is a folder that Clearlung did not write.
+    """
+    target = target.absolute()
+    if not target.parent.is_dir():
+        raise OutputError(f"{target.parent} is not a folder: make it first")
+    if not os.access(target.parent, os.W_OK):
+        raise OutputError(f"{target.parent} is not writable")
+    if target.is_file():
+        raise OutputError(f"{target} is a file: name a folder with -o")
+    if target.is_dir() and any(target.iterdir()):
+        if not (target / MANIFEST).is_file():
+            raise OutputError(f"{target} holds something else: name another folder with -o")
+        if not replace:
+            raise OutputError(
+                f"{target} holds an earlier result: name another folder, or replace it with --force"
+            )
+
+
+@contextmanager
+def folder_all_or_nothing(target: Path, *, replace: bool) -> Iterator[Path]:
+    """Yield a folder that becomes the target when the block ends well, and vanishes when it does not.
+
+    An earlier result is taken away only after the new one is complete and on disk.
+
+    Raises
+    ------
+    OutputError
+        As for :func:`check_target`.
+    """
+    check_target(target, replace=replace)
+    target = target.absolute()
+    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        work.chmod(0o777 & ~_umask())
+        yield work
+        for path in sorted(work.rglob("*")):
+            sync(path)
+        sync(work)
+        _swap(work, target)
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def _swap(work: Path, target: Path) -> None:
+    old: Path | None = None
+    if target.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+        os.replace(target, old / target.name)
+    try:
+        os.replace(work, target)
+    except OSError:
+        if old is not None:
+            os.replace(old / target.name, target)
+            old.rmdir()
+        raise
+    sync(target.parent)
+    if old is not None:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Write one file all or nothing: to a temporary name beside it, synced, then renamed."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix="".join(path.suffixes), dir=path.parent)
+    os.close(handle)
+    work = Path(name)
+    try:
+        write(work)
+        sync(work)
+        work.chmod(0o666 & ~_umask())
+        os.replace(work, path)
+    except BaseException:
+        work.unlink(missing_ok=True)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Force a file or folder to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

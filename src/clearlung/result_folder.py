@@ -1,0 +1,127 @@
+"""What a plan leaves on disk: tables, label maps, plan, ledger, report, manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clearlung.casefile import open_ledger
+from clearlung.ct import write_volume
+from clearlung.exchange import write_slicer_markups
+from clearlung.manifest import make_manifest
+from clearlung.nodules import write_nodules
+from clearlung.output import MANIFEST, folder_all_or_nothing
+from clearlung.progress import Stopwatch
+from clearlung.report import ReportInput, write_report
+from clearlung.staging import Plan
+from clearlung.workflow import PlanResult
+
+
+def write_result(
+    result: PlanResult,
+    folder: Path,
+    *,
+    command: str,
+    options: dict[str, Any],
+    title: str = "Staged removal of lung metastases",
+    comparison: Sequence[Plan] = (),
+    replace: bool = False,
+    watch: Stopwatch | None = None,
+) -> None:
+    """Write everything that a plan consists of into a folder, all or nothing.
+
+    Parameters
+    ----------
+    result
+        What :func:`clearlung.workflow.make_plan` returned.
+    folder
+        Becomes the result: ``nodules.csv``; ``nodules.nii.gz`` and ``lungs.nii.gz`` on the scan's own grid,
+        where there is a scan; ``plan.json``, ``ledger.jsonl``, ``nodules.mrk.json``, ``report.html``,
+        ``report.pdf``, ``plan.png``, ``manifest.json``.
+    command, options
+        For the manifest.
+    title
+        Of the report.
+    comparison
+        Plans under other protocols, shown side by side.
+    replace
+        Whether an earlier result may be replaced.
+    watch
+        Times the phase.
+
+    Raises
+    ------
+    OutputError
+        If the folder must not be written.
+    """
+    watch = watch or Stopwatch()
+    created = datetime.now(UTC).replace(microsecond=0)
+    with folder_all_or_nothing(folder, replace=replace) as work:
+        with watch.phase("report"):
+            write_nodules(result.nodules, work / "nodules.csv")
+            _write_label_maps(result, work)
+            (work / "plan.json").write_text(plan_json(result.plan), encoding="utf-8")
+            events = open_ledger(result.nodules, result.plan)
+            (work / "ledger.jsonl").write_text("".join(e.line() + "\n" for e in events), encoding="utf-8")
+            write_slicer_markups(result.nodules, result.plan, work / "nodules.mrk.json")
+            write_report(
+                ReportInput(
+                    plan=result.plan,
+                    nodules=result.nodules,
+                    anatomy=result.anatomy,
+                    scan=result.scan,
+                    title=title,
+                    source=describe_source(result),
+                    created=created.date().isoformat(),
+                    comparison=tuple(comparison),
+                ),
+                work,
+            )
+        manifest = make_manifest(
+            command=command,
+            created=created.isoformat(),
+            options=options,
+            inputs=result.inputs,
+            seed=result.plan.solver.seed,
+            times=watch.times,
+            folder=work,
+        )
+        (work / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def plan_json(plan: Plan) -> str:
+    """Return a plan as the text of ``plan.json``."""
+    return plan.model_dump_json(indent=2) + "\n"
+
+
+def plan_schema() -> str:
+    """Return the JSON schema of ``plan.json``, as published in ``docs/plan.schema.json``."""
+    schema = Plan.model_json_schema(mode="serialization")
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "Clearlung plan"
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def describe_source(result: PlanResult) -> str:
+    """Say in words what was planned on, without anybody's identity."""
+    if result.scan is None:
+        return f"A radiologist's list of {len(result.nodules)} nodules"
+    z, y, x = result.scan.volume.shape
+    sz, sy, sx = result.scan.volume.spacing_mm
+    return f"{result.scan.series}, {x} × {y} × {z} voxels of {sx:.2f} × {sy:.2f} × {sz:.2f} mm"
+
+
+def _write_label_maps(result: PlanResult, folder: Path) -> None:
+    scan, anatomy, labels = result.scan, result.anatomy, result.nodules.labels
+    if scan is None or anatomy is None or labels is None:
+        return
+    full = np.zeros(scan.volume.shape, dtype=np.uint16)
+    full[anatomy.box] = labels.array
+    write_volume(scan.volume.with_array(full), folder / "nodules.nii.gz", scan.native)
+    lungs = scan.volume.with_array(anatomy.full_lungs(scan.volume.shape))
+    write_volume(lungs, folder / "lungs.nii.gz", scan.native)

@@ -1,0 +1,252 @@
+"""The main job, end to end: a scan or a radiologist's list in, a staged plan out.
+
+The command line, the demo and a notebook call the same few functions. Each phase takes the earlier ones'
+immutable results; :class:`PlanResult` holds them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from clearlung.anatomy import SIDES, Anatomy, segment_anatomy
+from clearlung.casefile import Case
+from clearlung.ct import Scan, read_scan
+from clearlung.evidence import EvidenceBook
+from clearlung.followup import LesionTable, lesions_of_first_scan
+from clearlung.manifest import InputFile, file_sha256
+from clearlung.nodules import NoduleTable, find_nodules, read_nodule_list
+from clearlung.perfusion import Regimen, make_regimen
+from clearlung.progress import PhaseTime, Stopwatch
+from clearlung.resection import FunctionModel, SpecimenSet, excise
+from clearlung.staging import Plan, Protocol, StagingProblem, solve_plan
+
+PHASES = ("scan", "anatomy", "nodules", "specimens", "staging", "report")
+"""The phases of :func:`make_plan` and of writing its result, in order."""
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What to plan, and how.
+
+    Parameters
+    ----------
+    source
+        A DICOM folder, a volume file, or a radiologist's list (``.csv``).
+    protocol
+        The center's limits.
+    case
+        What is known of the patient besides the scan.
+    series
+        Which series of a DICOM folder, where it holds several.
+    allow_thick
+        Plan on slices thicker than the limit, with a warning.
+    seed
+        Seed of everything random.
+    """
+
+    source: Path
+    protocol: Protocol
+    case: Case = field(default_factory=Case)
+    series: str | None = None
+    allow_thick: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class PlanResult:
+    """The results of all phases.
+
+    ``scan`` and ``anatomy`` are None where the plan was made from a radiologist's list.
+    """
+
+    scan: Scan | None
+    anatomy: Anatomy | None
+    nodules: NoduleTable
+    lesions: LesionTable
+    specimens: SpecimenSet
+    plan: Plan
+    protocol: Protocol
+    case: Case
+    inputs: tuple[InputFile, ...]
+    times: tuple[PhaseTime, ...]
+
+
+def make_plan(request: PlanRequest, watch: Stopwatch | None = None) -> PlanResult:
+    """Plan the operations that remove every nodule of a scan or list.
+
+    Parameters
+    ----------
+    request
+        What to plan, and how.
+    watch
+        Times the phases and shows them; silent by default.
+
+    Returns
+    -------
+    PlanResult
+
+    Raises
+    ------
+    ScanRejected
+        If the scan must not be planned on.
+    NoduleListError
+        If the list cannot be read.
+    CaseError
+        If a regimen's dose needs something that the case does not give.
+    InfeasiblePlan
+        If no plan satisfies the limits.
+    """
+    watch = watch or Stopwatch()
+    if request.source.suffix.lower() == ".csv":
+        with watch.phase("nodules"):
+            nodules = read_nodule_list(request.source)
+        inputs = (InputFile(kind="nodule list", sha256=file_sha256(request.source)),)
+        return _stage(None, None, nodules, request.protocol, request.case, request.seed, inputs, watch)
+    with watch.phase("scan"):
+        scan = read_scan(request.source, series=request.series, allow_thick=request.allow_thick)
+    return plan_scan(scan, request.protocol, request.case, seed=request.seed, watch=watch)
+
+
+def plan_scan(
+    scan: Scan, protocol: Protocol, case: Case | None = None, *, seed: int = 0, watch: Stopwatch | None = None
+) -> PlanResult:
+    """Plan on a scan that is already read: anatomy, nodules, specimens, staging.
+
+    Raises
+    ------
+    ScanRejected
+        If there are no lungs in it.
+    CaseError, InfeasiblePlan
+        As for :func:`make_plan`.
+    """
+    watch = watch or Stopwatch()
+    with watch.phase("anatomy"):
+        anatomy = segment_anatomy(scan)
+    with watch.phase("nodules"):
+        nodules = find_nodules(scan, anatomy, probability_min=protocol.nodules.probability_min)
+    inputs = (InputFile(kind=scan.source, sha256=scan.input_sha256),)
+    return _stage(scan, anatomy, nodules, protocol, case or Case(), seed, inputs, watch)
+
+
+def plan_again(result: PlanResult, protocol: Protocol, watch: Stopwatch | None = None) -> PlanResult:
+    """Plan the same nodules under another protocol.
+
+    The nodules stay as they were found: the other protocol's operating point is not applied again.
+
+    Raises
+    ------
+    CaseError, InfeasiblePlan
+        As for :func:`make_plan`.
+    """
+    watch = watch or Stopwatch()
+    again = _stage(
+        result.scan,
+        result.anatomy,
+        result.nodules,
+        protocol,
+        result.case,
+        result.plan.solver.seed,
+        result.inputs,
+        watch,
+    )
+    return replace(again, lesions=result.lesions)
+
+
+def _stage(
+    scan: Scan | None,
+    anatomy: Anatomy | None,
+    nodules: NoduleTable,
+    protocol: Protocol,
+    case: Case,
+    seed: int,
+    inputs: tuple[InputFile, ...],
+    watch: Stopwatch,
+) -> PlanResult:
+    """Take the nodules on to specimens and to a plan."""
+    book = protocol.book()
+    with watch.phase("specimens"):
+        lesions = lesions_of_first_scan(nodules)
+        specimens = excise(nodules, anatomy, protocol.resection.techniques, book)
+    with watch.phase("staging"):
+        function, assumed, function_evidence = function_model(case, anatomy, protocol, book)
+        problem = StagingProblem.build(
+            book,
+            specimens=specimens,
+            lesions=lesions,
+            function=function,
+            function_assumed=assumed,
+            protocol=protocol,
+            regimen=_regimen(protocol, case, book),
+            warnings=_warnings(scan, anatomy, nodules, assumed),
+            evidence_ids=function_evidence,
+            seed=seed,
+        )
+        plan = solve_plan(problem)
+    return PlanResult(
+        scan, anatomy, nodules, lesions, specimens, plan, protocol, case, inputs, tuple(watch.times)
+    )
+
+
+def function_model(
+    case: Case, anatomy: Anatomy | None, protocol: Protocol, book: EvidenceBook
+) -> tuple[FunctionModel, tuple[str, ...], tuple[str, ...]]:
+    """Return the patient's function model, what in it is assumed, and the evidence of those assumptions."""
+    assumed: list[str] = []
+    evidence: list[str] = []
+
+    def known(value: float | None, what: str, key: str, unit: str) -> float:
+        if value is not None:
+            return value
+        assumed.append(what)
+        evidence.append(key)
+        return book.value(key, unit=unit)
+
+    lung_ml = None if anatomy is None else sum(anatomy.lung_ml(side) for side in SIDES)
+    model = FunctionModel.from_evidence(
+        book,
+        fev1_percent=known(
+            case.function.percent, "FEV1 before the first operation", "function.reference.fev1_percent", "%"
+        ),
+        fev1_predicted_l=known(
+            case.function.predicted_l, "predicted FEV1", "function.reference.fev1_predicted_l", "l"
+        ),
+        lung_ml=known(lung_ml, "volume of the lungs", "function.reference.lung_ml", "ml"),
+        confidence=protocol.function.confidence,
+    )
+    return model, tuple(assumed), tuple(evidence)
+
+
+def _regimen(protocol: Protocol, case: Case, book: EvidenceBook) -> Regimen | None:
+    if protocol.perfusion.regimen == "none" or protocol.perfusion.per_lung_max == 0:
+        return None
+    return make_regimen(protocol.perfusion.regimen, book, body_surface_m2=case.patient.body_surface_m2)
+
+
+def _warnings(
+    scan: Scan | None, anatomy: Anatomy | None, nodules: NoduleTable, assumed: Sequence[str]
+) -> tuple[str, ...]:
+    warnings = list(scan.warnings) if scan is not None else []
+    if assumed:
+        warnings.append(f"Not given and therefore assumed: {', '.join(assumed)}.")
+    if anatomy is None:
+        warnings.append(
+            "Planned from a list without a scan: specimens are spheres below a flat pleura, and tissue shared"
+            " by neighboring specimens is counted in each."
+        )
+    else:
+        warnings.append(
+            "The nodules were found by the program and nobody has reviewed them: some are vessels or scars,"
+            " and some nodules are missing."
+        )
+        unsure = int((nodules.lobe_confidence < LOBE_UNSURE_BELOW).sum())
+        if unsure:
+            warnings.append(
+                f"The lobe of {unsure} of {len(nodules)} nodules is uncertain ({anatomy.lobe_method})."
+            )
+    return tuple(warnings)
+
+
+# Below this the report and the warnings call a nodule's lobe uncertain.
+LOBE_UNSURE_BELOW = 0.8
