@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
@@ -20,7 +19,8 @@ from clearlung.ct.dicom_headers import (
     read_folder,
     series_infos,
 )
-from clearlung.ct.dicom_stack import check_stack
+from clearlung.ct.dicom_stack import Stack, check_stack
+from clearlung.ct.files import READABLE, suffix_of
 from clearlung.ct.hounsfield import AIR_HU, MAX_HU, to_hounsfield
 from clearlung.ct.scan import Scan
 from clearlung.ct.volume import SAME_GRID_TOLERANCE_MM, Volume
@@ -45,7 +45,7 @@ def read_dicom_scan(folder: Path, *, series: str | None, allow_thick: bool) -> S
         With one of :data:`~clearlung.ct.REJECTION_CODES`.
     """
     contents = read_folder(folder)
-    info, images = _choose(contents, series)
+    info, images = _choose(contents, series, folder)
     where = f"series {info.number}" if info.number is not None else "series without number"
     stack = check_stack(images, where)
     check_grid(stack.grid, where)
@@ -55,7 +55,7 @@ def read_dicom_scan(folder: Path, *, series: str | None, allow_thick: bool) -> S
         *check_slices(coarsest, thickness, allow_thick=allow_thick, where=where),
         *_warnings(contents, images),
     ]
-    hu = to_hounsfield(_decode(stack.images, stack.grid, where), where)
+    hu = _decode(stack, where)
     volume, order = Volume.canonical(hu, stack.grid.affine)
     return Scan(
         volume=volume,
@@ -68,13 +68,15 @@ def read_dicom_scan(folder: Path, *, series: str | None, allow_thick: bool) -> S
     )
 
 
-def _choose(contents: FolderContents, series: str | None) -> tuple[SeriesInfo, tuple[DicomImage, ...]]:
+def _choose(
+    contents: FolderContents, series: str | None, folder: Path
+) -> tuple[SeriesInfo, tuple[DicomImage, ...]]:
     """Return the series asked for, or the only one that suits."""
     infos = series_infos(contents)
     groups = dict(zip(infos, grouped(contents.images), strict=True))
     ct = [info for info in infos if info.is_ct]
     if not ct:
-        _refuse_without_ct(contents, infos)
+        _refuse_without_ct(contents, infos, folder)
     if series is not None:
         chosen = _matching(ct, series.strip())
     else:
@@ -108,7 +110,7 @@ def _matching(ct: Sequence[SeriesInfo], series: str) -> list[SeriesInfo]:
     return by_uid or by_number or by_place
 
 
-def _refuse_without_ct(contents: FolderContents, infos: tuple[SeriesInfo, ...]) -> None:
+def _refuse_without_ct(contents: FolderContents, infos: tuple[SeriesInfo, ...], folder: Path) -> None:
     modalities = sorted({info.modality or "unknown" for info in infos})
     if modalities and "CT" not in modalities:
         raise ScanRejected(
@@ -116,12 +118,12 @@ def _refuse_without_ct(contents: FolderContents, infos: tuple[SeriesInfo, ...]) 
             f"Modality {', '.join(modalities)}",
             "The folder holds images of another modality. Give the folder of the chest CT.",
         )
+    volumes = any(suffix_of(path) in READABLE for path in folder.iterdir())
     raise ScanRejected(
         "no_ct_series",
         f"{len(contents.images)} DICOM images, {contents.skipped_files} other files",
-        "The folder and its subfolders hold no CT images (localizers and captures do not count). Give "
-        "the folder "
-        "of the chest CT.",
+        "The folder and its subfolders hold no CT images in DICOM (localizers and captures do not count). "
+        + ("Give the volume file in it itself." if volumes else "Give the folder of the chest CT."),
     )
 
 
@@ -141,32 +143,34 @@ def _warnings(contents: FolderContents, images: tuple[DicomImage, ...]) -> list[
     return warnings
 
 
-def _decode(images: Sequence[DicomImage], grid: Grid, where: str) -> NDArray[Any]:
-    """Return the values in HU, before clipping, shape (slices, rows, columns)."""
+def _decode(stack: Stack, where: str) -> NDArray[np.int16]:
+    """Return the values in HU, shape (slices, rows, columns)."""
     reader = sitk.ImageSeriesReader()
-    reader.SetFileNames([str(image.path) for image in images])
-    rescale = {(image.slope, image.intercept) for image in images}
+    reader.SetFileNames([str(image.path) for image in stack.images])
+    rescale = {(image.slope, image.intercept) for image in stack.images}
     if len(rescale) > 1 or any(value is not None and value % 1 for pair in rescale for value in pair):
         # the first file decides the type of all: whole numbers would cut the fractions of the others
         reader.SetOutputPixelType(sitk.sitkFloat64)
     chatty = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        image = reader.Execute()
+        decoded = reader.Execute()
     except RuntimeError as error:
         raise ScanRejected(
             "unreadable",
             where,
             "The images cannot be decoded: they are damaged, or compressed in a way that is not read. "
-            "Export them "
-            "again, uncompressed.",
+            "Export them again, uncompressed.",
         ) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(chatty)
-    _check_decoded(image, grid, where)
-    array: NDArray[Any] = sitk.GetArrayFromImage(image)
-    _unpad(array, images)
-    return array
+    _check_decoded(decoded, stack.grid, where)
+    # a view, valid while `decoded` lives: the only copy is the one in HU
+    array = sitk.GetArrayViewFromImage(decoded)
+    paddings = {padding for image in stack.images if (padding := _high_padding(image)) is not None}
+    if paddings:
+        array = np.where(np.isin(array, list(paddings)), AIR_HU, array)
+    return to_hounsfield(array, where)
 
 
 def _check_decoded(image: sitk.Image, grid: Grid, where: str) -> None:
@@ -187,13 +191,12 @@ def _check_decoded(image: sitk.Image, grid: Grid, where: str) -> None:
         )
 
 
-def _unpad(array: NDArray[Any], images: Sequence[DicomImage]) -> None:
-    """Turn padding that is stored as the highest value into air; low padding is clipped anyway."""
-    for plane, image in zip(array, images, strict=True):
-        if image.padding is not None:
-            padding = image.padding * (image.slope or 1.0) + (image.intercept or 0.0)
-            if padding > MAX_HU:
-                plane[plane == padding] = AIR_HU
+def _high_padding(image: DicomImage) -> float | None:
+    """Return the padding in HU if it is above the scale: it means air. Low padding is clipped to air."""
+    if image.padding is None or image.slope is None or image.intercept is None:
+        return None
+    padding = image.padding * image.slope + image.intercept
+    return padding if padding > MAX_HU else None
 
 
 def _sha256(images: Sequence[DicomImage]) -> str:

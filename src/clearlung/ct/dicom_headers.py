@@ -225,6 +225,7 @@ def _is_dicom(path: Path) -> bool:
 
 def _read_image(path: Path) -> DicomImage | str:
     """Return the image's header, or "no pixels"."""
+    header = None
     try:
         # pydicom warns of invalid values by printing them: a malformed birth date would be in our log
         with path.open("rb") as file, warnings.catch_warnings():
@@ -235,11 +236,12 @@ def _read_image(path: Path) -> DicomImage | str:
                 return "no pixels"
             return _image(path, header, complete=complete)
     except Exception as error:  # pydicom raises whatever damaged bytes lead it to
+        if header is not None and header.get("SOPClassUID", CT_IMAGE) not in (CT_IMAGE, *ENHANCED_CT_IMAGES):
+            return "no pixels"
         raise ScanRejected(
             "unreadable",
             path.name,
-            "This DICOM file is damaged or cut short. Copy or export it again; without it a slice is "
-            "missing.",
+            "This DICOM file is damaged or cut short. Copy or export it again: a slice would be missing.",
         ) from error
 
 

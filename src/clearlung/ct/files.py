@@ -26,6 +26,7 @@ _HEADER_READERS = {
     ".mha": read_metaimage_header,
     ".mhd": read_metaimage_header,
 }
+READABLE = tuple(_HEADER_READERS)
 _WRITABLE = (".nii", ".nii.gz", ".nrrd", ".mha")
 # Readers asked for one of the two silently take the other.
 _CONFUSED = {".nii": ".nii.gz", ".nii.gz": ".nii"}
@@ -113,8 +114,11 @@ def _advice(path: Path) -> str:
     accepted = "Accepted are a DICOM folder and the files " + ", ".join(_HEADER_READERS) + "."
     if suffix_of(path) in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"):
         return f"Archives are not read: unpack it first. {accepted}"
-    with path.open("rb") as file:
-        head = file.read(132)
+    try:
+        with path.open("rb") as file:
+            head = file.read(132)
+    except OSError:
+        return f"The file cannot be opened. {accepted}"
     if head[128:] == b"DICM":
         return f"This is a single DICOM file: give the folder with all files of the series. {accepted}"
     return f"Files of the kind {path.suffix or 'without a suffix'} are not read. {accepted}"
@@ -170,6 +174,8 @@ def _write_then_rename(image: sitk.Image, path: Path, suffix: str) -> None:
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(path)
+    if os.name != "posix":  # elsewhere a folder cannot be opened, and renaming is journaled
+        return
     folder_handle = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder_handle)

@@ -49,6 +49,8 @@ def read_metaimage_header(path: Path) -> FileImage:
             "the file "
             "with binary numbers.",
         )
+    if fields.get("HeaderSize", "0") != "0":
+        raise ScanRejected("unsupported_format", f"{path.name}: HeaderSize", "Skipped bytes are not read.")
     data_file = fields["ElementDataFile"]
     local = data_file.upper() == "LOCAL"
     big = any(_is_true(fields.get(key, "False")) for key in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB"))
@@ -57,7 +59,7 @@ def read_metaimage_header(path: Path) -> FileImage:
         grid=Grid(shape, affine[:, [2, 1, 0, 3]]),
         dtype=np.dtype((">" if big else "<") + code),
         path=path if local else _beside(path, data_file),
-        packed_from=data_from if local else int(fields.get("HeaderSize", "0")),
+        packed_from=data_from if local else 0,
         packing="zlib" if _is_true(fields.get("CompressedData", "False")) else "raw",
         preface=b"" if local else header,
     )

@@ -23,6 +23,8 @@ from clearlung.errors import ScanRejected
 Packing = Literal["raw", "gzip", "zlib"]
 
 CHUNK_BYTES = 1 << 22
+# Deflate cannot pack better than 1032 to 1.
+MAX_PACKING_RATIO = 1100
 _GZIP_MAGIC = b"\x1f\x8b"
 _WINDOW_BITS = {"gzip": 31, "zlib": 15}
 _REMEDY = "Copy or export it again."
@@ -82,6 +84,7 @@ def read_voxels(image: FileImage) -> tuple[NDArray[Any], str]:
     ScanRejected
         ``unreadable`` if bytes are missing or fail their checksum.
     """
+    _check_size(image)
     digest = hashlib.sha256(image.preface)
     array: NDArray[Any] = np.empty(image.grid.shape, dtype=image.dtype)
     target = array.reshape(-1).view(np.uint8).data
@@ -108,6 +111,19 @@ def read_voxels(image: FileImage) -> tuple[NDArray[Any], str]:
     if not array.dtype.isnative:
         array = array.byteswap(inplace=True).view(array.dtype.newbyteorder())
     return array, digest.hexdigest()
+
+
+def _check_size(image: FileImage) -> None:
+    """Refuse a header that asks for more memory than the file could fill."""
+    needed = int(np.prod(image.grid.shape, dtype=np.int64)) * image.dtype.itemsize
+    room = image.path.stat().st_size - image.packed_from
+    if needed > room * (1 if image.packing == "raw" else MAX_PACKING_RATIO):
+        raise ScanRejected(
+            "unreadable",
+            image.path.name,
+            f"The header asks for {needed} bytes of voxels, and {max(room, 0)} are there: it was cut short. "
+            f"{_REMEDY}",
+        )
 
 
 def _unpacked(image: FileImage, digest: hashlib._Hash) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +71,12 @@ def list_series(folder: str | os.PathLike[str]) -> tuple[SeriesInfo, ...]:
 
 def _existing(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
-    if not path.exists():
-        raise ScanRejected("not_found", path.name, f"There is nothing at {path}. Check the path.")
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        raise ScanRejected(
+            "not_found", path.name, f"There is nothing at {path}, or it may not be looked at. Check the path."
+        ) from error
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        raise ScanRejected("unsupported_format", path.name, f"{path} is neither a folder nor a file.")
     return path
