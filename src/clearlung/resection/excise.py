@@ -14,6 +14,11 @@ from clearlung.nodules import NoduleTable
 from clearlung.resection.specimens import SpecimenSet
 from clearlung.resection.techniques import TIME_EVIDENCE, Technique, Wedge, make_techniques, minutes_for
 
+# The distance transform measures to voxel centers, and a sphere's surface lies beyond the nearest of them:
+# digital spheres of 2 to 8 mm with a rim of 5 mm get their true volume within 1 % on average with this share
+# of a voxel, against -9 % without and +8 % with half a voxel.
+SURFACE_BEYOND_VOXELS = 0.25
+
 
 def excise(
     nodules: NoduleTable, anatomy: Anatomy | None, techniques: Sequence[str], book: EvidenceBook
@@ -131,8 +136,9 @@ def _claim(
         for b, g, n in zip(box, grow, labels.shape, strict=True)
     )
     mask = labels[crop] == lesion
+    beyond_mm = SURFACE_BEYOND_VOXELS * float(np.cbrt(np.prod(spacing)))
     distance = ndimage.distance_transform_edt(~mask, sampling=spacing).astype(np.float32)
-    taken = distance <= technique.margin_mm
+    taken = distance <= technique.margin_mm + beyond_mm
     if isinstance(technique, Wedge):
         taken |= _path_to_pleura(mask, anatomy.depth_mm.array[crop], spacing, technique.margin_mm)
     taken &= lungs[crop] == lung
