@@ -1,0 +1,294 @@
+"""Maps: the lungs from one direction with every nodule, true to scale, numbered and marked by operation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.report.figures import (
+    DIGIT_HEIGHT,
+    DIGIT_WIDTH,
+    MM_PER_POINT,
+    draw_symbol,
+    draw_symbols,
+    paper,
+)
+from clearlung.report.labels import Frame, place_labels
+from clearlung.report.marks import INK, operation_color
+from clearlung.report.projections import Backdrop, View, on_picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Smaller ones would vanish in print.
+_SMALLEST_RADIUS_MM = 0.75
+_EDGE_MM = 7.0
+_LEGEND_LINE_MM = 4.4
+_TITLE_MM = 7.0
+_LOBE_INK = "#6B6B6B"
+_LEADER_FROM_MM = 0.9
+
+
+@dataclass(frozen=True, eq=False)
+class Marked:
+    """The nodules of one map.
+
+    Parameters
+    ----------
+    ids
+        Their numbers.
+    places
+        Shape (n, 3): along the scan's z, y and x, mm.
+    diameter_mm
+        Shape (n,).
+    operations
+        For each the number of its operation; None where none removes it.
+    """
+
+    ids: tuple[int, ...]
+    places: NDArray[np.float64]
+    diameter_mm: NDArray[np.float64]
+    operations: tuple[int | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """One line of the legend: an operation, or None for what is left, in words."""
+
+    operation: int | None
+    text: str
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """How patient millimeters become paper millimeters: paper = offset + scale × patient."""
+
+    scale: float
+    offset: tuple[float, float]
+
+    def points(self, patient: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.asarray(self.offset) + self.scale * patient
+
+
+def draw_map(
+    view: View,
+    behind: Backdrop,
+    nodules: Marked,
+    legend: tuple[LegendEntry, ...],
+    width_mm: float,
+    height_max_mm: float,
+) -> Figure:
+    """Draw one view; its height follows from the lungs' shape.
+
+    Parameters
+    ----------
+    view, behind
+        The direction and the projected lungs.
+    nodules
+        Every nodule to show.
+    legend
+        What the marks mean; empty for none.
+    width_mm, height_max_mm
+        Size on paper; a picture that would be higher is drawn smaller.
+    """
+    left, right, bottom, top = behind.extent_mm
+    lines = _legend_lines(legend, width_mm)
+    around = 2 * _EDGE_MM + _TITLE_MM + lines * _LEGEND_LINE_MM
+    scale = min(
+        (width_mm - 2 * _EDGE_MM) / (right - left), max(height_max_mm - around, 20.0) / (top - bottom)
+    )
+    height_mm = scale * (top - bottom) + around
+    floor = _EDGE_MM + lines * _LEGEND_LINE_MM
+    sheet = _Sheet(
+        scale, ((width_mm - scale * (right - left)) / 2 - scale * left, floor - scale * bottom)
+    )
+    figure, axes = paper(width_mm, height_mm)
+    frame = Frame(1.0, width_mm - 1.0, floor - _EDGE_MM + 3.5, height_mm - _TITLE_MM - 0.5)
+    _draw_lungs(axes, behind, sheet)
+    _draw_nodules(axes, nodules, on_picture(view, nodules.places), sheet, frame)
+    _draw_marks(axes, view, behind, sheet, frame, width_mm, height_mm)
+    _draw_scale_bar(axes, sheet, width_mm - 6.0, floor - _EDGE_MM + 1.6)
+    _draw_legend(axes, legend, width_mm, lines)
+    return figure
+
+
+def _draw_lungs(axes: Axes, behind: Backdrop, sheet: _Sheet) -> None:
+    left, right, bottom, top = behind.extent_mm
+    corners = sheet.points(np.array([[left, bottom], [right, top]]))
+    extent = (corners[0, 0], corners[1, 0], corners[0, 1], corners[1, 1])
+    shown = np.logical_or.reduce(list(behind.lungs.values()))
+    dark = behind.gray if behind.gray is not None else np.full(shown.shape, 0.25, dtype=np.float32)
+    # Light enough for black numbers and for a printer without color: never darker than 70 % white.
+    gray = 0.96 - 0.26 * np.nan_to_num(dark, nan=0.0)
+    alpha = shown & np.isfinite(dark)
+    pixels = np.dstack([gray, gray, gray, alpha]).astype(np.float32)
+    axes.imshow(pixels, origin="lower", extent=extent, interpolation="bilinear", zorder=1)
+    for silhouettes, line in (
+        (behind.lobes, {"linewidths": 0.45, "colors": _LOBE_INK, "linestyles": "dashed", "zorder": 2}),
+        (behind.lungs, {"linewidths": 0.8, "colors": "#3C3C3C", "zorder": 2}),
+    ):
+        for mask in silhouettes.values():
+            _outline(axes, np.asarray(mask), extent, line)
+    axes.set_xlim(0, axes.figure.get_figwidth() * 25.4)
+    axes.set_ylim(0, axes.figure.get_figheight() * 25.4)
+    axes.set_aspect("equal")
+
+
+def _outline(
+    axes: Axes, mask: NDArray[np.bool_], extent: tuple[float, float, float, float], line: dict[str, Any]
+) -> None:
+    from scipy.ndimage import gaussian_filter
+
+    if not mask.any():
+        return
+    rows, columns = mask.shape
+    x = extent[0] + (np.arange(-1, columns + 1) + 0.5) * (extent[1] - extent[0]) / columns
+    y = extent[2] + (np.arange(-1, rows + 1) + 0.5) * (extent[3] - extent[2]) / rows
+    # One pixel of smoothing takes the stairs off the outline and moves it by less than its own width.
+    axes.contour(x, y, gaussian_filter(np.pad(mask, 1).astype(np.float32), 1.0), levels=[0.5], **line)
+
+
+def _draw_nodules(
+    axes: Axes, nodules: Marked, patient: NDArray[np.float64], sheet: _Sheet, frame: Frame
+) -> None:
+    from matplotlib.collections import EllipseCollection, LineCollection
+    from matplotlib.colors import to_rgba
+
+    if len(nodules) == 0:
+        return
+    centers = sheet.points(patient)
+    radii = np.maximum(nodules.diameter_mm / 2 * sheet.scale, _SMALLEST_RADIUS_MM)
+    colors = [INK if number is None else operation_color(number) for number in nodules.operations]
+    # Large ones first, so that a small one in front of a large one stays in sight.
+    order = np.argsort(-radii, kind="stable")
+    axes.add_collection(
+        EllipseCollection(
+            2 * radii[order],
+            2 * radii[order],
+            np.zeros(len(radii)),
+            units="xy",
+            offsets=centers[order],
+            transOffset=axes.transData,
+            facecolors=[to_rgba(colors[i], 0.3) for i in order],
+            edgecolors=[colors[i] for i in order],
+            linewidths=0.7,
+            zorder=4,
+        )
+    )
+    for number in sorted(set(nodules.operations), key=lambda n: n or 0):
+        mine = [i for i, other in enumerate(nodules.operations) if other == number]
+        draw_symbols(axes, centers[mine, 0].tolist(), centers[mine, 1].tolist(), number, 1.6)
+    points = _label_points(len(nodules))
+    sizes = np.array([_label_size(str(number), points) for number in nodules.ids])
+    labels = place_labels(centers, radii, sizes, frame)
+    leaders = _leaders(centers, radii, labels, sizes)
+    axes.add_collection(LineCollection(leaders, colors=INK, linewidths=0.3, zorder=5))
+    for number, (x, y) in zip(nodules.ids, labels, strict=True):
+        axes.text(
+            x, y, str(number), fontsize=points, color=INK, ha="center", va="center_baseline", zorder=8
+        )
+
+
+def _label_points(count: int) -> float:
+    """Size of the numbers: the more there are the smaller, down to what a printer still resolves."""
+    return float(np.clip(6.6 * (170 / max(count, 1)) ** 0.35, 3.4, 7.5))
+
+
+def _label_size(text: str, points: float) -> tuple[float, float]:
+    em = points * MM_PER_POINT
+    return DIGIT_WIDTH * em * len(text), DIGIT_HEIGHT * em * 1.1
+
+
+def _leaders(
+    centers: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    labels: NDArray[np.float64],
+    sizes: NDArray[np.float64],
+) -> list[list[tuple[float, float]]]:
+    """Lines from the rim of each nodule to the edge of its number, where the two are apart."""
+    lines = []
+    for center, radius, label, size in zip(centers, radii, labels, sizes, strict=True):
+        way = label - center
+        length = float(np.hypot(*way))
+        if length == 0:
+            continue
+        unit = way / length
+        half = min(size[axis] / 2 / abs(unit[axis]) if unit[axis] else np.inf for axis in (0, 1))
+        end = length - half - 0.1
+        if end - radius > _LEADER_FROM_MM:
+            start, stop = center + radius * unit, center + end * unit
+            lines.append([(float(start[0]), float(start[1])), (float(stop[0]), float(stop[1]))])
+    return lines
+
+
+def _draw_marks(
+    axes: Axes,
+    view: View,
+    behind: Backdrop,
+    sheet: _Sheet,
+    frame: Frame,
+    width_mm: float,
+    height_mm: float,
+) -> None:
+    left, right, bottom, top = behind.extent_mm
+    (x0, y0), (x1, y1) = sheet.points(np.array([[left, bottom], [right, top]]))
+    middle = (y0 + y1) / 2
+    letters = (
+        (max(x0 - 4.5, 2.5), middle, view.marks[0]),
+        (min(x1 + 4.5, width_mm - 2.5), middle, view.marks[1]),
+        ((x0 + x1) / 2, frame.top - 1.8, view.marks[2]),
+        ((x0 + x1) / 2, y0 - 3.0, view.marks[3]),
+    )
+    for x, y, letter in letters:
+        axes.text(x, y, letter, fontsize=11, fontweight="bold", color=INK, ha="center", va="center", zorder=9)
+    axes.text(1.0, height_mm - 1.0, view.title, fontsize=9, fontweight="bold", color=INK, ha="left", va="top")
+    if view.side is not None:
+        # A single lung looks much like the other: say which it is where the eye falls.
+        axes.text(
+            width_mm - 1.0,
+            height_mm - 1.0,
+            "R" if view.side == "right" else "L",
+            fontsize=16,
+            fontweight="bold",
+            color=INK,
+            ha="right",
+            va="top",
+        )
+
+
+def _draw_scale_bar(axes: Axes, sheet: _Sheet, right_mm: float, y_mm: float) -> None:
+    length = 50.0
+    start = right_mm - length * sheet.scale
+    axes.plot([start, right_mm], [y_mm, y_mm], color=INK, linewidth=1.6, solid_capstyle="butt", zorder=9)
+    for x in (start, right_mm):
+        axes.plot([x, x], [y_mm - 0.9, y_mm + 0.9], color=INK, linewidth=0.8, zorder=9)
+    axes.text(
+        start - 1.2, y_mm, f"{length:.0f} mm", fontsize=7, color=INK, ha="right", va="center_baseline", zorder=9
+    )
+
+
+def _legend_columns(legend: tuple[LegendEntry, ...], width_mm: float) -> int:
+    longest = max(len(entry.text) for entry in legend)
+    return max(1, int(width_mm // (longest * 1.42 + 8.0)))
+
+
+def _legend_lines(legend: tuple[LegendEntry, ...], width_mm: float) -> int:
+    return -(-len(legend) // _legend_columns(legend, width_mm)) if legend else 0
+
+
+def _draw_legend(axes: Axes, legend: tuple[LegendEntry, ...], width_mm: float, lines: int) -> None:
+    if not legend:
+        return
+    columns = _legend_columns(legend, width_mm)
+    for index, entry in enumerate(legend):
+        x = 2.5 + (index % columns) * (width_mm - 2.0) / columns
+        y = (lines - index // columns - 0.5) * _LEGEND_LINE_MM
+        draw_symbol(axes, x, y, entry.operation)
+        axes.text(x + 2.4, y, entry.text, fontsize=7, color=INK, ha="left", va="center_baseline")

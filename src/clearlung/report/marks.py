@@ -1,0 +1,93 @@
+"""The color and the shape of each operation: the same in every picture, table and page."""
+
+from __future__ import annotations
+
+from functools import cache
+
+# Okabe and Ito's palette without its yellow, which is lost on white paper. Red and green never follow each
+# other, and neighbors differ in lightness too.
+_COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#4D4D4D")
+_COLOR_NAMES = ("blue", "orange", "green", "vermilion", "sky blue", "purple", "gray")
+
+# matplotlib markers that stay apart at 1.5 mm and in black and white. The cross is not among them: it marks
+# what no operation removes. Eleven shapes and seven colors have no common divisor, so that the first 77
+# operations all differ, and the first eleven differ by shape alone.
+_SHAPES = ("o", "s", "^", "D", "v", "*", "P", "<", "p", ">", "d")
+_SHAPE_NAMES = (
+    "circle",
+    "square",
+    "triangle up",
+    "diamond",
+    "triangle down",
+    "star",
+    "plus",
+    "triangle left",
+    "pentagon",
+    "triangle right",
+    "thin diamond",
+)
+
+UNASSIGNED_SHAPE = "X"
+INK = "#1A1A1A"
+
+
+def operation_color(number: int) -> str:
+    """Return the color of an operation as ``#RRGGBB``.
+
+    Examples
+    --------
+    >>> operation_color(1)
+    '#0072B2'
+    """
+    return _COLORS[_index(number) % len(_COLORS)]
+
+
+def operation_marker(number: int) -> str:
+    """Return the shape of an operation as a matplotlib marker.
+
+    Examples
+    --------
+    >>> operation_marker(2)
+    's'
+    """
+    return _SHAPES[_index(number) % len(_SHAPES)]
+
+
+def operation_sign(number: int) -> str:
+    """Return color and shape in words.
+
+    Examples
+    --------
+    >>> operation_sign(3)
+    'green triangle up'
+    """
+    index = _index(number)
+    return f"{_COLOR_NAMES[index % len(_COLORS)]} {_SHAPE_NAMES[index % len(_SHAPES)]}"
+
+
+@cache
+def symbol_svg(number: int | None) -> str:
+    """Return an operation's mark as a small SVG picture; of None, the hollow cross of what is left."""
+    from matplotlib.markers import MarkerStyle
+
+    marker = MarkerStyle(UNASSIGNED_SHAPE if number is None else operation_marker(number))
+    outline = marker.get_path().transformed(marker.get_transform())
+    polygons = outline.to_polygons(closed_only=False)
+    points = [point for polygon in polygons for point in polygon]
+    # Shapes differ in extent; all get the same box, and the y axis of SVG runs down.
+    scale = 4.2 / max(abs(float(value)) for point in points for value in point)
+    path = " ".join(
+        "M" + " L".join(f"{5 + scale * float(x):.2f} {5 - scale * float(y):.2f}" for x, y in polygon) + " Z"
+        for polygon in polygons
+    )
+    fill = "#FFFFFF" if number is None else operation_color(number)
+    return (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 10 10" width="10" height="10">'
+        f'<path d="{path}" fill="{fill}" stroke="{INK}" stroke-width="0.6" stroke-linejoin="round"/></svg>'
+    )
+
+
+def _index(number: int) -> int:
+    if number < 1:
+        raise ValueError(f"operations are numbered from 1, not {number}")
+    return number - 1

@@ -1,0 +1,141 @@
+"""One section per operation with its specimens, and the lesions that no operation removes."""
+
+from __future__ import annotations
+
+from clearlung.report.document import Block, Cell, Column, Heading, Table, Text
+from clearlung.report.numbers import counted, fixed, ids, listed, percent
+from clearlung.report.overview import regimen_in_words
+from clearlung.report.source import ReportInput
+from clearlung.staging import Operation, PlannedSpecimen
+
+# Below this a surgeon should look for himself in which lobe a nodule lies.
+LOBE_SURE = 0.8
+
+
+def operation_blocks(report: ReportInput) -> tuple[Block, ...]:
+    """Return heading, facts and specimens of every operation."""
+    blocks: list[Block] = []
+    for operation in report.plan.operations:
+        blocks += _operation(report, operation)
+    return tuple(blocks)
+
+
+def _operation(report: ReportInput, operation: Operation) -> list[Block]:
+    facts = [
+        operation.approach,
+        counted(len(operation.lesions), "metastasis", "metastases")
+        + f" in {counted(len(operation.specimens), 'specimen')}",
+        f"{fixed(operation.minutes)} min in theatre",
+        f"{fixed(operation.removed_ml)} ml of tissue",
+        f"perfusion: {regimen_in_words(operation)}" if operation.perfusion else "no perfusion",
+        f"FEV1 {percent(operation.fev1_before_percent)} → {percent(operation.fev1_after_percent)} of "
+        f"predicted (lower bound {percent(operation.fev1_after_low_percent)})",
+    ]
+    return [
+        Heading(
+            f"Operation {operation.number}: {operation.side}, week {operation.week}",
+            level=3,
+            anchor=f"operation-{operation.number}",
+            operation=operation.number,
+        ),
+        Text(" · ".join(facts)),
+        _specimens(report, operation),
+    ]
+
+
+def _specimens(report: ReportInput, operation: Operation) -> Table:
+    growing = any(
+        report.lesions[i].diameter_at_operation_mm is not None for i in operation.lesions if i in report.lesions
+    )
+    detected = any(_probability(report, number) < 1 for number in operation.lesions)
+    columns = [
+        Column("Specimen", "right"),
+        Column("Lesions", share=1.2),
+        Column("Lobe", share=1),
+        Column("Technique", share=1),
+        Column("Diameter, mm", "right"),
+        *([Column("On the day, mm", "right")] if growing else []),
+        Column("Depth, mm", "right"),
+        Column("Margin, mm", "right"),
+        Column("Tissue, ml", "right"),
+        Column("Minutes", "right"),
+        *([Column("Nodule, %", "right")] if detected else []),
+    ]
+    rows = tuple(_specimen_row(report, specimen, growing, detected) for specimen in operation.specimens)
+    notes = ["Specimens and lesions by number."]
+    if growing:
+        notes.append("On the day: expected diameter where the doubling time is known.")
+    if detected:
+        notes.append("Nodule: probability that the finding is a nodule.")
+    return Table(tuple(columns), rows, " ".join(notes))
+
+
+def _specimen_row(
+    report: ReportInput, specimen: PlannedSpecimen, growing: bool, detected: bool
+) -> tuple[Cell, ...]:
+    lesions = [report.lesions[i] for i in specimen.lesions if i in report.lesions]
+    expected = [lesion.diameter_at_operation_mm for lesion in lesions]
+    unsure = [c for i in specimen.lesions if (c := _lobe_confidence(report, i)) < LOBE_SURE]
+    doubt = f"lobe uncertain, {listed([100 * c for c in unsure], 0)} %" if unsure else ""
+    return (
+        Cell(str(specimen.id)),
+        Cell(ids(specimen.lesions), "strong"),
+        Cell(specimen.lobe, note=doubt),
+        Cell(specimen.technique),
+        Cell(listed([lesion.diameter_mm for lesion in lesions], 1)),
+        *([Cell(", ".join("–" if d is None else fixed(d, 1) for d in expected))] if growing else []),
+        Cell(listed([lesion.depth_mm for lesion in lesions], 0)),
+        Cell(fixed(specimen.margin_mm, 1)),
+        Cell(fixed(specimen.volume_ml, 1)),
+        Cell(fixed(specimen.minutes)),
+        *([Cell(listed([100 * _probability(report, i) for i in specimen.lesions], 0))] if detected else []),
+    )
+
+
+def _lobe_confidence(report: ReportInput, number: int) -> float:
+    known = 1 <= number <= len(report.nodules)
+    return float(report.nodules.lobe_confidence[number - 1]) if known else 1.0
+
+
+def _probability(report: ReportInput, number: int) -> float:
+    known = 1 <= number <= len(report.nodules)
+    return float(report.nodules.probability[number - 1]) if known else 1.0
+
+
+def unassigned_blocks(report: ReportInput) -> tuple[Block, ...]:
+    """Return the lesions that no operation removes, with reasons, and the findings left out."""
+    blocks: list[Block] = [Heading("In no operation", anchor="unassigned")]
+    if report.plan.unassigned:
+        columns = (
+            Column("Lesion"),
+            Column("Side"),
+            Column("Lobe"),
+            Column("Diameter, mm", "right"),
+            Column("Depth, mm", "right"),
+            Column("Reason", share=1),
+        )
+        rows = []
+        for left in report.plan.unassigned:
+            lesion = report.lesions.get(left.lesion)
+            rows.append(
+                (
+                    Cell(str(left.lesion), "strong"),
+                    Cell(lesion.side if lesion else "–"),
+                    Cell(lesion.lobe if lesion else "–"),
+                    Cell(fixed(lesion.diameter_mm, 1) if lesion else "–"),
+                    Cell(fixed(lesion.depth_mm) if lesion else "–"),
+                    Cell(left.reason),
+                )
+            )
+        blocks.append(Table(columns, tuple(rows)))
+    else:
+        blocks.append(Text("Every planned lesion is removed."))
+    if report.not_planned:
+        limit = fixed(100 * report.plan.protocol.nodules.probability_min)
+        blocks.append(
+            Text(
+                f"{counted(len(report.not_planned), 'finding')} not in the plan (it takes findings that are "
+                f"nodules with a probability of {limit} % or more): {ids(report.not_planned)}."
+            )
+        )
+    return tuple(blocks)

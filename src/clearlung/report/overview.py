@@ -1,0 +1,138 @@
+"""What stands first: the headline, the key figures and the operations at a glance."""
+
+from __future__ import annotations
+
+from clearlung.report.document import Bullets, Cell, Column, Facts, Heading, Table, Text
+from clearlung.report.numbers import counted, fixed, in_words, percent
+from clearlung.report.source import ReportInput
+from clearlung.staging import Operation, Plan
+
+
+def headline(plan: Plan) -> str:
+    """Return the plan in one sentence.
+
+    It says how many of the metastases are removed, in how many operations and weeks, how many with
+    perfusion, and how far the plan is proven to be the best.
+    """
+    removed = sum(len(o.lesions) for o in plan.operations)
+    total = len(plan.lesions)
+    if not plan.operations:
+        return f"No operation is planned for {counted(total, 'metastasis', 'metastases')}"
+    noun = "metastasis" if total == 1 else "metastases"
+    amount = f"{total:,} {noun}" if removed == total else f"{removed:,} of {total:,} {noun}"
+    perfused = sum(o.perfusion is not None for o in plan.operations)
+    with_perfusion = f"{in_words(perfused)} with perfusion" if perfused else "none with perfusion"
+    return (
+        f"{amount} in {counted(len(plan.operations), 'operation')} over "
+        f"{counted(plan.weeks_until_clear, 'week')}, {with_perfusion}; {quality_in_words(plan)}"
+    )
+
+
+def quality_in_words(plan: Plan) -> str:
+    """Return how far the plan is proven to be the best."""
+    if plan.solver.status == "optimal":
+        return "proven optimal in every goal"
+    open_goals = [goal for goal in plan.solver.goals if not goal.proven]
+    proven = len(plan.solver.goals) - len(open_goals)
+    worst = max((goal.gap for goal in open_goals), default=plan.solver.gap)
+    return f"{proven} of {len(plan.solver.goals)} goals proven optimal, largest gap {fixed(100 * worst, 1)} %"
+
+
+def key_figures(report: ReportInput) -> Facts:
+    """Return the numbers that a reader wants first."""
+    plan = report.plan
+    lowest = min((o.fev1_after_low_percent for o in plan.operations), default=plan.function.fev1_percent)
+    minutes = sum(o.minutes for o in plan.operations)
+    removed = sum(len(o.lesions) for o in plan.operations)
+    return Facts(
+        (
+            (f"{removed:,}", f"of {len(plan.lesions):,} metastases removed"),
+            (str(len(plan.operations)), "operations"),
+            (f"{plan.weeks_until_clear}", "weeks from first to last operation"),
+            (str(sum(o.perfusion is not None for o in plan.operations)), "perfusions"),
+            (f"{fixed(plan.removed_ml)} ml", f"of {fixed(plan.function.lung_ml)} ml lung removed"),
+            (f"{fixed(minutes / 60, 1)} h", "in theatre in all"),
+            (percent(lowest), "lowest FEV1, lower bound"),
+            (percent(plan.function.ppo_fev1_percent), "FEV1 after recovery"),
+        )
+    )
+
+
+def glance(plan: Plan) -> tuple[Heading | Table | Text, ...]:
+    """Return one line per operation."""
+    if not plan.operations:
+        return (Heading("Operations", anchor="operations"), Text("No operation is planned."))
+    columns = (
+        Column("Operation"),
+        Column("Week", "right"),
+        Column("Side"),
+        Column("Approach", share=1),
+        Column("Metastases", "right"),
+        Column("Minutes", "right"),
+        Column("Tissue, ml", "right"),
+        Column("Perfusion", share=2),
+        Column("FEV1, % of predicted", "right"),
+    )
+    return (
+        Heading("Operations at a glance", anchor="operations"),
+        Table(
+            columns,
+            tuple(_glance_row(operation) for operation in plan.operations),
+            "FEV1: before → right after (lower bound of the value after).",
+        ),
+    )
+
+
+def _glance_row(operation: Operation) -> tuple[Cell, ...]:
+    return (
+        Cell(f"{operation.number}", "strong", operation=operation.number),
+        Cell(str(operation.week)),
+        Cell(operation.side),
+        Cell(operation.approach),
+        Cell(str(len(operation.lesions))),
+        Cell(fixed(operation.minutes)),
+        Cell(fixed(operation.removed_ml)),
+        Cell(regimen_in_words(operation)),
+        Cell(function_in_words(operation)),
+    )
+
+
+def function_in_words(operation: Operation) -> str:
+    """Return FEV1 before → after (lower bound), percent of predicted."""
+    before, after = operation.fev1_before_percent, operation.fev1_after_percent
+    return f"{percent(before)} → {percent(after)} ({percent(operation.fev1_after_low_percent)})"
+
+
+def regimen_in_words(operation: Operation) -> str:
+    """Return drug, dose, temperature and minutes, or a dash."""
+    regimen = operation.perfusion
+    if regimen is None:
+        return "–"
+    return (
+        f"{regimen.drug} {fixed(regimen.dose_mg)} mg, {fixed(regimen.temperature_c)} °C, "
+        f"{fixed(regimen.minutes)} min"
+    )
+
+
+def warnings(report: ReportInput) -> tuple[str, ...]:
+    """Return what a reader must know, each once: the scan's warnings and the plan's."""
+    scan = report.scan.warnings if report.scan is not None else ()
+    function = tuple(
+        f"{_FUNCTION_WORDS.get(name, name)} was not measured but assumed."
+        for name in report.plan.function.assumed
+    )
+    return tuple(dict.fromkeys((*scan, *report.plan.warnings, *function)))
+
+
+_FUNCTION_WORDS = {
+    "fev1_percent": "FEV1 before the first operation",
+    "fev1_predicted_l": "The predicted FEV1",
+    "lung_ml": "The volume of the lungs",
+}
+
+
+def warning_blocks(report: ReportInput) -> tuple[Heading | Bullets | Text, ...]:
+    """Return the section of warnings."""
+    found = warnings(report)
+    body = Bullets(found) if found else Text("None.")
+    return Heading("Warnings", anchor="warnings"), body

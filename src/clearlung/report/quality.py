@@ -1,0 +1,173 @@
+"""How good the plan is proven to be, how it compares, and what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from clearlung.evidence import Evidence
+from clearlung.report.document import Block, Bullets, Cell, Column, Heading, Table, Text
+from clearlung.report.limits import LIMIT_FIELDS
+from clearlung.report.numbers import fixed, percent, plain, with_unit
+from clearlung.report.overview import quality_in_words
+from clearlung.report.source import ReportInput
+from clearlung.staging import Plan
+
+
+def proof_blocks(plan: Plan) -> tuple[Block, ...]:
+    """Return the optimizer's goals with bound and gap."""
+    solver = plan.solver
+    columns = (
+        Column("Rank", "right"),
+        Column("Goal", share=2),
+        Column("Value", "right"),
+        Column("Bound", "right"),
+        Column("Gap", "right"),
+        Column("Proven"),
+        Column("By what", share=2),
+    )
+    rows = tuple(
+        (
+            Cell(str(rank)),
+            Cell(goal.name),
+            Cell(with_unit(plain(round(goal.value, 2)), goal.unit)),
+            Cell(with_unit(plain(round(goal.bound, 2)), goal.unit)),
+            Cell(f"{fixed(100 * goal.gap, 2)} %"),
+            Cell("yes", "good") if goal.proven else Cell("no", "warn"),
+            Cell(goal.method),
+        )
+        for rank, goal in enumerate(solver.goals, start=1)
+    )
+    return (
+        Heading("Proof of quality", anchor="proof"),
+        Text(
+            f"{quality_in_words(plan).capitalize()}. Each goal is optimized with the earlier ones held; no plan "
+            f"within the same limits and goals has a lower value than the bound. {solver.solver}, seed "
+            f"{solver.seed}, {fixed(solver.seconds, 1)} s."
+        ),
+        *([Table(columns, rows)] if rows else []),
+    )
+
+
+_COMPARED: tuple[tuple[str, Callable[[Plan], str]], ...] = (
+    ("Operations", lambda p: str(len(p.operations))),
+    ("Weeks from first to last operation", lambda p: str(p.weeks_until_clear)),
+    ("With perfusion", lambda p: str(sum(o.perfusion is not None for o in p.operations))),
+    ("Metastases removed", lambda p: f"{sum(len(o.lesions) for o in p.operations):,}"),
+    ("In no operation", lambda p: f"{len(p.unassigned):,}"),
+    ("Most metastases in one operation", lambda p: str(max((len(o.lesions) for o in p.operations), default=0))),
+    (
+        "Longest operation",
+        lambda p: f"{fixed(max((o.minutes for o in p.operations), default=0))} min",
+    ),
+    ("Time in theatre in all", lambda p: f"{fixed(sum(o.minutes for o in p.operations))} min"),
+    ("Tissue removed in all", lambda p: f"{fixed(p.removed_ml)} ml"),
+    (
+        "Most tissue in one operation",
+        lambda p: f"{fixed(max((o.removed_ml for o in p.operations), default=0))} ml",
+    ),
+    (
+        "Lowest FEV1 right after an operation, lower bound",
+        lambda p: percent(
+            min((o.fev1_after_low_percent for o in p.operations), default=p.function.fev1_percent)
+        ),
+    ),
+    (
+        "FEV1 after full recovery (interval)",
+        lambda p: (
+            f"{percent(p.function.ppo_fev1_percent)} ({percent(p.function.ppo_fev1_low_percent)} to "
+            f"{percent(p.function.ppo_fev1_high_percent)})"
+        ),
+    ),
+    ("Quality", lambda p: quality_in_words(p)),
+)
+
+
+def comparison_blocks(report: ReportInput) -> tuple[Block, ...]:
+    """Return the plans of several protocols side by side; nothing if there is only one."""
+    if not report.comparison:
+        return ()
+    plans = (report.plan, *report.comparison)
+    columns = (
+        Column("", share=1.6),
+        *(
+            Column(f"{plan.protocol.title}{' (this plan)' if index == 0 else ''}", "right", share=1)
+            for index, plan in enumerate(plans)
+        ),
+    )
+    rows = tuple(
+        (Cell(words, "strong"), *(Cell(value(plan)) for plan in plans)) for words, value in _COMPARED
+    )
+    return (
+        Heading("Compared with other protocols", anchor="comparison"),
+        Table(columns, rows, "FEV1 in percent of predicted."),
+    )
+
+
+def evidence_blocks(plan: Plan) -> tuple[Block, ...]:
+    """Return every number that the plan rests on, with its source; assumptions marked."""
+    columns = (
+        Column("Quantity", share=2.4),
+        Column("Value", "right"),
+        Column("Range", "right"),
+        Column("n", share=0.9),
+        Column("Status"),
+        Column("Source", share=3.2),
+    )
+    assumed = sum(entry.tag == "assumed" for entry in plan.evidence)
+    own = sum(entry.overridden for entry in plan.evidence)
+    words = f"{assumed} of {len(plan.evidence)} numbers are assumed: nothing was published that fixes them."
+    if own:
+        words += f" {own} of these {'was' if own == 1 else 'were'} set by the protocol."
+    plain_limits = [field for field in LIMIT_FIELDS if field not in plan.protocol.evidence]
+    return (
+        Heading("What the plan rests on", anchor="evidence"),
+        Text(words, "strong"),
+        Table(columns, tuple(_evidence_row(entry) for entry in plan.evidence)),
+        *(
+            [Text(f"Limits that the protocol sets without evidence: {', '.join(plain_limits)}.", "muted")]
+            if plain_limits
+            else []
+        ),
+    )
+
+
+def _evidence_row(entry: Evidence) -> tuple[Cell, ...]:
+    interval = (
+        "–"
+        if entry.low is None and entry.high is None
+        else f"{'–' if entry.low is None else plain(entry.low)} to "
+        f"{'–' if entry.high is None else plain(entry.high)}"
+    )
+    status = (
+        Cell("set by the protocol", "warn")
+        if entry.overridden
+        else Cell(entry.tag, "warn" if entry.tag == "assumed" else "")
+    )
+    return (
+        Cell(entry.title, note=entry.id),
+        Cell(with_unit(plain(entry.value), entry.unit)),
+        Cell(interval),
+        Cell(entry.n or "–"),
+        status,
+        Cell(entry.source, note=entry.note or ""),
+    )
+
+
+def making_blocks(report: ReportInput) -> tuple[Block, ...]:
+    """Return how the report came about."""
+    plan = report.plan
+    items = [
+        f"Source: {report.source}",
+        f"Date of the report: {report.created}",
+        f"Software: {plan.software}; plan format {plan.format}",
+        f"Protocol: {plan.protocol.name}",
+    ]
+    if report.scan is not None:
+        scan = report.scan
+        z, y, x = scan.volume.spacing_mm
+        items.append(
+            f"Scan: {scan.series}; voxels {x:.2f} × {y:.2f} × {z:.2f} mm; SHA-256 {scan.input_sha256}"
+        )
+    if report.anatomy is not None:
+        items.append(f"Lobes: {report.anatomy.lobe_method}")
+    return Heading("How it was made", anchor="making"), Bullets(tuple(items))

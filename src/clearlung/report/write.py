@@ -1,0 +1,33 @@
+"""Write a report: page, PDF and picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from clearlung.report.content import build_document
+from clearlung.report.page import render_page
+from clearlung.report.pdf import render_pdf
+from clearlung.report.pictures import overview_png
+from clearlung.report.source import ReportInput
+
+
+def write_report(report: ReportInput, folder: Path) -> None:
+    """Write ``report.html``, ``report.pdf`` and ``plan.png`` into a folder.
+
+    All three are made before the first is written, and the same input gives the same bytes.
+
+    Parameters
+    ----------
+    report
+        What to report.
+    folder
+        An existing folder; earlier reports in it are replaced.
+    """
+    document = build_document(report)
+    made = {
+        "report.html": render_page(document).encode("utf-8"),
+        "report.pdf": render_pdf(document),
+        "plan.png": overview_png(report),
+    }
+    for name, content in made.items():
+        (folder / name).write_bytes(content)
