@@ -59,6 +59,7 @@ def write_series(
         header.InstanceNumber = i + 1
         if bend is not None:
             bend(header, i)
+        header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID
         path = folder / f"{prefix}{(i * 7) % 1000:03d}_{i}.dcm"  # names in another order than the slices
         header.save_as(path, enforce_file_format=True)
         paths.append(path)

@@ -13,6 +13,7 @@ from clearlung.ct import AxisOrder, Volume
 
 from .chests import native_grid
 
+NOT_BENT = np.eye(4)
 RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 NIFTI_TYPES = {"u1": 2, "i2": 4, "i4": 8, "f4": 16, "f8": 64, "u2": 512}
 
@@ -39,7 +40,7 @@ def quaternion(affine_ras: np.ndarray):
 
 def nifti_bytes(
     volume, order=None, *, endian="<", qform=1, sform=1, dtype="i2", datatype=None, scale=(0.0, 0.0), units=2,
-    bend_sform=np.eye(4), dim=None, magic=b"n+1\0",
+    bend_sform=NOT_BENT, dim=None, magic=b"n+1\0",
 ) -> bytes:  # fmt: skip
     array, affine = affine_ijk(volume, order)
     ras = RAS @ affine

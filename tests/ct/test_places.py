@@ -1,8 +1,8 @@
 """Whatever axis order and format a volume is written in, it is read back to the same millimeter."""
 
 import math
-from tempfile import TemporaryDirectory
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest

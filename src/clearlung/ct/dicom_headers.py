@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -159,11 +159,11 @@ def read_folder(folder: Path) -> FolderContents:
     """
     images = []
     skipped_files = skipped_objects = 0
-    for root, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(root, name)
-            image = _read_image(path) if _is_dicom(path) else None
+    # pydicom warns of invalid values by printing them: a malformed name would be in our log
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for path in _files(folder):
+            image = _read_image(path) if _is_dicom(path) else "no DICOM"
             if isinstance(image, DicomImage):
                 images.append(image)
             elif image == "no pixels":
@@ -171,6 +171,14 @@ def read_folder(folder: Path) -> FolderContents:
             else:
                 skipped_files += 1
     return FolderContents(tuple(images), skipped_files, skipped_objects)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a folder and its subfolders, ordered by name."""
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            yield Path(root, name)
 
 
 def grouped(images: Sequence[DicomImage]) -> tuple[tuple[DicomImage, ...], ...]:
@@ -227,22 +235,31 @@ def _read_image(path: Path) -> DicomImage | str:
     """Return the image's header, or "no pixels"."""
     header = None
     try:
-        # pydicom warns of invalid values by printing them: a malformed birth date would be in our log
-        with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with path.open("rb") as file:
             header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=cast(Any, _TAGS))
             has_pixels, complete = _pixel_data(file, header)
-            if not has_pixels and header.SOPClassUID != CT_IMAGE:
-                return "no pixels"
-            return _image(path, header, complete=complete)
+            if has_pixels:
+                return _image(path, header, complete=complete)
     except Exception as error:  # pydicom raises whatever damaged bytes lead it to
-        if header is not None and header.get("SOPClassUID", CT_IMAGE) not in (CT_IMAGE, *ENHANCED_CT_IMAGES):
-            return "no pixels"
-        raise ScanRejected(
-            "unreadable",
-            path.name,
-            "This DICOM file is damaged or cut short. Copy or export it again: a slice would be missing.",
-        ) from error
+        if header is None or _is_ct_class(header):
+            raise _damaged(path) from error
+    if _is_ct_class(header):  # cut short within its header
+        raise _damaged(path)
+    return "no pixels"
+
+
+def _is_ct_class(header: pydicom.Dataset) -> bool:
+    """Whether the object is a CT image; its first bytes say so too, where the rest is cut off."""
+    classes = (header.get("SOPClassUID"), header.file_meta.get("MediaStorageSOPClassUID"))
+    return any(sop_class in (CT_IMAGE, *ENHANCED_CT_IMAGES) for sop_class in classes)
+
+
+def _damaged(path: Path) -> ScanRejected:
+    return ScanRejected(
+        "unreadable",
+        path.name,
+        "This DICOM file is damaged or cut short. Copy or export it again: a slice would be missing.",
+    )
 
 
 def _image(path: Path, header: pydicom.Dataset, *, complete: bool) -> DicomImage:

@@ -1,0 +1,336 @@
+"""Each way in which a DICOM folder can be unfit to plan on, and what is passed over."""
+
+import hashlib
+import shutil
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.uid import (
+    EnhancedCTImageStorage,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    MRImageStorage,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+    XRayRadiationDoseSRStorage,
+)
+
+from clearlung.ct import list_series, read_scan
+from clearlung.errors import ScanRejected
+
+from .chests import assert_same_place, chest
+from .dicom_files import PATIENT_ID, PATIENT_NAME, write_series
+
+
+def refused(path, code, match=None, **options):
+    with pytest.raises(ScanRejected, match=match) as caught:
+        read_scan(path, **options)
+    assert caught.value.code == code, caught.value
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def truth():
+    return chest((18, 18, 20))
+
+
+def at(index, **values):
+    """Change headers of one plane (or of all, index None)."""
+
+    def bend(header, i):
+        if index is None or i == index:
+            for key, value in values.items():
+                if value is None:
+                    delattr(header, key)
+                else:
+                    setattr(header, key, value)
+
+    return bend
+
+
+def moved(**by_plane):
+    """Move planes along z: moved(p5=2.0)."""
+
+    def bend(header, i):
+        x, y, z = header.ImagePositionPatient
+        header.ImagePositionPatient = [x, y, float(z) + by_plane.get(f"p{i}", 0.0)]
+
+    return bend
+
+
+def test_missing_slices_are_named(tmp_path, truth):
+    write_series(tmp_path, truth, leave_out=(5, 6, 12))
+    message = refused(tmp_path, "missing_slices", "2 places")
+    assert "2 between image 5 at -212.00 mm and image 8 at -198.50 mm" in message
+    assert "1 between image 12 at" in message
+
+
+def test_doubled_slices(tmp_path, truth):
+    write_series(tmp_path, truth, bend=moved(p5=4.5))
+    assert "image 6 at -203.00 mm and image 7" in refused(tmp_path, "doubled_slices", "1 places")
+
+
+def test_copies_in_a_subfolder_are_doubled_slices(tmp_path, truth):
+    write_series(tmp_path / "a", truth)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    refused(tmp_path, "doubled_slices", "18 places")
+
+
+def test_uneven_spacing(tmp_path, truth):
+    write_series(tmp_path, truth, bend=moved(p5=1.0))
+    refused(tmp_path, "uneven_spacing", "3.5 to 5.5 mm")
+
+
+def test_rounded_positions_are_even(tmp_path, truth):
+    write_series(tmp_path, truth, bend=moved(p5=0.04, p9=-0.05))
+    assert read_scan(tmp_path).volume.shape == truth.shape
+
+
+def test_gantry_tilt(tmp_path, truth):
+    def bend(header, i):
+        x, y, z = map(float, header.ImagePositionPatient)
+        header.ImagePositionPatient = [x, y + 4.5 * i * np.tan(np.radians(12.0)), z]
+
+    write_series(tmp_path, truth, bend=bend)
+    refused(tmp_path, "gantry_tilt", "leans by 12.0 degrees")
+
+
+def test_slices_that_jump_sideways(tmp_path, truth):
+    def bend(header, i):
+        x, y, z = map(float, header.ImagePositionPatient)
+        header.ImagePositionPatient = [x + 20.0 * (i > 9), y, z]
+
+    write_series(tmp_path, truth, bend=bend)
+    refused(tmp_path, "mixed_series", "sideways by up to 20.0 mm")
+
+
+@pytest.mark.parametrize(
+    ("bend", "match"),
+    [
+        (at(3, PixelSpacing=[4.0, 3.0]), "PixelSpacing"),
+        (at(3, FrameOfReferenceUID="1.2.3"), "FrameOfReferenceUID"),
+        (at(3, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "ImageOrientationPatient"),
+        (at(3, Rows=9, Columns=40), "Rows and Columns"),
+    ],
+)
+def test_images_of_several_volumes_under_one_series(tmp_path, truth, bend, match):
+    write_series(tmp_path, truth, bend=bend)
+    message = refused(tmp_path, "mixed_series", match)
+    assert "1.2.3" not in message
+
+
+@pytest.mark.parametrize(
+    ("bend", "code", "match"),
+    [
+        (at(4, ImageOrientationPatient=None), "no_orientation", "ImageOrientationPatient"),
+        (at(4, ImagePositionPatient=None), "no_orientation", "ImagePositionPatient"),
+        (at(4, PixelSpacing=None), "no_orientation", "PixelSpacing"),
+        (at(None, ImageOrientationPatient=[1, 0, 0, 0.2, 1, 0]), "sheared", "perpendicular"),
+        (at(None, ImageOrientationPatient=[0, 0, 0, 0, 0, 0]), "sheared", "perpendicular"),
+        (at(None, RescaleIntercept=None), "not_hu", "RescaleIntercept"),
+        (at(None, RescaleType="Z_EFF"), "not_hu", "RescaleType"),
+        (at(None, RescaleIntercept="0"), "not_hu", "none is negative"),
+        (at(None, PhotometricInterpretation="MONOCHROME1"), "not_a_volume", "MONOCHROME1"),
+        (at(None, Modality="MR", SOPClassUID=MRImageStorage), "not_ct", "Modality MR"),
+        (at(None, SOPClassUID=SecondaryCaptureImageStorage), "no_ct_series", "no CT images"),
+        (at(None, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), "no_ct_series", "localizers"),
+        (at(None, PixelSpacing=[0.004, 0.0035]), "bad_spacing", "0.0035 x 0.004"),
+        (at(None, SliceThickness="7.5"), "thick_slices", "7.5 mm thick"),
+    ],
+)
+def test_headers_that_are_refused(tmp_path, truth, bend, code, match):
+    write_series(tmp_path, truth, bend=bend)
+    refused(tmp_path, code, match)
+
+
+def test_a_single_image_or_too_few(tmp_path, truth):
+    write_series(tmp_path / "one", truth, leave_out=range(1, 18))
+    refused(tmp_path / "one", "too_small", "single image")
+    write_series(tmp_path / "few", truth, leave_out=range(5, 18))
+    refused(tmp_path / "few", "too_small", "20 x 18 x 5")
+
+
+def test_multiframe_ct_is_not_read(tmp_path, truth):
+    bend = at(None, SOPClassUID=EnhancedCTImageStorage, NumberOfFrames=1)
+    write_series(tmp_path, truth, bend=bend, leave_out=range(1, 18))
+    refused(tmp_path, "unsupported_dicom", "one file per slice")
+
+
+def test_a_single_dicom_file_is_refused_with_advice(tmp_path, truth):
+    path = write_series(tmp_path, truth)[0]
+    refused(path, "unsupported_format", "give the folder")
+    refused(path.rename(tmp_path / "IM0001"), "unsupported_format", "give the folder")
+    with pytest.raises(ScanRejected, match="Only a folder"):
+        list_series(tmp_path / "IM0001")
+
+
+def test_an_empty_folder_and_one_with_a_volume_file(tmp_path):
+    refused(tmp_path, "no_ct_series", "Give the folder")
+    (tmp_path / "ct.nii.gz").write_bytes(b"x")
+    refused(tmp_path, "no_ct_series", "Give the volume file")
+
+
+# Several series
+
+
+def test_several_series_are_listed_and_can_be_chosen(tmp_path, truth):
+    other = chest((18, 18, 20), seed=3)
+    write_series(tmp_path / "a", truth, number=7, description="Lung 1.0", series_uid="1.2.7")
+    write_series(tmp_path / "b", other, number=2, description="Soft 5.0", series_uid="1.2.2")
+    message = refused(tmp_path, "mixed_series", "--series")
+    assert "1: series 2, 'Soft 5.0', 18 slices, 4.5 mm apart" in message
+    assert "2: series 7, 'Lung 1.0', 18 slices" in message
+    for choice, expected in (("7", truth), ("1.2.7", truth), ("1", other), ("2", other), (" 2 ", other)):
+        scan = read_scan(tmp_path, series=choice)  # a number goes before a place
+        np.testing.assert_array_equal(scan.volume.array, expected.array)
+        assert "18 DICOM images of other series" in scan.warnings[-1]
+    refused(tmp_path, "series_not_found", "Lung 1.0", series="9")
+
+
+def test_the_list_of_series(tmp_path, truth):
+    write_series(tmp_path / "a", truth, number=7, series_uid="1.2.7")
+    write_series(tmp_path / "b", truth, bend=at(None, Modality="MR", SOPClassUID=MRImageStorage), number=2)
+    mr, ct = list_series(tmp_path)
+    assert (mr.place, mr.number, mr.modality, mr.is_ct) == (1, 2, "MR", False)
+    assert (ct.place, ct.uid, ct.number, ct.slices, ct.rows, ct.columns) == (2, "1.2.7", 7, 18, 18, 20)
+    assert (ct.pixel_spacing_mm, ct.slice_spacing_mm, ct.thickness_mm) == ((4.0, 3.5), 4.5, 4.5)
+
+
+def test_two_series_of_one_number_need_the_place_or_uid(tmp_path, truth):
+    write_series(tmp_path / "a", truth, series_uid="1.2.1")
+    write_series(tmp_path / "b", truth, series_uid="1.2.2")
+    refused(tmp_path, "mixed_series", "place in this list", series="3")
+    assert read_scan(tmp_path, series="1.2.2").series.startswith("series 3")
+
+
+def test_what_is_not_the_ct_is_passed_over_with_a_warning(tmp_path, truth):
+    write_series(tmp_path / "deep" / "ct", truth)
+    short = chest((16, 18, 20))
+    scout = at(None, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    write_series(tmp_path / "scout", short, bend=scout, leave_out=range(2, 16), number=1)
+    write_series(tmp_path / "bolus", short, leave_out=range(3, 16), number=2)
+    report = at(None, PixelData=None, SOPClassUID=XRayRadiationDoseSRStorage)
+    write_series(tmp_path / "dose", short, bend=report, leave_out=range(1, 16), number=99)
+    (tmp_path / "readme.txt").write_text("no DICOM")
+    (tmp_path / "empty.dcm").write_bytes(b"")
+    scan = read_scan(tmp_path)
+    assert_same_place(scan.volume, truth)
+    assert any("5 DICOM images of other series" in warning for warning in scan.warnings)
+    assert any("2 files that are not DICOM and 1 DICOM objects" in warning for warning in scan.warnings)
+
+
+def test_a_scout_within_the_series_is_passed_over(tmp_path, truth):
+    write_series(tmp_path, truth, series_uid="1.2.3")
+    scout = at(
+        None, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], ImageOrientationPatient=[0, 1, 0, 0, 0, -1]
+    )
+    write_series(tmp_path, truth, bend=scout, series_uid="1.2.3", leave_out=range(1, 18), prefix="scout")
+    assert_same_place(read_scan(tmp_path).volume, truth)
+
+
+# Pixels
+
+
+def test_slope_and_intercept_of_each_slice_are_applied(tmp_path, truth):
+    def bend(header, i):
+        slope, intercept = 1.0 + 0.25 * (i % 3), -1024.0 - i
+        hu = header.pixel_array.astype(float) - 1024.0
+        header.RescaleSlope, header.RescaleIntercept = str(slope), str(intercept)
+        header.PixelData = np.rint((hu - intercept) / slope).astype(np.uint16).tobytes()
+
+    write_series(tmp_path, truth, bend=bend)
+    read = read_scan(tmp_path).volume.array
+    assert np.abs(read - truth.array).max() <= 1
+
+
+def test_a_fractional_intercept_is_rounded_not_cut(tmp_path, truth):
+    write_series(tmp_path, truth, bend=at(None, RescaleIntercept="-1024.6"))
+    np.testing.assert_array_equal(read_scan(tmp_path).volume.array, np.maximum(truth.array - 1, -1024))
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_other_byte_orders(tmp_path, truth, syntax):
+    def bend(header, i):
+        header.PixelPaddingValue = 5
+        if syntax == ExplicitVRBigEndian:
+            header.PixelData = header.pixel_array.astype("<u2").byteswap().tobytes()
+
+    paths = write_series(tmp_path, truth, bend=None)
+    for i, path in enumerate(paths):
+        header = pydicom.dcmread(path)
+        bend(header, i)
+        header.file_meta.TransferSyntaxUID = syntax
+        pydicom.dcmwrite(path, header, implicit_vr=syntax == ImplicitVRLittleEndian,
+                         little_endian=syntax != ExplicitVRBigEndian)  # fmt: skip
+    assert_same_place(read_scan(tmp_path).volume, truth)
+
+
+def test_compressed_images_are_read_and_cut_ones_refused(tmp_path, truth):
+    paths = write_series(tmp_path, truth)
+    for path in paths:
+        header = pydicom.dcmread(path)
+        header.compress(RLELossless, generate_instance_uid=False)
+        header.save_as(path)
+    assert_same_place(read_scan(tmp_path).volume, truth)
+    whole = paths[4].read_bytes()
+    paths[4].write_bytes(whole[:-40])
+    refused(tmp_path, "unreadable", "image 5 at")
+
+
+@pytest.mark.parametrize("keep", [200, 400, 700, -1, -300])
+def test_a_dicom_file_that_ends_in_the_middle(tmp_path, truth, keep):
+    paths = write_series(tmp_path, truth)
+    paths[4].write_bytes(paths[4].read_bytes()[:keep])
+    message = refused(tmp_path, "unreadable", "again")
+    assert str(tmp_path) not in message
+
+
+def test_padding_is_air_at_either_end_of_the_scale(tmp_path, truth):
+    def bend(header, i):
+        pixels = header.pixel_array.copy()
+        pixels[0, 5:8] = 65000
+        header.PixelPaddingValue = 65000
+        header.PixelData = pixels.tobytes()
+
+    write_series(tmp_path, truth, bend=bend)
+    assert (read_scan(tmp_path).volume.array[:, 0, 5:8] == -1024).all()
+
+
+def test_thickness_overlap_gaps_and_loss_are_warned_of(tmp_path, truth):
+    write_series(
+        tmp_path / "overlap", chest((30, 30, 30), (2.5, 2.5, 2.5)), bend=at(None, SliceThickness="5")
+    )
+    scan = read_scan(tmp_path / "overlap")
+    assert scan.slice_thickness_mm == 5.0
+    assert "5 mm thick" in scan.warnings[0]
+    assert "overlap" in scan.warnings[1]
+    write_series(tmp_path / "gaps", truth, bend=at(None, SliceThickness="1", LossyImageCompression="01"))
+    scan = read_scan(tmp_path / "gaps")
+    assert any("not imaged" in warning for warning in scan.warnings)
+    assert any("with loss" in warning for warning in scan.warnings)
+    write_series(tmp_path / "unsaid", truth, bend=at(None, SliceThickness=None))
+    assert read_scan(tmp_path / "unsaid").slice_thickness_mm is None
+
+
+# Identity and identity's absence
+
+
+def test_the_hash_is_that_of_the_files_in_slice_order(tmp_path, truth):
+    paths = write_series(tmp_path, truth)
+    (tmp_path / "readme.txt").write_text("not hashed")
+    expected = hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+    assert read_scan(tmp_path).input_sha256 == expected
+
+
+def test_nothing_names_the_patient(tmp_path, truth):
+    secrets = [*PATIENT_NAME.split("^"), PATIENT_ID]
+    folder = tmp_path / "Musterfrau"
+    write_series(folder, truth, description="Thorax MUSTERFRAU 1.0", prefix="Erika_", series_uid="1.2.3")
+    scan = read_scan(folder)
+    texts = [scan.series, *scan.warnings, str(list_series(folder)), "".join(map(str, list_series(folder)))]
+    write_series(folder / "other", truth, leave_out=[4], series_uid="1.2.4")
+    texts.append(refused(folder, "mixed_series"))
+    texts.append(refused(folder, "missing_slices", series="1.2.4"))
+    for text in texts:
+        assert not any(secret.lower() in text.lower() for secret in secrets), text
