@@ -1,0 +1,8 @@
+"""The synthetic patient, with the truth about everything in it."""
+
+from clearlung.phantom.make import Progress, make_phantom
+from clearlung.phantom.phantom import Phantom
+from clearlung.phantom.spec import PhantomSpec
+from clearlung.phantom.write import write_phantom
+
+__all__ = ["Phantom", "PhantomSpec", "Progress", "make_phantom", "write_phantom"]

@@ -1,0 +1,253 @@
+"""The patient without the lungs' contents: lungs, lobes, mediastinum, abdomen and wall as signed distances."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy import LOBES, SIDES, Lobe, Side
+from clearlung.phantom import atlas
+from clearlung.phantom.fields import (
+    Field,
+    FloatArray,
+    distance_like,
+    smooth_intersection,
+    smooth_union,
+)
+from clearlung.phantom.shapes import Tubes, column_field, ellipsoid_field, smooth_path, tubes_field
+from clearlung.phantom.spec import (
+    BODY_SCALE_LIMIT,
+    BODY_SCALE_SD,
+    FIELD_BOTTOM_MM,
+    FIELD_OF_VIEW_MM,
+    PhantomSpec,
+)
+
+STEP_MM = 2.0
+# Fat between the mediastinum's organs and the pleura.
+MEDIASTINAL_FAT_MM = 2.5
+PLEURAL_GAP_MM = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class Body:
+    """Signed distances (negative inside), all on one coarse grid.
+
+    Parameters
+    ----------
+    scale
+        Stretch of this patient along (x, y, z).
+    skin, muscle, cage
+        The wall's layers: outside of the skin, outside of the muscles, inside of the ribs.
+    abdomen
+        What lies beneath the diaphragm.
+    organs
+        By name: heart, vessels, gullet, spine, liver, spleen, stomach.
+    lungs
+        By side.
+    fissures
+        By lobe: signed distance to the fissures that bound it, negative inside.
+    """
+
+    scale: NDArray[np.float64]
+    skin: Field
+    muscle: Field
+    cage: Field
+    abdomen: Field
+    organs: dict[str, Field]
+    lungs: dict[Side, Field]
+    fissures: dict[Lobe, Field]
+
+    def lobe(self, lobe: Lobe) -> Field:
+        """Signed distance of one lobe: its lung within its fissures."""
+        lung = self.lungs["right" if lobe.startswith("R") else "left"]
+        return lung.with_array(np.maximum(lung.array, self.fissures[lobe].array))
+
+
+def make_body(spec: PhantomSpec, rng: np.random.Generator) -> Body:
+    """Build the patient that a specification describes."""
+    spread = BODY_SCALE_SD * rng.standard_normal(3)
+    scale = 1 + np.clip(spread, -BODY_SCALE_LIMIT, BODY_SCALE_LIMIT)
+    grid = _empty_grid()
+    skin = column_field(grid, atlas.BODY_MM, atlas.BODY_EXPONENT, scale)
+    cage = column_field(grid, atlas.CAGE_MM, atlas.CAGE_EXPONENT, scale)
+    fat_mm = 9.0 + 5.0 * smooth_noise(grid, 45.0, rng)
+    muscle = grid.with_array(np.minimum(np.maximum(skin.array + np.maximum(fat_mm, 3.0), -18), 60))
+    diaphragm = _diaphragm(grid, scale)
+    organs = _organs(grid, scale, cage, diaphragm)
+    lungs = _lungs(grid, scale, cage, diaphragm, organs)
+    fissures = _fissures(lungs, scale, spec, rng)
+    return Body(scale, skin, muscle, cage, diaphragm, organs, lungs, fissures)
+
+
+def smooth_noise(grid: Field, length_mm: float, rng: np.random.Generator) -> FloatArray:
+    """Random texture of unit standard deviation, correlated over about ``length_mm``."""
+    step = max(1, round(length_mm / grid.step_mm / 2))
+    shape = tuple(n // step + 4 for n in grid.array.shape)
+    coarse = rng.standard_normal(shape, dtype=np.float32)
+    for axis, n in enumerate(grid.array.shape):
+        coarse = _spline_up(coarse, axis, step, n)
+    return coarse
+
+
+def _spline_up(values: FloatArray, axis: int, step: int, n: int) -> FloatArray:
+    """Refine along one axis with the cubic B-spline, rescaled to keep the mean variance."""
+    index = np.arange(n) / step + 1
+    base = index.astype(int)
+    t = (index - base).astype(np.float32)
+    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3])
+    weights /= np.sqrt((weights**2).sum(axis=0).mean())
+    shape = [1, 1, 1]
+    shape[axis] = n
+    out = sum(np.take(values, base + k - 1, axis=axis) * weights[k].reshape(shape) for k in range(4))
+    return np.asarray(out, dtype=np.float32)
+
+
+def _empty_grid() -> Field:
+    extent = np.array(FIELD_OF_VIEW_MM) + 2 * STEP_MM
+    start = (FIELD_BOTTOM_MM - STEP_MM, -extent[1] / 2, -extent[2] / 2)
+    shape = tuple(int(np.ceil(e / STEP_MM)) + 1 for e in extent)
+    return Field(np.zeros(shape, dtype=np.float32), STEP_MM, start)
+
+
+def _diaphragm(grid: Field, scale: NDArray[np.float64]) -> Field:
+    """Signed distance to the diaphragm, negative beneath it."""
+    z, y, x = grid.axes_mm()
+    z, y, x = z / scale[2], y / scale[1], x / scale[0]
+    heights = []
+    for dome, sign in ((atlas.RIGHT_DOME, -1.0), (atlas.LEFT_DOME, 1.0)):
+        cx, cy = dome["center"]
+        outward = (x - cx) * sign
+        p = atlas.DOME_EXPONENT
+        drop = _drop(outward, *dome["side"], p) + _drop(-outward, *dome["middle"], p)
+        drop = drop + _drop(y - cy, *atlas.DOME_BACK, p) + _drop(cy - y, *atlas.DOME_FRONT, p)
+        heights.append(dome["top"] - drop)
+    top = -smooth_union(-heights[0], -heights[1], 20.0)
+    return distance_like(grid.with_array(np.broadcast_to(z - top, grid.array.shape)))
+
+
+def _drop(away: FloatArray, radius: float, drop_mm: float, exponent: float) -> FloatArray:
+    return np.asarray(drop_mm * (np.maximum(away, 0) / radius) ** exponent, dtype=np.float32)
+
+
+def _organs(grid: Field, scale: NDArray[np.float64], cage: Field, diaphragm: Field) -> dict[str, Field]:
+    """Organs of the mediastinum and the abdomen."""
+
+    def ellipsoid(
+        center: tuple[float, ...], radii: tuple[float, ...], axis: tuple[float, ...] | None = None
+    ) -> Field:
+        return ellipsoid_field(grid, np.asarray(center) * scale, np.asarray(radii) * scale, axis)
+
+    heart = smooth_union(
+        ellipsoid(*atlas.HEART, atlas.HEART_AXIS).array, ellipsoid(*atlas.LEFT_ATRIUM).array, 8.0
+    )
+    tubes = {name: Tubes.along(smooth_path(points)).scaled(scale) for name, points in atlas.TUBES_MM.items()}
+    vessels = tubes_field(grid, Tubes.joined([t for n, t in tubes.items() if n not in atlas.SOFT_TUBES]))
+    gullet = tubes_field(grid, Tubes.joined([tubes[name] for name in atlas.SOFT_TUBES]))
+    below = np.maximum(diaphragm.array + 2.5, cage.array + 3.0)
+    liver = smooth_union(*(ellipsoid(*part).array for part in atlas.LIVER_PARTS), 15.0)
+    stomach = np.maximum(ellipsoid(*atlas.STOMACH).array, below)
+    spleen = np.maximum(ellipsoid(*atlas.SPLEEN).array, below)
+    return {
+        "heart": grid.with_array(np.maximum(heart, -diaphragm.array + 2.0)),
+        "vessels": vessels,
+        "gullet": gullet,
+        "liver": grid.with_array(np.maximum(liver, below)),
+        "spleen": grid.with_array(spleen),
+        "stomach": grid.with_array(np.maximum(stomach, -spleen + 2.0)),
+    }
+
+
+def _mediastinum(grid: Field, scale: NDArray[np.float64], organs: dict[str, Field]) -> FloatArray:
+    """Everything between the lungs, with its fat, as one shape."""
+    z, y, x = grid.axes_mm()
+    z, y, x = z / scale[2], y / scale[1], x / scale[0]
+    trachea = tubes_field(
+        grid,
+        Tubes.joined(
+            Tubes.along(p) for p in (atlas.TRACHEA_MM, atlas.RIGHT_MAIN_MM, atlas.LEFT_MAIN_MM)
+        ).scaled(scale),
+    )
+    union = smooth_union(organs["heart"].array, organs["vessels"].array, 10.0)
+    union = smooth_union(union, np.minimum(organs["gullet"].array, trachea.array), 8.0)
+    spine_y = np.interp(z.ravel(), *atlas.SPINE_MM.T)[:, None, None].astype(np.float32)
+    rx, ry = atlas.VERTEBRA_RADII_MM
+    body = (np.hypot(x / (rx + 2.0), (y - spine_y) / (ry + 2.0)) - 1) * ry
+    behind = np.maximum(np.abs(x) - (24.0 + 0.12 * np.maximum(y - spine_y - 20, 0)), spine_y + 8.0 - y)
+    union = smooth_union(union, np.asarray(smooth_union(body, behind, 8.0)), 8.0)
+    # The membranes before and behind the vessels: thin where the lungs nearly meet.
+    inlet = 16.0 * np.clip((z - 40) / 50, 0, 1)
+    half = 3.0 + inlet + 9.0 * np.exp(-(((y - 8) / 34) ** 2)) + 12 * np.exp(-(((y + 92) / 16) ** 2))
+    membrane = np.abs(x - 2.0) - half
+    return smooth_union(union, np.asarray(membrane + 0 * z, dtype=np.float32), 8.0) - MEDIASTINAL_FAT_MM
+
+
+def _lungs(
+    grid: Field, scale: NDArray[np.float64], cage: Field, diaphragm: Field, organs: dict[str, Field]
+) -> dict[Side, Field]:
+    mediastinum = _mediastinum(grid, scale, organs)
+    space = smooth_intersection(cage.array + PLEURAL_GAP_MM, -diaphragm.array + 1.5, 4.0)
+    space = smooth_intersection(space, -mediastinum, 4.0)
+    x = grid.axes_mm()[2]
+    lungs: dict[Side, Field] = {}
+    for side, sign in zip(SIDES, (-1.0, 1.0), strict=True):
+        center = np.asarray(atlas.APEX_CENTER_MM) * (sign, 1, 1) * scale
+        apex = ellipsoid_field(grid, center, np.asarray(atlas.APEX_RADII_MM) * scale).array
+        z = grid.axes_mm()[0]
+        apex = np.where(z > center[2], apex, np.minimum(apex, -8.0))
+        lung = smooth_intersection(space, np.asarray(apex, dtype=np.float32), 8.0)
+        lungs[side] = distance_like(grid.with_array(np.maximum(lung, 2.0 - sign * x)))
+    return lungs
+
+
+def _fissures(
+    lungs: dict[Side, Field], scale: NDArray[np.float64], spec: PhantomSpec, rng: np.random.Generator
+) -> dict[Lobe, Field]:
+    """Place the fissures so that each lobe has its share of its lung."""
+    share = {
+        lobe: max(mean + 0.5 * sd * float(rng.standard_normal()), 0.2 * mean)
+        for lobe, (mean, sd) in ((lobe, spec.lobe_shares[lobe]) for lobe in LOBES)
+    }
+    grid = lungs["right"]
+    wave = 2.5 * smooth_noise(grid, 60.0, rng)
+    right_all = share["RUL"] + share["RML"] + share["RLL"]
+    right_oblique = _placed(_oblique(grid, scale, "right") + wave, lungs["right"], share["RLL"] / right_all)
+    upper = grid.with_array(np.maximum(lungs["right"].array, -right_oblique.array))
+    middle = share["RML"] / (share["RML"] + share["RUL"])
+    horizontal = _placed(_horizontal(grid, scale) - wave, upper, middle)
+    left_share = share["LLL"] / (share["LLL"] + share["LUL"])
+    left_oblique = _placed(_oblique(grid, scale, "left") + wave, lungs["left"], left_share)
+    return {
+        "RUL": grid.with_array(np.maximum(-right_oblique.array, -horizontal.array)),
+        "RML": grid.with_array(np.maximum(-right_oblique.array, horizontal.array)),
+        "RLL": right_oblique,
+        "LUL": left_oblique.with_array(-left_oblique.array),
+        "LLL": left_oblique,
+    }
+
+
+def _placed(height: FloatArray, within: Field, share: float) -> Field:
+    """Shift a surface so that a share of a region lies beneath it; negative beneath."""
+    offset = np.quantile(height[within.array < 0], share)
+    return distance_like(within.with_array(height - np.float32(offset)))
+
+
+def _oblique(grid: Field, scale: NDArray[np.float64], side: Side) -> FloatArray:
+    """Height over the oblique fissure: it rises to the back, steeper at first."""
+    z, y, x = grid.axes_mm()
+    z, y, x = z / scale[2], y / scale[1], np.abs(x / scale[0])
+    rise = atlas.OBLIQUE_RISE[side] * y - atlas.OBLIQUE_CURL_PER_MM * (y - 20) ** 2 * 0.5
+    surface = rise + atlas.OBLIQUE_SIDE_RISE[side] * (x - 70)
+    return np.asarray(z - surface, dtype=np.float32)
+
+
+def _horizontal(grid: Field, scale: NDArray[np.float64]) -> FloatArray:
+    """Height over the horizontal fissure: it falls gently to the front and the side."""
+    z, y, x = grid.axes_mm()
+    z, y, x = z / scale[2], y / scale[1], np.abs(x / scale[0])
+    fall_front, fall_side = atlas.HORIZONTAL_FALL
+    dome = atlas.HORIZONTAL_DOME_PER_MM * ((x - 75) ** 2 + (y + 40) ** 2)
+    surface = fall_front * (y + 40) - fall_side * (x - 75) - dome
+    return np.asarray(z - surface, dtype=np.float32)

@@ -1,0 +1,133 @@
+"""Paint the patient: wall, skeleton, mediastinum, abdomen, lungs, trees, fissures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clearlung.anatomy import SIDES
+from clearlung.phantom import atlas
+from clearlung.phantom.body import Body, smooth_noise
+from clearlung.phantom.fields import Field
+from clearlung.phantom.painting import Canvas, paint_field, paint_sheet, paint_tubes
+from clearlung.phantom.shapes import Tubes
+from clearlung.phantom.skeleton import paint_skeleton
+from clearlung.phantom.spec import (
+    AIR_HU,
+    FAT_HU,
+    HEART_HU,
+    LIVER_HU,
+    LUNG_GRADIENT_HU_PER_MM,
+    LUNG_HU,
+    MUSCLE_HU,
+    SKIN_HU,
+    SPLEEN_HU,
+    STOMACH_HU,
+    WALL_HU,
+    PhantomSpec,
+)
+from clearlung.phantom.trees import Trees
+
+SKIN_MM = 1.6
+DIAPHRAGM_MM = 3.0
+# Assumed: what a fissure adds is that of a soft sheet of this thickness.
+FISSURE_MM = 0.22
+FISSURE_INSET_MM = 0.8
+# The lungs' texture has its own finer grid; alveolar tissue varies over millimeters, ventilation over
+# centimeters. Amplitudes matched to four real scans.
+TEXTURE_STEP_MM = 1.25
+FINE_TEXTURE_HU = 62.0
+SLOW_TEXTURE_HU = 9.0
+SLOW_TEXTURE_MM = 30.0
+# Fat between the muscles lies where a random surface passes through zero.
+FAT_PLANE = 0.16
+TABLE_MM = ((146.0, 2.0), (166.0, 1.6))
+TABLE_HALF_WIDTH_MM = 150.0
+TABLE_HU = -120.0
+
+
+def paint_patient(
+    canvas: Canvas, body: Body, trees: Trees, spec: PhantomSpec, rng: np.random.Generator
+) -> None:
+    """Paint everything but the metastases."""
+    _paint_table(canvas)
+    _paint_wall(canvas, body, rng)
+    _paint_organs(canvas, body, spec, rng)
+    paint_skeleton(canvas, body, rng)
+    texture = _lung_texture(body, rng)
+    for side in SIDES:
+        paint_field(canvas, body.lungs[side], LUNG_HU, texture)
+    _paint_fissures(canvas, body)
+    _paint_trees(canvas, trees, spec)
+
+
+def _paint_table(canvas: Canvas) -> None:
+    x = np.linspace(-TABLE_HALF_WIDTH_MM, TABLE_HALF_WIDTH_MM, 61)
+    bottom, top = canvas.origin_mm[0] - 5, canvas.origin_mm[0] + canvas.hu.shape[0] * canvas.spacing_mm[0] + 5
+    for depth, radius in TABLE_MM:
+        y = depth - 26.0 * (x / TABLE_HALF_WIDTH_MM) ** 2
+        low = np.column_stack([x, y, np.full(len(x), bottom)])
+        high = np.column_stack([x, y, np.full(len(x), top)])
+        r = np.full(len(x), radius + 1.6)
+        paint_tubes(canvas, Tubes(low, high, r, r), TABLE_HU, "brighter", AIR_HU)
+
+
+def _paint_wall(canvas: Canvas, body: Body, rng: np.random.Generator) -> None:
+    grid = body.skin
+    paint_field(canvas, body.skin, SKIN_HU)
+    fat = grid.with_array(6.0 * smooth_noise(grid, 8.0, rng))
+    paint_field(canvas, body.skin, FAT_HU, fat, inset_mm=SKIN_MM)
+    planes = np.abs(smooth_noise(grid, 26.0, rng)) / FAT_PLANE
+    outside = np.clip((body.cage.array - 9.0) / 4.0, 0, 1)
+    share = np.clip(1.4 - planes, 0, 1) * outside
+    streaks = grid.with_array(share * (FAT_HU - MUSCLE_HU) + 5.0 * smooth_noise(grid, 6.0, rng))
+    paint_field(canvas, body.muscle, MUSCLE_HU, streaks)
+    paint_field(canvas, body.cage, FAT_HU, fat)
+
+
+def _paint_organs(canvas: Canvas, body: Body, spec: PhantomSpec, rng: np.random.Generator) -> None:
+    grid = body.skin
+    cavity = grid.with_array(np.maximum(body.abdomen.array, body.cage.array))
+    paint_field(canvas, cavity, MUSCLE_HU)
+    bowel = 60.0 * (np.clip(smooth_noise(grid, 30.0, rng) - 0.4, 0, 0.4) / 0.4) * 2.2
+    paint_field(canvas, cavity, FAT_HU, grid.with_array(bowel), inset_mm=DIAPHRAGM_MM)
+    grain = grid.with_array(3.0 * smooth_noise(grid, 10.0, rng))
+    paint_field(canvas, body.organs["liver"], LIVER_HU, grain)
+    paint_field(canvas, body.organs["spleen"], SPLEEN_HU, grain)
+    paint_field(canvas, body.organs["stomach"], MUSCLE_HU)
+    paint_field(canvas, body.organs["stomach"], STOMACH_HU, grain, inset_mm=4.0)
+    y = grid.axes_mm()[1]
+    gas = np.maximum(body.organs["stomach"].array, y - atlas.STOMACH_GAS_FRONT_OF_MM * body.scale[1])
+    paint_field(canvas, grid.with_array(gas), AIR_HU, inset_mm=4.0)
+    paint_field(canvas, body.organs["gullet"], MUSCLE_HU - 15)
+    paint_field(canvas, body.organs["heart"], HEART_HU + 0.5 * (spec.blood_hu - HEART_HU), grain)
+    paint_field(canvas, body.organs["vessels"], spec.blood_hu)
+
+
+def _lung_texture(body: Body, rng: np.random.Generator) -> Field:
+    """Return what varies in the lungs, HU: gravity, ventilation and alveolar tissue."""
+    low = np.array([-190.0, -112.0, -146.0])
+    high = np.array([118.0, 118.0, 146.0])
+    shape = np.ceil((high - low) / TEXTURE_STEP_MM).astype(int)
+    z, y, x = (float(v) for v in low)
+    grid = Field(np.zeros(shape, dtype=np.float32), TEXTURE_STEP_MM, (z, y, x))
+    fine = FINE_TEXTURE_HU * rng.standard_normal(tuple(shape), dtype=np.float32)
+    slow = SLOW_TEXTURE_HU * smooth_noise(grid, SLOW_TEXTURE_MM, rng)
+    gravity = LUNG_GRADIENT_HU_PER_MM * grid.axes_mm()[1]
+    return grid.with_array(fine + slow + gravity)
+
+
+def _paint_fissures(canvas: Canvas, body: Body) -> None:
+    value = LUNG_HU + 700.0
+    for side, lobe in (("right", "RLL"), ("left", "LLL")):
+        lung = body.lungs["right" if side == "right" else "left"]
+        sheet = body.fissures["RLL" if lobe == "RLL" else "LLL"]
+        paint_sheet(canvas, sheet, lung, value, FISSURE_MM, FISSURE_INSET_MM)
+    lung = body.lungs["right"]
+    above = lung.with_array(np.maximum(lung.array, -body.fissures["RLL"].array))
+    paint_sheet(canvas, body.fissures["RML"], above, value, FISSURE_MM, FISSURE_INSET_MM)
+
+
+def _paint_trees(canvas: Canvas, trees: Trees, spec: PhantomSpec) -> None:
+    paint_tubes(canvas, trees.vessels, spec.blood_hu, "brighter", LUNG_HU)
+    paint_tubes(canvas, trees.bronchi.widened(trees.wall_mm), WALL_HU, "brighter", LUNG_HU)
+    paint_tubes(canvas, trees.bronchi, AIR_HU, "darker", WALL_HU)

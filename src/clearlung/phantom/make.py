@@ -1,0 +1,85 @@
+"""Make a synthetic patient, stage by stage."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.ct import AxisOrder, Scan, Volume
+from clearlung.phantom.body import make_body
+from clearlung.phantom.contents import paint_patient
+from clearlung.phantom.labels import label_lungs, paint_metastases
+from clearlung.phantom.metastases import make_metastases
+from clearlung.phantom.painting import Canvas
+from clearlung.phantom.phantom import Phantom, truth_table
+from clearlung.phantom.scanner import scan_canvas
+from clearlung.phantom.spec import AIR_HU, PhantomSpec
+from clearlung.phantom.trees import make_trees
+
+Progress = Callable[[str, float], None]
+"""Called with the stage that begins and the share that is done, 0 to 1."""
+
+STAGES = ("body", "trees", "metastases", "paint", "labels", "scan")
+
+
+def make_phantom(spec: PhantomSpec, progress: Progress | None = None) -> Phantom:
+    """Make the patient that a specification describes.
+
+    The same specification gives the same bits; each stage draws from a random stream of its own.
+
+    Parameters
+    ----------
+    progress
+        Called as each stage begins, and at the end.
+
+    Raises
+    ------
+    ValueError
+        If the nodules that were asked for do not fit into the lungs.
+
+    Examples
+    --------
+    >>> phantom = make_phantom(PhantomSpec(nodules=3, shape=(64, 64, 64)))
+    >>> phantom.truth.id
+    array([1, 2, 3], dtype=int32)
+    """
+    tell = progress or (lambda stage, done: None)
+    rngs = dict(zip(STAGES, np.random.default_rng(spec.seed).spawn(len(STAGES)), strict=True))
+    tell("body", 0.0)
+    body = make_body(spec, rngs["body"])
+    tell("trees", 0.15)
+    trees = make_trees(body, rngs["trees"])
+    tell("metastases", 0.2)
+    metastases = make_metastases(spec, body, trees, rngs["metastases"])
+    tell("paint", 0.3)
+    canvas = Canvas.blank(spec, AIR_HU)
+    paint_patient(canvas, body, trees, spec, rngs["paint"])
+    nodules = paint_metastases(canvas, metastases)
+    tell("labels", 0.65)
+    lungs, lobes = label_lungs(spec, body, trees)
+    tell("scan", 0.75)
+    hu = scan_canvas(canvas, spec, rngs["scan"])
+    scan = _scan(hu, spec)
+    table = truth_table(metastases, hu, nodules)
+    tell("done", 1.0)
+    return Phantom(
+        spec=spec,
+        scan=scan,
+        lungs=scan.volume.with_array(lungs),
+        lobes=scan.volume.with_array(lobes),
+        nodules=scan.volume.with_array(nodules),
+        truth=table,
+        touches_pleura=metastases.touches_pleura,
+        touches_vessel=metastases.touches_vessel,
+    )
+
+
+def _scan(hu: NDArray[np.int16], spec: PhantomSpec) -> Scan:
+    volume = Volume.at(hu, spec.spacing_mm, spec.origin_mm)
+    digest = hashlib.sha256(repr(sorted(asdict(spec).items())).encode()).hexdigest()
+    series = f"phantom, {spec.nodules} nodules, seed {spec.seed}"
+    return Scan(volume, AxisOrder(), "phantom", series, digest)

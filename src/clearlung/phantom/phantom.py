@@ -1,0 +1,76 @@
+"""`Phantom`: a synthetic patient's scan with the truth about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy import LOBE_SIDES
+from clearlung.ct import Scan, Volume
+from clearlung.nodules import NoduleTable, sphere_volume_mm3
+from clearlung.phantom.metastases import Metastases
+from clearlung.phantom.spec import PhantomSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Phantom:
+    """A synthetic patient.
+
+    Parameters
+    ----------
+    spec
+        What was asked for.
+    scan
+        The scan, its source ``"phantom"``.
+    lungs, lobes
+        uint8 label maps on the scan's grid (:data:`clearlung.anatomy.LUNG_LABELS`, ``LOBE_LABELS``). Hilar
+        vessels and large airways are outside.
+    nodules
+        int16 label map on the scan's grid: the nodules' ids. Each nodule has at least one voxel.
+    truth
+        Every nodule. Diameter and volume are those of the drawn shape, not of its voxels; the depth is that
+        of the centroid; attenuations are read from the scan inside the label.
+    touches_pleura, touches_vessel
+        bool, one per nodule: whether its surface comes within 0.5 mm of the pleural surface, or of a vessel
+        of 1 mm radius or more.
+    """
+
+    spec: PhantomSpec
+    scan: Scan
+    lungs: Volume
+    lobes: Volume
+    nodules: Volume
+    truth: NoduleTable
+    touches_pleura: NDArray[np.bool_]
+    touches_vessel: NDArray[np.bool_]
+
+
+def truth_table(metastases: Metastases, hu: NDArray[np.int16], labels: NDArray[np.int16]) -> NoduleTable:
+    """Tabulate the metastases, with their attenuation in the scan."""
+    n = len(metastases)
+    inside = np.flatnonzero(labels)
+    owner, values = labels.ravel()[inside], hu.ravel()[inside].astype(np.float64)
+    counts = np.bincount(owner, minlength=n + 1)[1:]
+    sums = np.bincount(owner, weights=values, minlength=n + 1)[1:]
+    highest = np.full(n + 1, -np.inf)
+    np.maximum.at(highest, owner, values)
+    return NoduleTable(
+        id=np.arange(1, n + 1, dtype=np.int32),
+        x_mm=metastases.center_mm[:, 0].copy(),
+        y_mm=metastases.center_mm[:, 1].copy(),
+        z_mm=metastases.center_mm[:, 2].copy(),
+        side=np.array([LOBE_SIDES[lobe] for lobe in metastases.lobe.tolist()], dtype=np.str_),
+        lobe=metastases.lobe,
+        lobe_confidence=np.ones(n),
+        diameter_mm=metastases.diameter_mm,
+        volume_mm3=sphere_volume_mm3(metastases.diameter_mm),
+        depth_mm=metastases.depth_mm,
+        probability=np.ones(n),
+        mean_hu=sums / np.maximum(counts, 1),
+        max_hu=highest[1:],
+        calcified=metastases.calcified,
+        vdt_days=np.full(n, np.nan),
+        labels=None,
+    )

@@ -1,0 +1,163 @@
+"""What the synthetic patient is to be like, and where each default comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from clearlung.anatomy import LOBES, Lobe
+
+# --- the patient -------------------------------------------------------------------------------------------
+# The field of view is the same for every shape: 512 x 0.7 mm in plane, 400 x 0.8 mm along the body.
+FIELD_OF_VIEW_MM = (320.0, 358.4, 358.4)
+# z of the lowest slice's lower face, with the carina at 0: both lungs fit with more than 10 mm to spare.
+FIELD_BOTTOM_MM = -198.0
+
+LOBE_SHARES: dict[Lobe, tuple[float, float]] = {
+    "RUL": (0.179, 0.024),
+    "RML": (0.093, 0.016),
+    "RLL": (0.265, 0.026),
+    "LUL": (0.231, 0.021),
+    "LLL": (0.232, 0.024),
+}
+"""Mean and standard deviation of the lobes' shares of the lung volume, supine CT, n = 32 (PMC7490509)."""
+
+# Assumed: patients differ in each direction by 2 % (standard deviation), at most 4 %.
+BODY_SCALE_SD = 0.02
+BODY_SCALE_LIMIT = 0.04
+
+# --- the metastases ----------------------------------------------------------------------------------------
+# Assumed, informed by two sources. LIDC-IDRI (2,651 nodules, only those of 3 mm or more listed): median
+# 7.8 mm, SD of the logarithm 0.50. Lee 1984 (117 patients with nodular metastases): 1 to 3 cm in 37 % of the
+# patients. Many-metastasis disease has mostly small ones: 3 of 4 lie between 2 and 8 mm here.
+DIAMETER_MEDIAN_MM = 4.5
+DIAMETER_LOG_SD = 0.6
+DIAMETER_RANGE_MM = (1.2, 28.0)
+
+# Osteosarcoma: 47 % of the patients with metastases have calcified ones (75 of 127, CT series), 61 % of the
+# lesions were calcified in an operated series (Ciccarese, 283 lesions). Assumed between them and none.
+CALCIFIED_FRACTION = 0.35
+# Assumed; autopsy nodules below 5 mm: 12 % bronchovascular (n = 43). Metastases are mostly peripheral.
+VESSEL_FRACTION = 0.12
+PLEURA_FRACTION = 0.22
+# Assumed: the density of metastases falls with this depth below the pleura ...
+PERIPHERAL_DEPTH_MM = 30.0
+# ... down to this share of its value at the pleura.
+CENTRAL_DENSITY = 0.35
+# Assumed: lower lobes get a little more than their volume's share (perfusion); no preference in 71 % of
+# patients (osteosarcoma CT series).
+LOWER_LOBE_PREFERENCE = 1.1
+# Assumed: relative SD of the radius over the surface, and the share of it in the coarsest shape (an ovoid).
+ROUGHNESS = 0.08
+# Assumed: free space between two metastases.
+GAP_MM = 1.5
+# A surface nearer than this to a nodule's touches it: less than any voxel resolves.
+TOUCH_MM = 0.5
+# Vessels below this radius touch nearly every nodule and mean nothing to a surgeon.
+TOUCHABLE_VESSEL_RADIUS_MM = 1.0
+
+# --- attenuation, HU ---------------------------------------------------------------------------------------
+# Textbook values for 120 kV, rounded; the lungs' were matched to four real scans (LIDC-IDRI, QIN LUNG CT):
+# histogram peaks -840 to -890, 0.3 to 0.5 HU per mm from front to back.
+AIR_HU = -1000.0
+LUNG_HU = -877.0
+LUNG_GRADIENT_HU_PER_MM = 0.40
+FAT_HU = -105.0
+MUSCLE_HU = 55.0
+SKIN_HU = 15.0
+LIVER_HU = 58.0
+SPLEEN_HU = 50.0
+STOMACH_HU = 25.0
+HEART_HU = 42.0
+CARTILAGE_HU = 105.0
+CORTICAL_HU = 850.0
+MARROW_HU = 170.0
+DISC_HU = 80.0
+CORD_HU = 30.0
+WALL_HU = 10.0
+NODULE_HU = (15.0, 60.0)
+CALCIFIED_HU = (250.0, 1100.0)
+
+PADDING_HU = -1024
+
+
+@dataclass(frozen=True)
+class PhantomSpec:
+    """What to make.
+
+    Parameters
+    ----------
+    nodules
+        Number of metastases, 0 to 32,000.
+    seed
+        Everything random follows from it; the same specification gives the same bits.
+    shape
+        Voxels along z, y and x. The field of view stays the same: a smaller shape has larger voxels. The
+        patient does not depend on it, only the scan does.
+    noise_hu
+        Standard deviation of the noise at the center of an average slice.
+    blood_hu
+        Attenuation of blood: about 45 without contrast medium, 150 to 300 with.
+    psf_in_plane_mm, psf_axial_mm
+        Full width at half maximum of the scanner's blur (a standard kernel, thin slices).
+    diameter_median_mm, diameter_log_sd
+        The lognormal distribution of the diameters.
+    calcified_fraction, pleura_fraction, vessel_fraction
+        Shares of the nodules that are calcified, are placed at the pleura, or at a vessel. More than these
+        may touch by chance; the truth tells.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range.
+
+    Examples
+    --------
+    >>> PhantomSpec(nodules=5, shape=(100, 128, 128)).spacing_mm
+    (3.2, 2.8, 2.8)
+    """
+
+    nodules: int = 170
+    seed: int = 1
+    shape: tuple[int, int, int] = (400, 512, 512)
+    noise_hu: float = 18.0
+    blood_hu: float = 45.0
+    psf_in_plane_mm: float = 1.25
+    psf_axial_mm: float = 1.1
+    diameter_median_mm: float = DIAMETER_MEDIAN_MM
+    diameter_log_sd: float = DIAMETER_LOG_SD
+    calcified_fraction: float = CALCIFIED_FRACTION
+    pleura_fraction: float = PLEURA_FRACTION
+    vessel_fraction: float = VESSEL_FRACTION
+    lobe_shares: dict[Lobe, tuple[float, float]] = field(default_factory=lambda: dict(LOBE_SHARES))
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.nodules <= 32_000:
+            raise ValueError(f"nodules must be 0 to 32,000, not {self.nodules}")
+        if len(self.shape) != 3 or min(self.shape) < 32:
+            raise ValueError(f"shape needs three axes of at least 32 voxels, not {self.shape}")
+        for name in ("noise_hu", "psf_in_plane_mm", "psf_axial_mm", "diameter_log_sd"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, and is {getattr(self, name)}")
+        low, high = DIAMETER_RANGE_MM
+        if not low < self.diameter_median_mm < high:
+            raise ValueError(f"diameter_median_mm must lie in {low} to {high}, not {self.diameter_median_mm}")
+        for name in ("calcified_fraction", "pleura_fraction", "vessel_fraction"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be 0 to 1, not {getattr(self, name)}")
+        if self.pleura_fraction + self.vessel_fraction > 1:
+            raise ValueError("pleura_fraction and vessel_fraction together must not exceed 1")
+        if set(self.lobe_shares) != set(LOBES):
+            raise ValueError(f"lobe_shares must name {', '.join(LOBES)}, not {sorted(self.lobe_shares)}")
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between voxel centers along z, y and x."""
+        z, y, x = (round(extent / n, 9) for extent, n in zip(FIELD_OF_VIEW_MM, self.shape, strict=True))
+        return z, y, x
+
+    @property
+    def origin_mm(self) -> tuple[float, float, float]:
+        """LPS (x, y, z) of the first voxel's center; the carina is near (0, 18, 0)."""
+        z, y, x = self.spacing_mm
+        _, height, width = FIELD_OF_VIEW_MM
+        return (x - width) / 2, (y - height) / 2, FIELD_BOTTOM_MM + z / 2
