@@ -132,6 +132,18 @@ def phantom(
 
 
 @app.command()
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="A result folder.")],
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8765,
+) -> None:
+    """Show a result in the browser, on this machine only, with its HTTP API."""
+    from clearlung.web import serve as serve_folder
+
+    typer.echo(f"http://127.0.0.1:{port}/  (stop with Ctrl-C)")
+    serve_folder(folder, port)
+
+
+@app.command()
 def series(
     folder: Annotated[Path, typer.Argument(help="DICOM folder.")],
     as_json: JsonOption = False,
@@ -148,9 +160,11 @@ def series(
     if as_json:
         _print_json([asdict(s) for s in found])
         return
-    table = Table("", "Number", "Modality", "Description", "Slices", "Spacing, mm")
-    for place, s in enumerate(found, start=1):
-        table.add_row(str(place), str(s.number), s.modality, s.description, str(s.slices), str(s.spacing_mm))
+    table = Table("", "Number", "Modality", "Description", "Slices", "Apart, mm")
+    for s in found:
+        apart = "" if s.slice_spacing_mm is None else f"{s.slice_spacing_mm:.3g}"
+        number = "" if s.number is None else str(s.number)
+        table.add_row(str(s.place), number, s.modality, s.description, str(s.slices), apart)
     Console().print(table)
 
 

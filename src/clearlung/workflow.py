@@ -16,7 +16,7 @@ from clearlung.ct import Scan, read_scan
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable, lesions_of_first_scan
 from clearlung.manifest import InputFile, file_sha256
-from clearlung.nodules import NoduleTable, find_nodules, read_nodule_list
+from clearlung.nodules import NoduleOptions, NoduleTable, find_nodules, read_nodule_list
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.progress import PhaseTime, Stopwatch
 from clearlung.resection import FunctionModel, SpecimenSet, excise
@@ -125,7 +125,7 @@ def plan_scan(
     with watch.phase("anatomy"):
         anatomy = segment_anatomy(scan)
     with watch.phase("nodules"):
-        nodules = find_nodules(scan, anatomy, probability_min=protocol.nodules.probability_min)
+        nodules = find_nodules(scan, anatomy, NoduleOptions(probability_min=protocol.nodules.probability_min))
     inputs = (InputFile(kind=scan.source, sha256=scan.input_sha256),)
     return _stage(scan, anatomy, nodules, protocol, case or Case(), seed, inputs, watch)
 
@@ -172,9 +172,9 @@ def _stage(
     with watch.phase("staging"):
         function, assumed, function_evidence = function_model(case, anatomy, protocol, book)
         problem = StagingProblem.build(
-            book,
+            book=book,
             specimens=specimens,
-            lesions=lesions,
+            lesions=nodules,
             function=function,
             function_assumed=assumed,
             protocol=protocol,

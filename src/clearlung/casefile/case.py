@@ -41,7 +41,7 @@ class FunctionTest(_Part):
             percent = 100 * self.fev1_l / self.fev1_predicted_l
             if abs(percent - self.fev1_percent) > 2:
                 raise ValueError(
-                    f"fev1_l / fev1_predicted_l is {percent:.0f} %, and fev1_percent says {self.fev1_percent:g} %"
+                    f"fev1_l / fev1_predicted_l is {percent:.0f} %, fev1_percent {self.fev1_percent:g} %"
                 )
         return self
 
@@ -65,7 +65,7 @@ class Case(_Part):
 
     Examples
     --------
-    >>> case = parse_case("[function]\\nfev1_l = 2.94\\nfev1_predicted_l = 3.5")
+    >>> case = Case(function=FunctionTest(fev1_l=2.94, fev1_predicted_l=3.5))
     >>> round(case.function.percent)
     84
     """

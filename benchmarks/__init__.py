@@ -1,0 +1,1 @@
+"""Speed, memory and accuracy, printed as tables; run all with ``make bench``, one with its name."""

@@ -1,0 +1,69 @@
+"""A plan at a glance: for the terminal, and as plain data for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+
+from clearlung.staging import ComparisonRow, Plan, compare
+from clearlung.workflow import PlanResult
+
+_ROWS: tuple[tuple[str, Callable[[ComparisonRow], str]], ...] = (
+    ("Operations", lambda r: f"{r.operations} (no fewer than {r.operations_bound})"),
+    ("Metastases removed", lambda r: f"{r.lesions_removed}"),
+    ("Metastases left", lambda r: f"{r.lesions_left}"),
+    ("Most in one operation", lambda r: f"{r.nodules_max}"),
+    ("Weeks until the last", lambda r: f"{r.weeks}"),
+    ("Perfusions", lambda r: f"{r.perfusions}"),
+    ("Hours in theatre", lambda r: f"{r.minutes_total / 60:.1f} (longest {r.minutes_max / 60:.1f})"),
+    ("Tissue removed, ml", lambda r: f"{r.removed_ml:.0f} (most at once {r.removed_ml_max:.0f})"),
+    (
+        "FEV1 in the end, % predicted",
+        lambda r: f"{r.ppo_fev1_percent:.0f} ({r.ppo_fev1_low_percent:.0f} to {r.ppo_fev1_high_percent:.0f})",
+    ),
+    (
+        "Lowest FEV1 after an operation, %",
+        lambda r: _interval(r.fev1_lowest_percent, r.fev1_lowest_low_percent),
+    ),
+    ("Proof", lambda r: r.status),
+)
+
+
+def _interval(value: float | None, low: float | None) -> str:
+    return "none" if value is None or low is None else f"{value:.0f} (lower bound {low:.0f})"
+
+
+def summary_table(plans: Sequence[Plan]) -> Table:
+    """Return plans side by side as a table for the terminal."""
+    rows = compare(plans).rows
+    table = Table("", *(row.title for row in rows))
+    for name, cell in _ROWS:
+        table.add_row(name, *(cell(row) for row in rows))
+    return table
+
+
+def summary(result: PlanResult) -> dict[str, Any]:
+    """Return a result's summary as plain data, as ``--json`` prints it."""
+    plan = result.plan
+    return asdict(compare([plan]).rows[0]) | {
+        "nodules": len(result.nodules),
+        "solver": plan.solver.model_dump(exclude={"goals"}),
+        "operations_list": [
+            {
+                "number": operation.number,
+                "side": operation.side,
+                "week": operation.week,
+                "lesions": len(operation.lesions),
+                "minutes": round(operation.minutes, 1),
+                "removed_ml": round(operation.removed_ml, 1),
+                "perfusion": operation.perfusion.name if operation.perfusion else None,
+            }
+            for operation in plan.operations
+        ],
+        "unassigned": [entry.model_dump() for entry in plan.unassigned],
+        "warnings": list(plan.warnings),
+        "seconds": {time.phase: round(time.seconds, 2) for time in result.times},
+    }
