@@ -1,16 +1,25 @@
 """Which metastasis in which operation: the protocol's limits, the optimizer and its plan."""
 
+from clearlung.staging.compare import Comparison, ComparisonRow, compare
 from clearlung.staging.plan import Operation, Plan, PlannedLesion, PlannedSpecimen, Unassigned
+from clearlung.staging.problem import LesionColumns, StagingProblem
 from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, shipped_protocols
+from clearlung.staging.solve import solve_plan
 
 __all__ = [
+    "Comparison",
+    "ComparisonRow",
+    "LesionColumns",
     "Operation",
     "Plan",
     "PlannedLesion",
     "PlannedSpecimen",
     "Protocol",
+    "StagingProblem",
     "Unassigned",
+    "compare",
     "load_protocol",
     "parse_protocol",
     "shipped_protocols",
+    "solve_plan",
 ]

@@ -1,0 +1,187 @@
+"""`Draft`: packed operations of both lungs, put in order and in weeks under the limits of function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy import Side
+from clearlung.staging.items import MINUTES, ML, THOUSAND, Items, Limits
+from clearlung.staging.packing import Packing
+from clearlung.staging.problem import StagingProblem
+from clearlung.staging.repair import Assignment, loads_of
+from clearlung.staging.sequence import FUNCTION_NOISE, Course, Rules, Step, earliest_weeks
+
+Order = Literal["tumor", "tissue"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much function may be lost, as fractions of the first FEV1, and what operations take of it."""
+
+    after: float
+    final: float
+    access: float
+    tissue: float
+    tissue_early: float
+    perfusion: float
+    rules: Rules
+
+    @classmethod
+    def of(cls, problem: StagingProblem) -> Budget:
+        """Read it from the function model and the protocol; limits hold at the lower bound."""
+        model, limits = problem.function, problem.protocol.function
+        nothing = model.loss(0.0, perfused=False)
+        liter = model.loss(1000.0, perfused=False)
+
+        def loss_allowed(percent_min: float) -> float:
+            return 1.0 - (percent_min + model.margin_percent) / model.fev1_percent
+
+        after = loss_allowed(limits.fev1_after_percent_min)
+        return cls(
+            after=after,
+            final=loss_allowed(limits.ppo_fev1_percent_min),
+            access=nothing.early,
+            tissue=(liter.permanent - nothing.permanent) / 1000,
+            tissue_early=(liter.early - nothing.early) / 1000,
+            perfusion=model.loss(0.0, perfused=True).permanent,
+            rules=Rules(problem.protocol.weeks, after, model.recovery_weeks),
+        )
+
+    def permanent(self, ml: float, perfusions: int) -> float:
+        """Return what tissue and perfusions take for good."""
+        return self.tissue * ml + self.perfusion * perfusions
+
+    def early(self, ml: float) -> float:
+        """Return what an operation takes at once and gives back."""
+        return self.access + self.tissue_early * ml
+
+    def allows(self, ml: float, last_ml: float, perfusions: int) -> bool:
+        """Whether function could bear all this, if the last operation came after endless recovery."""
+        permanent = self.permanent(ml, perfusions)
+        return (
+            permanent <= self.final + FUNCTION_NOISE
+            and permanent + self.early(last_ml) <= self.after + FUNCTION_NOISE
+        )
+
+    def course(self, volumes_ml: list[float], perfused: list[bool]) -> Course:
+        """Return the losses of one lung's operations in order."""
+        permanent = [0.0]
+        for ml, perfusion in zip(volumes_ml, perfused, strict=True):
+            permanent.append(permanent[-1] + self.permanent(ml, int(perfusion)))
+        return Course(tuple(permanent), tuple(self.early(ml) for ml in volumes_ml), tuple(perfused))
+
+
+@dataclass(frozen=True, eq=False)
+class LungDraft:
+    """One lung's operations in their order.
+
+    Parameters
+    ----------
+    items
+        What is removed.
+    operations
+        For each operation in order, the positions of its specimens in ``items``.
+    perfused
+        Whether each is perfused.
+    """
+
+    items: Items
+    operations: tuple[NDArray[np.int64], ...]
+    perfused: tuple[bool, ...]
+
+    def ml(self) -> list[float]:
+        """Tissue of each operation."""
+        return [float(self.items.weight[o, ML].sum()) / THOUSAND for o in self.operations]
+
+    def peak_ml(self) -> int:
+        """Tissue of the largest operation, rounded up to whole ml."""
+        return max((-(-int(self.items.weight[o, ML].sum()) // THOUSAND) for o in self.operations), default=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """The operations of both lungs in weeks, and the packings they come from where these are balanced."""
+
+    lungs: dict[Side, LungDraft]
+    steps: list[Step]
+    packings: dict[Side, Packing] | None
+
+    @property
+    def weeks(self) -> int:
+        """Week of the last operation."""
+        return self.steps[-1].week if self.steps else 0
+
+    @property
+    def operations(self) -> int:
+        """Number of operations."""
+        return len(self.steps)
+
+
+def arrange(items: Items, where: Assignment, operations: int, limits: Limits, order: Order) -> LungDraft:
+    """Put one lung's operations in order: the most urgent first, the perfused ones last.
+
+    ``"tumor"`` takes the operation with the most tumor first (or the most growth, where doubling times are
+    known), ``"tissue"`` the one that takes the most tissue, which leaves more function for the later ones. Of
+    the operations whose minutes leave room for a perfusion, the last in this order are perfused.
+    """
+    loads = loads_of(items.weight, where, operations)
+    key = loads[:, ML].astype(np.float64)
+    if order == "tumor":
+        key = np.zeros(operations)
+        np.add.at(key, where, items.urgency)
+    ranked = np.argsort(-key, kind="stable")
+    count = min(limits.perfused, operations)
+    roomy = [o for o in ranked if loads[o, MINUTES] <= limits.minutes - limits.perfusion]
+    perfused = set(roomy[len(roomy) - count :])
+    sequence = [o for o in ranked if o not in perfused] + [o for o in ranked if o in perfused]
+    return LungDraft(
+        items,
+        tuple(np.flatnonzero(where == o) for o in sequence),
+        tuple(o in perfused for o in sequence),
+    )
+
+
+def schedule(
+    lungs: tuple[list[LungDraft], list[LungDraft]], budget: Budget, packings: dict[Side, Packing] | None
+) -> Draft | None:
+    """Return the quickest schedule over the given orders of each lung, the first of them if equal."""
+    best: Draft | None = None
+    for right, left in product(*lungs):
+        if budget.permanent(right.items.ml + left.items.ml, sum(right.perfused) + sum(left.perfused)) > (
+            budget.final + FUNCTION_NOISE
+        ):
+            return None
+        first: Side = "right" if right.items.lesions >= left.items.lesions else "left"
+        steps = earliest_weeks(
+            budget.course(right.ml(), list(right.perfused)),
+            budget.course(left.ml(), list(left.perfused)),
+            budget.rules,
+            first,
+        )
+        if steps is not None and (best is None or (steps[-1:] and steps[-1].week < best.weeks)):
+            best = Draft({"right": right, "left": left}, steps, packings)
+    return best
+
+
+def weeks_bound(draft: Draft, budget: Budget) -> int:
+    """Return a lower bound of the weeks of every plan with as many operations and no larger peaks.
+
+    Whatever the packing, the first i of a lung's n operations take at least what the other n - i cannot hold,
+    and each takes at least what the others cannot hold. With these least losses in place of its own, every
+    plan's operations still keep all rules, and the earliest weeks of the relaxed course are no later.
+    """
+    courses = []
+    for lung in draft.lungs.values():
+        n, peak, total = len(lung.operations), lung.peak_ml(), lung.items.ml
+        least = max(0.0, total - (n - 1) * peak)
+        prefix = [max(0.0, total - (n - i) * peak, i * least) for i in range(n + 1)]
+        flags = lung.perfused
+        permanent = tuple(budget.permanent(prefix[i], sum(flags[:i])) for i in range(n + 1))
+        courses.append(Course(permanent, (budget.early(least),) * n, flags))
+    steps = earliest_weeks(courses[0], courses[1], budget.rules)
+    return steps[-1].week if steps else 0

@@ -1,0 +1,152 @@
+"""The goals of a plan in their order, each with its bound and what proves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from clearlung.anatomy import Side
+from clearlung.staging.draft import Budget, Draft, weeks_bound
+from clearlung.staging.items import Items, Limits
+from clearlung.staging.plan import Goal
+from clearlung.staging.problem import StagingProblem
+from clearlung.staging.search import Search
+from clearlung.staging.select import choices
+from clearlung.staging.sequence import Course, earliest_weeks
+from clearlung.staging.taper import operations_bound_by_function
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What the search found, and what its proof needs.
+
+    ``lesions_bound`` is the number of lesions that no plan exceeds.
+    """
+
+    problem: StagingProblem
+    lungs: dict[Side, Items]
+    draft: Draft
+    lesions_bound: int
+    limits: Limits
+    budget: Budget
+    search: Search
+
+    @property
+    def lesions(self) -> int:
+        """Lesions that could be removed if function bore it."""
+        return sum(items.lesions for items in self.lungs.values())
+
+    @property
+    def removed(self) -> int:
+        """Lesions removed."""
+        return sum(lung.items.lesions for lung in self.draft.lungs.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether all are removed."""
+        return self.removed == self.lesions
+
+
+def goals_of(outcome: Outcome) -> tuple[tuple[Goal, ...], Goal]:
+    """Return all goals in order of rank, and the one on the number of operations by itself."""
+    left = _goal(
+        "lesions left that could be removed",
+        "1",
+        outcome.lesions - outcome.removed,
+        outcome.lesions - outcome.lesions_bound,
+        "all are removed" if outcome.complete else "knapsack of lesions under the permanent loss of function",
+    )
+    operations = _operations_goal(outcome)
+    peaks = [_peak_goal(outcome, side) for side in outcome.draft.lungs]
+    return (left, operations, *peaks, _weeks_goal(outcome)), operations
+
+
+def _goal(name: str, unit: str, value: float, bound: float, method: str) -> Goal:
+    return Goal(
+        name=name,
+        unit=unit,
+        value=value,
+        bound=bound,
+        gap=max(0.0, value - bound) / max(1.0, value),
+        proven=bound >= value,
+        method=method,
+    )
+
+
+def _operations_goal(outcome: Outcome) -> Goal:
+    value = outcome.draft.operations
+    if not outcome.complete:
+        bound = _operations_bound_incomplete(outcome)
+        return _goal("operations", "1", value, min(value, bound), "fewest lesions per operation and function")
+    packings = [outcome.search.packing(items) for items in outcome.lungs.values()]
+    bound = sum(p.operations_bound for p in packings if p is not None)
+    method = "; ".join(dict.fromkeys(p.methods[0] for p in packings if p is not None and p.operations))
+    by_function = outcome.search.operations_bound(outcome.lungs)
+    if by_function > bound:
+        bound, method = by_function, "lung function with tissue cut to any size"
+    return _goal("operations", "1", value, min(value, bound), method or "nothing to remove")
+
+
+def _operations_bound_incomplete(outcome: Outcome) -> int:
+    """Bound for any choice of as many lesions: their count, and the least tissue that they can take."""
+    removed, bounds = outcome.removed, []
+    for choice in choices(outcome.lungs):
+        if choice.lesions < removed:
+            continue
+        sides = sum(len(items) > 0 for items in choice.lungs.values())
+        perfusions = min(outcome.limits.perfused, 1) * sides
+        by_function = operations_bound_by_function(
+            choice.least_ml(removed), perfusions, outcome.limits, outcome.budget
+        )
+        bounds.append(max(by_function, -(-removed // outcome.limits.lesions)))
+    return min(bounds, default=0)
+
+
+def _peak_goal(outcome: Outcome, side: Side) -> Goal:
+    lung = outcome.draft.lungs[side]
+    value, bound, method = lung.peak_ml(), 0, "not balanced: function asks for smaller last operations"
+    packings = outcome.draft.packings
+    if packings is not None and outcome.complete:
+        bound, method = packings[side].peak_bound_ml, packings[side].methods[1]
+        packed = [outcome.search.packing(items) for items in outcome.lungs.values()]
+        if outcome.draft.operations > sum(p.operations for p in packed if p is not None):
+            # Another split of the operations between the lungs may have a smaller peak here.
+            bound, method = 0, "shared between the lungs by rule"
+    return _goal(f"tissue of the largest operation, {side} lung", "ml", value, min(value, bound), method)
+
+
+def _weeks_goal(outcome: Outcome) -> Goal:
+    value = outcome.draft.weeks
+    by_intervals = _weeks_by_intervals(outcome)
+    if value == by_intervals:
+        return _goal("weeks until clear", "week", value, value, "label setting; the intervals alone need it")
+    bound, method = by_intervals, "label setting on the intervals alone"
+    if outcome.draft.packings is not None and outcome.complete:
+        bound = max(bound, weeks_bound(outcome.draft, outcome.budget))
+        method = "label setting on the least losses of any packing"
+    return _goal("weeks until clear", "week", value, min(value, bound), method)
+
+
+def _weeks_by_intervals(outcome: Outcome) -> int:
+    """Fewest weeks that the intervals need for this many operations, however they are shared."""
+    rules = replace(outcome.budget.rules, loss_max=float("inf"))
+    total = outcome.draft.operations
+    splits: list[tuple[int, int]] = [
+        (len(outcome.draft.lungs["right"].operations), len(outcome.draft.lungs["left"].operations))
+    ]
+    packed = [outcome.search.packing(items) for items in outcome.lungs.values()]
+    unique = outcome.complete and total == sum(p.operations_bound for p in packed if p is not None)
+    if not unique:
+        splits = [(i, total - i) for i in range(total + 1)]
+    weeks = []
+    for split in splits:
+        right, left = (_bare(n, min(outcome.limits.perfused, n)) for n in split)
+        steps = earliest_weeks(right, left, rules)
+        if steps is not None:
+            weeks.append(steps[-1].week if steps else 0)
+    return min(weeks)
+
+
+def _bare(operations: int, perfused: int) -> Course:
+    """Operations that take no function at all."""
+    flags = tuple(i >= operations - perfused for i in range(operations))
+    return Course((0.0,) * (operations + 1), (0.0,) * operations, flags)

@@ -1,0 +1,95 @@
+"""When there is no plan: which limits exclude it, and the smallest change that would allow one."""
+
+from __future__ import annotations
+
+import math
+
+from clearlung.anatomy import Side
+from clearlung.errors import InfeasiblePlan
+from clearlung.staging.draft import Draft
+from clearlung.staging.items import MINUTES, Items, Limits
+from clearlung.staging.problem import StagingProblem
+
+
+def check_perfusion(problem: StagingProblem, lungs: dict[Side, Items], limits: Limits) -> None:
+    """Refuse a lung on which no specimen leaves time for the perfusion that its last operation must have.
+
+    Raises
+    ------
+    InfeasiblePlan
+        With the minutes that would do.
+    """
+    reasons = []
+    for side, items in lungs.items():
+        if not limits.perfused or not len(items):
+            continue
+        shortest = int(items.weight[:, MINUTES].min())
+        if shortest > limits.minutes - limits.perfusion:
+            row = items.row[int(items.weight[:, MINUTES].argmin())]
+            specimen = float(problem.specimens.minutes[row])
+            needed = math.ceil(problem.access_minutes + specimen + problem.perfusion_minutes - 1e-9)
+            reasons.append(
+                f"The last operation on the {side} lung must be perfused, and access"
+                f" {problem.access_minutes:g} min, the shortest specimen {specimen:.0f} min and perfusion"
+                f" {problem.perfusion_minutes:g} min do not fit: per_operation.minutes_max would have to be"
+                f" {needed} or higher, or perfusion.per_lung_max 0."
+            )
+    if reasons:
+        raise InfeasiblePlan(reasons)
+
+
+def check_function(problem: StagingProblem, lungs: dict[Side, Items]) -> None:
+    """Refuse a patient whose lung function does not allow a single operation.
+
+    Raises
+    ------
+    InfeasiblePlan
+        For each limit of function that excludes it, with the value that would allow the smallest operation.
+    """
+    rows = [row for items in lungs.values() for row in items.row.tolist()]
+    if not rows:
+        return
+    model, limits = problem.function, problem.protocol.function
+    smallest_ml = min(float(problem.specimens.volume_ml[row]) for row in rows)
+    loss = model.loss(smallest_ml, perfused=problem.perfusions_per_lung > 0)
+    final = model.percent([(0, loss)], week=math.inf) - model.margin_percent
+    after = model.percent([(0, loss)], week=0) - model.margin_percent
+    reasons = []
+    for value, limit, key, when in (
+        (after, limits.fev1_after_percent_min, "fev1_after_percent_min", "right after it"),
+        (final, limits.ppo_fev1_percent_min, "ppo_fev1_percent_min", "after full recovery"),
+    ):
+        if value >= limit - 1e-9:
+            continue
+        share = 1.0 - loss.permanent - (loss.early if when == "right after it" else 0.0)
+        needed = math.ceil((limit + model.margin_percent) / share * 10 - 1e-6) / 10 if share > 0 else math.inf
+        lower = math.floor(value * 10 + 1e-6) / 10
+        change = (
+            f"function.{key} would have to be {lower:g} or lower, or FEV1 before it {needed:g} % or higher."
+            if lower >= 0
+            else f"FEV1 before it would have to be {needed:g} % or higher; no limit allows it."
+        )
+        reasons.append(
+            f"Even the smallest operation ({smallest_ml:.1f} ml) leaves an FEV1 of {value:.1f} % {when}"
+            f" (lower bound at {limits.confidence:.0%} confidence), under the limit of {limit:g} %: {change}"
+        )
+    if reasons:
+        raise InfeasiblePlan(reasons)
+
+
+def check_weeks(problem: StagingProblem, draft: Draft) -> None:
+    """Refuse a plan that ends later than the protocol allows.
+
+    Raises
+    ------
+    InfeasiblePlan
+        With the smallest total that was found to work.
+    """
+    allowed = problem.protocol.weeks.total_max
+    if allowed is not None and draft.weeks > allowed:
+        raise InfeasiblePlan(
+            [
+                f"{draft.operations} operations end in week {draft.weeks}, after week {allowed}:"
+                f" weeks.total_max would have to be {draft.weeks} or higher."
+            ]
+        )

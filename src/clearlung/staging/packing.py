@@ -1,0 +1,181 @@
+"""One lung's specimens into as few operations as the limits allow, and the tissue spread evenly.
+
+Lower bounds first; a packing that meets them is optimal. What they leave open goes to the integer program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from clearlung.staging.exact import pack_exactly
+from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Limits, Weights
+from clearlung.staging.repair import Assignment, loads_of, pack_by_exchange
+
+# How many operations above the bound are tried before the packing is given up; a packing with few large
+# specimens needs one or two.
+_TRIES_MAX = 60
+# How many whole ml above the bound are tried by construction before the integer program is asked.
+_PEAKS_TRIED = (0, 1, 2, 4, 8, 16, 32, 64, 128)
+
+
+@dataclass(frozen=True, eq=False)
+class Packing:
+    """One lung's operations.
+
+    Parameters
+    ----------
+    where
+        For each specimen its operation; perfused ones have the highest numbers.
+    operations, operations_bound
+        How many, and how many at least.
+    peak_ml, peak_bound_ml
+        Tissue in the largest operation, rounded up to whole ml, and the least possible for this number.
+    methods
+        What proved the two bounds.
+    """
+
+    where: Assignment
+    operations: int
+    operations_bound: int
+    peak_ml: int
+    peak_bound_ml: int
+    methods: tuple[str, str]
+
+
+def operations_bound(items: Items, limits: Limits) -> tuple[int, str]:
+    """Return how many operations a lung needs at least, and what says so."""
+    if not len(items):
+        return 0, "nothing to remove"
+    weight = items.weight
+    lobes = weight.shape[1] - 3
+    names = ["lesions", "minutes", "tissue", *["lesions in one lobe"] * lobes]
+    capacity = limits.capacities(1, lobes)[0]
+    capacity[MINUTES] = limits.minutes
+    bounds = [(_minutes_bound(int(weight[:, MINUTES].sum()), limits), "sum of minutes")]
+    for limit, name in enumerate(names):
+        if limit != MINUTES:
+            bounds.append((-(-int(weight[:, limit].sum()) // int(capacity[limit])), f"sum of {name}"))
+        bounds.append((_large_items_bound(weight[:, limit], int(capacity[limit])), f"large in {name}"))
+    return max(bounds, key=lambda bound: bound[0])
+
+
+def _minutes_bound(total: int, limits: Limits) -> int:
+    """Fewest operations whose minutes add up, of which the last few also perfuse."""
+    operations = 1
+    while operations * limits.minutes - min(limits.perfused, operations) * limits.perfusion < total:
+        operations += 1
+    return operations
+
+
+def _large_items_bound(size: Weights, capacity: int) -> int:
+    """Bound of Martello and Toth: what is larger than half an operation needs one of its own.
+
+    References
+    ----------
+    Martello S, Toth P. Lower bounds and reduction procedures for the bin packing problem. Discrete Appl Math
+    1990;28:59.
+    """
+    size = size[size > 0]
+    half = size[size > capacity / 2]
+    if not len(half):
+        return 0
+    best = len(half)
+    for small in np.unique(size[size <= capacity / 2]):
+        alone = half > capacity - small
+        room = int((~alone).sum()) * capacity - int(half[~alone].sum())
+        rest = int(size[(size <= capacity / 2) & (size >= small)].sum()) - room
+        best = max(best, len(half) + max(0, -(-rest // capacity)))
+    return best
+
+
+def pack(items: Items, limits: Limits, seed: int, *, at_least: int = 0) -> Packing | None:
+    """Pack a lung into the fewest operations, and then with the least tissue in the largest.
+
+    Parameters
+    ----------
+    items, limits
+        What is packed, and into what.
+    seed
+        Of the heuristic.
+    at_least
+        Use no fewer operations than this.
+
+    Returns
+    -------
+    Packing or None
+        None where no packing was found, as when nothing fits a perfused operation.
+    """
+    bound, method = operations_bound(items, limits)
+    if not len(items):
+        return Packing(np.zeros(0, dtype=np.int64), 0, 0, 0, 0, (method, method))
+    proven = bound
+    start = max(bound, at_least)
+    for operations in range(start, min(start + _TRIES_MAX, len(items)) + 1):
+        capacity = limits.capacities(operations, items.weight.shape[1] - 3)
+        where = pack_by_exchange(items.weight, capacity, seed)
+        if where is None:
+            answer = pack_exactly(items.weight, capacity, peak_from=_peak_bound(items, operations))
+            where = answer.where
+            if where is None:
+                if answer.proven and operations == proven:
+                    proven, method = operations + 1, "integer program"
+                continue
+        balanced, peak, peak_bound, peak_method = _balance(items, capacity, where, seed)
+        return Packing(balanced, operations, proven, peak, peak_bound, (method, peak_method))
+    return None
+
+
+def _peak_bound(items: Items, operations: int) -> int:
+    ml = items.weight[:, ML]
+    return max(_whole_ml(-(-int(ml.sum()) // operations)), _whole_ml(int(ml.max())))
+
+
+def _whole_ml(thousandths: int) -> int:
+    return -(-thousandths // THOUSAND)
+
+
+def _balance(
+    items: Items, capacity: Weights, where: Assignment, seed: int
+) -> tuple[Assignment, int, int, str]:
+    """Lower the tissue of the largest operation as far as the limits let it."""
+    operations = len(capacity)
+    bound = _peak_bound(items, operations)
+    peak = _whole_ml(int(loads_of(items.weight, where, operations)[:, ML].max()))
+    for target in (bound + more for more in _PEAKS_TRIED):
+        if target >= peak:
+            break
+        lower = capacity.copy()
+        lower[:, ML] = np.minimum(lower[:, ML], target * THOUSAND)
+        found = pack_by_exchange(items.weight, lower, seed)
+        if found is not None:
+            where = found
+            peak = _whole_ml(int(loads_of(items.weight, where, operations)[:, ML].max()))
+            break
+    if peak == bound:
+        return where, peak, bound, "mean or largest specimen, rounded up"
+    lower = capacity.copy()
+    lower[:, ML] = np.minimum(lower[:, ML], (peak - 1) * THOUSAND)
+    answer = pack_exactly(items.weight, lower, peak_from=bound)
+    if answer.where is not None:
+        where = answer.where
+        peak = _whole_ml(int(loads_of(items.weight, where, operations)[:, ML].max()))
+    if answer.proven:
+        return where, peak, peak, "integer program"
+    return where, peak, min(peak, answer.peak or bound), "integer program, ended early"
+
+
+def pack_tapered(
+    items: Items, limits: Limits, ml: tuple[int, ...], perfused: tuple[bool, ...], seed: int
+) -> Assignment | None:
+    """Pack a lung so that each operation keeps to its own limit of tissue, in thousandths of a ml."""
+    if not len(items):
+        return np.zeros(0, dtype=np.int64)
+    capacity = limits.capacities(len(ml), items.weight.shape[1] - 3)
+    capacity[:, MINUTES] = [limits.minutes - limits.perfusion * p for p in perfused]
+    capacity[:, ML] = np.minimum(capacity[:, ML], ml)
+    where = pack_by_exchange(items.weight, capacity, seed)
+    if where is None and items.weight[:, LESIONS].sum() <= 60:
+        where = pack_exactly(items.weight, capacity, peak_from=0).where
+    return where

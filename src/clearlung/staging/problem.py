@@ -1,0 +1,176 @@
+"""`StagingProblem`: everything that decides a plan, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy import LOBE_SIDES
+from clearlung.evidence import EvidenceBook
+from clearlung.followup import LesionTable
+from clearlung.nodules import NoduleTable
+from clearlung.perfusion import Regimen
+from clearlung.resection import FunctionModel, SpecimenSet
+from clearlung.staging.protocol import Protocol
+
+ACCESS_EVIDENCE = "time.access"
+PERFUSION_EVIDENCE = "time.perfusion"
+PLACEMENT_EVIDENCE = "regimen.placement"
+
+
+@dataclass(frozen=True, eq=False)
+class LesionColumns:
+    """What a plan says about each lesion, one array per column.
+
+    Parameters
+    ----------
+    id
+        int32: unique, in any order.
+    side, lobe
+        Strings.
+    diameter_mm, depth_mm
+        float64.
+    vdt_days
+        float64: volume doubling time; NaN where unknown.
+
+    Raises
+    ------
+    ValueError
+        If the columns differ in length, an id occurs twice, or a lobe is not on its side.
+    """
+
+    id: NDArray[np.int32]
+    side: NDArray[np.str_]
+    lobe: NDArray[np.str_]
+    diameter_mm: NDArray[np.float64]
+    depth_mm: NDArray[np.float64]
+    vdt_days: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        lengths = {f.name: len(getattr(self, f.name)) for f in fields(self)}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns differ in length: {lengths}")
+        if len(set(self.id.tolist())) < len(self.id):
+            raise ValueError("a lesion id occurs twice")
+        sides = {str(lobe): str(side) for lobe, side in LOBE_SIDES.items()}
+        for lesion, side, lobe in zip(self.id.tolist(), self.side.tolist(), self.lobe.tolist(), strict=True):
+            if sides.get(lobe) != side:
+                raise ValueError(f"lesion {lesion}: lobe {lobe!r} is not on the {side!r} side")
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @classmethod
+    def of(cls, table: LesionColumns | LesionTable | NoduleTable) -> LesionColumns:
+        """Take the columns from the lesions of a patient or the nodules of a scan."""
+        return cls(table.id, table.side, table.lobe, table.diameter_mm, table.depth_mm, table.vdt_days)
+
+
+@dataclass(frozen=True, eq=False)
+class StagingProblem:
+    """Everything that decides a plan.
+
+    Parameters
+    ----------
+    specimens
+        What to take out.
+    lesions
+        Every lesion, also those that no specimen removes.
+    function
+        Lung function of the patient; its confidence is the protocol's.
+    function_assumed
+        Which of FEV1, predicted FEV1 and lung volume are assumed and not measured.
+    protocol
+        The limits.
+    regimen
+        How a lung is perfused, or None for no perfusion.
+    access_minutes
+        Minutes to open and close the chest.
+    perfusion_minutes
+        Minutes that a perfusion adds.
+    warnings
+        What earlier phases want the plan's reader to know.
+    evidence_ids
+        Evidence that earlier phases rest on.
+    seed
+        Of the packing heuristic. The same problem with the same seed gives the same plan.
+
+    Raises
+    ------
+    ValueError
+        If a specimen holds a lesion that is unknown or on another side than the specimen.
+    """
+
+    specimens: SpecimenSet
+    lesions: LesionColumns
+    function: FunctionModel
+    function_assumed: tuple[str, ...]
+    protocol: Protocol
+    regimen: Regimen | None
+    access_minutes: float
+    perfusion_minutes: float
+    warnings: tuple[str, ...] = ()
+    evidence_ids: tuple[str, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        side_of = dict(zip(self.lesions.id.tolist(), self.lesions.side.tolist(), strict=True))
+        for number, side, group in zip(
+            self.specimens.id.tolist(), self.specimens.side.tolist(), self.specimens.lesions, strict=True
+        ):
+            for lesion in group:
+                if side_of.get(lesion) != side:
+                    raise ValueError(f"specimen {number}: lesion {lesion} is not one of the {side} lung's")
+        unknown = set(self.specimens.unresectable) - set(side_of)
+        if unknown:
+            raise ValueError(f"unresectable lesions that are not in the table: {sorted(unknown)}")
+
+    @classmethod
+    def build(
+        cls,
+        book: EvidenceBook,
+        *,
+        specimens: SpecimenSet,
+        lesions: LesionColumns | LesionTable | NoduleTable,
+        function: FunctionModel,
+        protocol: Protocol,
+        regimen: Regimen | None = None,
+        function_assumed: tuple[str, ...] = (),
+        warnings: tuple[str, ...] = (),
+        evidence_ids: tuple[str, ...] = (),
+        seed: int = 0,
+    ) -> StagingProblem:
+        """Return the problem with the minutes of access and perfusion from the evidence.
+
+        Parameters
+        ----------
+        book
+            The evidence, with the protocol's own assumptions: :meth:`Protocol.book`.
+        specimens, lesions, function, protocol, regimen, function_assumed, warnings, evidence_ids, seed
+            As in the class.
+
+        Raises
+        ------
+        EvidenceError
+            If the book has no minutes for access or perfusion.
+        """
+        return cls(
+            specimens=specimens,
+            lesions=LesionColumns.of(lesions),
+            function=function,
+            function_assumed=function_assumed,
+            protocol=protocol,
+            regimen=regimen,
+            access_minutes=book.value(ACCESS_EVIDENCE, unit="min"),
+            perfusion_minutes=book.value(PERFUSION_EVIDENCE, unit="min"),
+            warnings=warnings,
+            evidence_ids=evidence_ids,
+            seed=seed,
+        )
+
+    @property
+    def perfusions_per_lung(self) -> int:
+        """How many of each lung's last operations are perfused."""
+        return 0 if self.regimen is None else self.protocol.perfusion.per_lung_max

@@ -1,0 +1,94 @@
+"""Which lesions are removed where lung function does not bear the removal of all.
+
+Every lesion counts the same, so for each number of lesions the specimens that take the least tissue in all
+are the ones to remove: a knapsack with unit values, solved exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy import SIDES, Side
+from clearlung.staging.draft import Budget
+from clearlung.staging.items import LESIONS, ML, THOUSAND, Items
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The least tissue for every number of lesions, of the lungs that are operated on."""
+
+    lungs: dict[Side, Items]
+
+    @cached_property
+    def _rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Lesions and thousandths of a ml of all specimens, the right lung's first."""
+        weight = np.concatenate([self.lungs[side].weight[:, [LESIONS, ML]] for side in SIDES])
+        return weight[:, 0], weight[:, 1]
+
+    @cached_property
+    def _table(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Least tissue for at least each number of lesions, and whether each specimen improved it."""
+        counts, ml = self._rows
+        most = int(counts.sum())
+        least = np.full(most + 1, np.iinfo(np.int64).max // 4)
+        least[0] = 0
+        taken = np.zeros((len(counts), most + 1), dtype=bool)
+        for i, (count, volume) in enumerate(zip(counts.tolist(), ml.tolist(), strict=True)):
+            # "At least": a group of three also serves where one more lesion is wanted.
+            source = np.maximum(np.arange(most + 1) - count, 0)
+            with_it = least[source] + volume
+            taken[i] = with_it < least
+            least = np.where(taken[i], with_it, least)
+        return least, taken
+
+    @property
+    def lesions(self) -> int:
+        """Number of lesions in all specimens."""
+        return int(self._rows[0].sum())
+
+    def least_ml(self, lesions: int) -> float:
+        """Least tissue that removes this many lesions."""
+        return float(self._table[0][lesions]) / THOUSAND
+
+    def best(self, lesions: int) -> dict[Side, Items]:
+        """Return the specimens that remove at least this many lesions with the least tissue."""
+        counts, _ = self._rows
+        taken = self._table[1]
+        chosen = np.zeros(len(counts), dtype=bool)
+        wanted = lesions
+        for i in range(len(counts) - 1, -1, -1):
+            if wanted > 0 and taken[i, wanted]:
+                chosen[i] = True
+                wanted = max(0, wanted - int(counts[i]))
+        split = len(self.lungs["right"])
+        return {
+            "right": self.lungs["right"].subset(chosen[:split]),
+            "left": self.lungs["left"].subset(chosen[split:]),
+        }
+
+    def most_lesions(self, budget: Budget, perfused_per_lung: int) -> int:
+        """Return how many lesions function could bear at most, with endless time to recover.
+
+        The last operation takes at least the smallest specimen's tissue, and each lung that is operated on
+        has at least one perfusion where the protocol perfuses. Nothing else is held against them, so no plan
+        removes more.
+        """
+        if not self.lesions:
+            return 0
+        smallest = float(self._rows[1].min()) / THOUSAND
+        perfusions = min(perfused_per_lung, 1) * sum(len(items) > 0 for items in self.lungs.values())
+        fits = [budget.allows(self.least_ml(n), smallest, perfusions) for n in range(1, self.lesions + 1)]
+        return sum(fits)
+
+
+def choices(lungs: dict[Side, Items]) -> list[Choice]:
+    """Return the choices of operating on both lungs, and on one only: each spares the other's perfusion."""
+    nothing = {side: items.subset(np.zeros(len(items), dtype=bool)) for side, items in lungs.items()}
+    found = [Choice(lungs)]
+    if all(len(items) for items in lungs.values()):
+        found += [Choice({**nothing, side: lungs[side]}) for side in SIDES]
+    return found
