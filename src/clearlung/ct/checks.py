@@ -17,8 +17,8 @@ MIN_SPACING_MM = 0.1
 MAX_SPACING_MM = 10.0
 # A child's single lung is wider; less is a stamp cut from a scan.
 MIN_WIDTH_MM = 60.0
-# The widest extended field of view that is reconstructed.
-MAX_WIDTH_MM = 700.0
+# The widest field of view, extended for radiotherapy, is some 820 mm.
+MAX_WIDTH_MM = 850.0
 # A tall patient from head to feet.
 MAX_HEIGHT_MM = 2200.0
 # Fewer samples along an axis hold no thorax: localizers, test stamps.

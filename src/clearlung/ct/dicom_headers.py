@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pydicom
+from pydicom.config import disable_value_validation
 
 from clearlung.errors import ScanRejected
 
@@ -159,8 +160,8 @@ def read_folder(folder: Path) -> FolderContents:
     """
     images = []
     skipped_files = skipped_objects = 0
-    # pydicom warns of invalid values by printing them: a malformed name would be in our log
-    with warnings.catch_warnings():
+    # pydicom warns of and logs invalid values by printing them: a malformed name would be in our log
+    with warnings.catch_warnings(), disable_value_validation():
         warnings.simplefilter("ignore")
         for path in _files(folder):
             image = _read_image(path) if _is_dicom(path) else "no DICOM"

@@ -25,6 +25,8 @@ COSINE_TOLERANCE = 1e-3
 PIXEL_SPACING_TOLERANCE_MM = 1e-4
 # A gap that is a whole multiple of the spacing, to this part of it, is missing slices and not uneven ones.
 MULTIPLE_TOLERANCE = 0.1
+# More gaps than this part are a change of spacing, not slices lost on the way.
+MAX_MISSING_PART = 0.25
 # Names in a message; a list of 400 helps nobody.
 MAX_NAMED = 3
 
@@ -174,25 +176,10 @@ def _check_places(places: NDArray[np.float64], images: Sequence[DicomImage], whe
         raise ScanRejected(
             "doubled_slices",
             where,
-            f"{doubled.size} places have more than one image: {named}. Remove copies, or separate the "
+            f"Two images lie at the same place: {named}{_more(doubled.size)}. Remove copies, or separate the "
             "two scans.",
         )
-    spacing = float(np.median(gaps))
-    multiples = np.rint(gaps / spacing)
-    missing = np.flatnonzero(
-        (multiples >= 2) & (np.abs(gaps / spacing - multiples) < MULTIPLE_TOLERANCE * multiples)
-    )
-    if missing.size:
-        named = ", ".join(
-            f"{int(multiples[i]) - 1} between {images[i].label} and {images[i + 1].label}"
-            for i in missing[:MAX_NAMED]
-        )
-        raise ScanRejected(
-            "missing_slices",
-            f"{where}: {places[missing[0]]:.2f} to {places[missing[0] + 1]:.2f} mm",
-            f"Slices are missing at {missing.size} places ({spacing:.3g} mm apart elsewhere): {named}. "
-            "Export the complete series.",
-        )
+    _check_missing(gaps, images, where)
     even = np.linspace(places[0], places[-1], len(places))
     worst = int(np.argmax(np.abs(places - even)))
     if abs(places[worst] - even[worst]) > POSITION_TOLERANCE_MM:
@@ -203,6 +190,30 @@ def _check_places(places: NDArray[np.float64], images: Sequence[DicomImage], whe
             "reconstruction "
             "with even spacing.",
         )
+
+
+def _check_missing(gaps: NDArray[np.float64], images: Sequence[DicomImage], where: str) -> None:
+    """Refuse gaps that are whole multiples of the usual distance, where they are few."""
+    spacing = float(np.median(gaps))
+    multiples = np.rint(gaps / spacing)
+    whole = np.abs(gaps / spacing - multiples) < MULTIPLE_TOLERANCE * multiples
+    missing = np.flatnonzero((multiples >= 2) & whole)
+    if not 0 < missing.size <= max(1.0, MAX_MISSING_PART * gaps.size):
+        return
+    named = ", ".join(
+        f"{int(multiples[i]) - 1} between {images[i].label} and {images[i + 1].label}"
+        for i in missing[:MAX_NAMED]
+    )
+    raise ScanRejected(
+        "missing_slices",
+        f"{where}, after {images[missing[0]].label}",
+        f"Slices are missing ({spacing:.3g} mm apart elsewhere): {named}{_more(missing.size)}. "
+        "Export the complete series.",
+    )
+
+
+def _more(count: int) -> str:
+    return f" and at {count - MAX_NAMED} more places" if count > MAX_NAMED else ""
 
 
 def _check_straight(in_plane: NDArray[np.float64], places: NDArray[np.float64], where: str) -> None:

@@ -22,7 +22,7 @@ from clearlung.errors import ScanRejected
 
 Packing = Literal["raw", "gzip", "zlib"]
 
-CHUNK_BYTES = 1 << 22
+CHUNK_BYTES = 1 << 20
 # Deflate cannot pack better than 1032 to 1.
 MAX_PACKING_RATIO = 1100
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -88,29 +88,32 @@ def read_voxels(image: FileImage) -> tuple[NDArray[Any], str]:
     digest = hashlib.sha256(image.preface)
     array: NDArray[Any] = np.empty(image.grid.shape, dtype=image.dtype)
     target = array.reshape(-1).view(np.uint8).data
-    filled = -image.skip
     try:
-        for piece in _unpacked(image, digest):
-            if filled < 0:
-                passed = min(-filled, len(piece))
-                piece = piece[passed:]
-                filled += passed
-            piece = piece[: len(target) - max(filled, 0)]
-            if piece:
-                target[filled : filled + len(piece)] = piece
-                filled += len(piece)
+        filled = _fill(target, image, digest)
     except (zlib.error, OSError) as error:
         raise ScanRejected(
             "unreadable", image.path.name, f"The file's voxels are damaged or cut short. {_REMEDY}"
         ) from error
     if filled < len(target):
-        share = 100.0 * max(filled, 0) / len(target)
+        share = 100.0 * filled / len(target)
         raise ScanRejected(
             "unreadable", image.path.name, f"The file ends after {share:.0f} % of its voxels. {_REMEDY}"
         )
     if not array.dtype.isnative:
         array = array.byteswap(inplace=True).view(array.dtype.newbyteorder())
     return array, digest.hexdigest()
+
+
+def _fill(target: memoryview, image: FileImage, digest: hashlib._Hash) -> int:
+    """Fill the target with the file's voxels; return how many bytes there were."""
+    filled, skip = 0, image.skip
+    for unpacked in _unpacked(image, digest):
+        piece = memoryview(unpacked)[skip:]
+        skip = max(0, skip - len(unpacked))
+        piece = piece[: len(target) - filled]  # what follows the voxels is only hashed
+        target[filled : filled + len(piece)] = piece
+        filled += len(piece)
+    return filled
 
 
 def _check_size(image: FileImage) -> None:
