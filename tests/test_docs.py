@@ -1,0 +1,68 @@
+"""The documents say what the program does."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from clearlung import errors
+from clearlung.casefile import load_case
+from clearlung.cli import app
+from clearlung.result_folder import plan_schema
+from clearlung.staging import parse_protocol
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(language):
+    for path in DOCUMENTS:
+        for block in re.findall(rf"```{language}\n(.*?)```", path.read_text(), flags=re.DOTALL):
+            yield path.name, block
+
+
+COMMANDS = [
+    (name, line)
+    for name, block in blocks("sh")
+    for line in block.splitlines()
+    if line.startswith("clearlung ")
+]
+
+
+@pytest.mark.parametrize(("document", "line"), COMMANDS)
+def test_every_command_in_the_documents_parses(document, line):
+    command = typer.main.get_command(app)
+    name, *arguments = line.split("#")[0].split()[1:]
+    sub = command.get_command(None, name)
+    assert sub is not None, f"{document}: there is no command {name}"
+    sub.make_context(name, arguments)
+
+
+def test_the_published_schema_is_the_programs():
+    assert (ROOT / "docs" / "plan.schema.json").read_text() == plan_schema()
+
+
+def test_the_protocol_in_the_guide_is_accepted():
+    (guide,) = [block for name, block in blocks("toml") if name == "guide.md"]
+    assert parse_protocol(guide).name == "our-center"
+
+
+def test_the_example_case_is_accepted():
+    assert load_case(ROOT / "docs" / "example-case.toml").function.percent == pytest.approx(87.8, abs=0.1)
+
+
+def test_the_exit_codes_in_the_guide_are_the_errors():
+    table = (ROOT / "docs" / "guide.md").read_text().split("## Exit codes")[1].split("##")[0]
+    documented = {int(code) for code in re.findall(r"^\| (\d) \|", table, flags=re.MULTILINE)}
+
+    def codes(kind):
+        return {kind.exit_code}.union(*map(codes, kind.__subclasses__()))
+
+    assert documented == codes(errors.ClearlungError) | {0, 2}
+
+
+def test_links_between_documents_lead_somewhere():
+    for path in DOCUMENTS:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text()):
+            assert (path.parent / target).exists(), f"{path.name}: {target}"
