@@ -6,10 +6,13 @@ import shutil
 import numpy as np
 import pydicom
 import pytest
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
     EnhancedCTImageStorage,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
     MRImageStorage,
     RLELossless,
     SecondaryCaptureImageStorage,
@@ -341,3 +344,21 @@ def test_nothing_names_the_patient(tmp_path, truth, caplog, capfd, recwarn):
     texts += [caplog.text, *capfd.readouterr(), *(str(warning.message) for warning in recwarn)]
     for text in texts:
         assert not any(secret.lower() in text.lower() for secret in secrets), text
+
+
+def test_pixels_that_cannot_be_decoded(tmp_path, truth):
+    for path in write_series(tmp_path, truth):
+        header = pydicom.dcmread(path)
+        header.PixelData = encapsulate([b"no JPEG at all, but of even length "])
+        header["PixelData"].is_undefined_length = True
+        header.file_meta.TransferSyntaxUID = JPEG2000Lossless
+        header.save_as(path)
+    refused(tmp_path, "unreadable", "cannot be decoded")
+
+
+def test_deflated_files_are_not_read(tmp_path, truth):
+    for path in write_series(tmp_path, truth):
+        header = pydicom.dcmread(path)
+        header.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        header.save_as(path)
+    refused(tmp_path, "unsupported_dicom", "Deflated")
