@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -14,7 +13,7 @@ from clearlung.staging.items import MINUTES, ML, THOUSAND, Items, Limits
 from clearlung.staging.packing import Packing
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.repair import Assignment, loads_of
-from clearlung.staging.sequence import FUNCTION_NOISE, Course, Rules, Step, earliest_weeks
+from clearlung.staging.sequence import FUNCTION_NOISE, Course, Rules, Step, bearable, earliest_weeks
 
 Order = Literal["tumor", "tissue"]
 
@@ -146,26 +145,36 @@ def arrange(items: Items, where: Assignment, operations: int, limits: Limits, or
     )
 
 
-def schedule(
-    lungs: tuple[list[LungDraft], list[LungDraft]], budget: Budget, packings: dict[Side, Packing] | None
-) -> Draft | None:
-    """Return the quickest schedule over the given orders of each lung, the first of them if equal."""
-    best: Draft | None = None
-    for right, left in product(*lungs):
-        if budget.permanent(right.items.ml + left.items.ml, sum(right.perfused) + sum(left.perfused)) > (
-            budget.final + FUNCTION_NOISE
-        ):
-            return None
-        first: Side = "right" if right.items.lesions >= left.items.lesions else "left"
-        steps = earliest_weeks(
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Both lungs' operations in an order that function bears, not yet in weeks."""
+
+    right: LungDraft
+    left: LungDraft
+    packings: dict[Side, Packing] | None
+
+    def courses(self, budget: Budget) -> tuple[Course, Course]:
+        """Return what the operations of each lung take."""
+        right, left = self.right, self.left
+        return (
             budget.course(right.ml(), list(right.perfused)),
             budget.course(left.ml(), list(left.perfused)),
-            budget.rules,
-            first,
         )
-        if steps is not None and (best is None or (steps[-1:] and steps[-1].week < best.weeks)):
-            best = Draft({"right": right, "left": left}, steps, packings)
-    return best
+
+    def bearable(self, budget: Budget) -> bool:
+        """Whether function bears it, however long it waits."""
+        perfusions = sum(self.right.perfused) + sum(self.left.perfused)
+        permanent = budget.permanent(self.right.items.ml + self.left.items.ml, perfusions)
+        return permanent <= budget.final + FUNCTION_NOISE and bearable(*self.courses(budget), budget.rules)
+
+
+def schedule(candidate: Candidate, budget: Budget) -> Draft | None:
+    """Put a candidate into weeks; None where function does not bear it."""
+    first: Side = "right" if candidate.right.items.lesions >= candidate.left.items.lesions else "left"
+    steps = earliest_weeks(*candidate.courses(budget), budget.rules, first)
+    if steps is None:
+        return None
+    return Draft({"right": candidate.right, "left": candidate.left}, steps, candidate.packings)
 
 
 def weeks_bound(draft: Draft, budget: Budget) -> int:

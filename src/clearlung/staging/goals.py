@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from clearlung.anatomy import Side
+from clearlung.anatomy import SIDES, Side
 from clearlung.staging.draft import Budget, Draft, weeks_bound
 from clearlung.staging.items import Items, Limits
 from clearlung.staging.plan import Goal
@@ -101,16 +101,19 @@ def _operations_bound_incomplete(outcome: Outcome) -> int:
     return min(bounds, default=0)
 
 
+def _split_is_unique(outcome: Outcome) -> bool:
+    """Whether every plan with these lesions and as many operations has as many on each lung."""
+    if not outcome.complete:
+        return False
+    packings = [outcome.search.packing(items) for items in outcome.lungs.values()]
+    return outcome.draft.operations == sum(p.operations_bound for p in packings if p is not None)
+
+
 def _peak_goal(outcome: Outcome, side: Side) -> Goal:
-    lung = outcome.draft.lungs[side]
-    value, bound, method = lung.peak_ml(), 0, "not balanced: function asks for smaller last operations"
-    packings = outcome.draft.packings
-    if packings is not None and outcome.complete:
-        bound, method = packings[side].peak_bound_ml, packings[side].methods[1]
-        packed = [outcome.search.packing(items) for items in outcome.lungs.values()]
-        if outcome.draft.operations > sum(p.operations for p in packed if p is not None):
-            # Another split of the operations between the lungs may have a smaller peak here.
-            bound, method = 0, "shared between the lungs by rule"
+    value, bound, method = outcome.draft.lungs[side].peak_ml(), 0, "none: the lungs share the operations"
+    packing = outcome.search.packing(outcome.lungs[side])
+    if _split_is_unique(outcome) and packing is not None:
+        bound, method = packing.peak_bound_ml, packing.methods[1]
     return _goal(f"tissue of the largest operation, {side} lung", "ml", value, min(value, bound), method)
 
 
@@ -120,7 +123,7 @@ def _weeks_goal(outcome: Outcome) -> Goal:
     if value == by_intervals:
         return _goal("weeks until clear", "week", value, value, "label setting; the intervals alone need it")
     bound, method = by_intervals, "label setting on the intervals alone"
-    if outcome.draft.packings is not None and outcome.complete:
+    if _split_is_unique(outcome):
         bound = max(bound, weeks_bound(outcome.draft, outcome.budget))
         method = "label setting on the least losses of any packing"
     return _goal("weeks until clear", "week", value, min(value, bound), method)
@@ -130,17 +133,12 @@ def _weeks_by_intervals(outcome: Outcome) -> int:
     """Fewest weeks that the intervals need for this many operations, however they are shared."""
     rules = replace(outcome.budget.rules, loss_max=float("inf"))
     total = outcome.draft.operations
-    splits: list[tuple[int, int]] = [
-        (len(outcome.draft.lungs["right"].operations), len(outcome.draft.lungs["left"].operations))
-    ]
-    packed = [outcome.search.packing(items) for items in outcome.lungs.values()]
-    unique = outcome.complete and total == sum(p.operations_bound for p in packed if p is not None)
-    if not unique:
-        splits = [(i, total - i) for i in range(total + 1)]
+    right, left = (len(outcome.draft.lungs[side].operations) for side in SIDES)
+    splits = [(right, left)] if _split_is_unique(outcome) else [(i, total - i) for i in range(total + 1)]
     weeks = []
     for split in splits:
-        right, left = (_bare(n, min(outcome.limits.perfused, n)) for n in split)
-        steps = earliest_weeks(right, left, rules)
+        bare = [_bare(n, min(outcome.limits.perfused, n)) for n in split]
+        steps = earliest_weeks(bare[0], bare[1], rules)
         if steps is not None:
             weeks.append(steps[-1].week if steps else 0)
     return min(weeks)

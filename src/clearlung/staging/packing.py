@@ -18,6 +18,8 @@ from clearlung.staging.repair import Assignment, loads_of, pack_by_exchange
 _TRIES_MAX = 60
 # How many whole ml above the bound are tried by construction before the integer program is asked.
 _PEAKS_TRIED = (0, 1, 2, 4, 8, 16, 32, 64, 128)
+# A tapered packing that does not succeed at once is dropped: others with more room follow.
+_TAPER_SHAKES = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +177,7 @@ def pack_tapered(
     capacity = limits.capacities(len(ml), items.weight.shape[1] - 3)
     capacity[:, MINUTES] = [limits.minutes - limits.perfusion * p for p in perfused]
     capacity[:, ML] = np.minimum(capacity[:, ML], ml)
-    where = pack_by_exchange(items.weight, capacity, seed)
+    where = pack_by_exchange(items.weight, capacity, seed, shakes=_TAPER_SHAKES)
     if where is None and items.weight[:, LESIONS].sum() <= 60:
         where = pack_exactly(items.weight, capacity, peak_from=0).where
     return where

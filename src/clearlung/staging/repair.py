@@ -16,13 +16,15 @@ Assignment = NDArray[np.int64]
 # Exchanges tried before a packing is given up: each removes some overflow, so real ones end far earlier.
 _EXCHANGES_MAX = 400
 # How often the search shakes a packing that no exchange improves, and how many pairs it swaps each time.
-_SHAKES_MAX = 12
+SHAKES = 12
 _SHAKEN_PAIRS = 6
 # Overflow below this share of a limit cannot come from whole numbers.
 _NONE = 1e-12
 
 
-def pack_by_exchange(weight: Weights, capacity: Weights, seed: int) -> Assignment | None:
+def pack_by_exchange(
+    weight: Weights, capacity: Weights, seed: int, *, shakes: int = SHAKES
+) -> Assignment | None:
     """Return an operation for each specimen so that no capacity is exceeded and none is empty, or None.
 
     Parameters
@@ -33,6 +35,8 @@ def pack_by_exchange(weight: Weights, capacity: Weights, seed: int) -> Assignmen
         Shape (operations, limits).
     seed
         Of the shaking.
+    shakes
+        How often it starts again before it gives up.
 
     Returns
     -------
@@ -41,11 +45,13 @@ def pack_by_exchange(weight: Weights, capacity: Weights, seed: int) -> Assignmen
     """
     if len(weight) < len(capacity) or (capacity < 0).any():
         return None
+    if (weight.sum(axis=0) > capacity.sum(axis=0)).any():
+        return None
     share = np.maximum(capacity, 1).astype(np.float64)
     items = weight.astype(np.float64)
     where = _construct(items, share)
     rng = np.random.default_rng(seed)
-    for _ in range(_SHAKES_MAX + 1):
+    for _ in range(shakes + 1):
         if _exchange(items, share, where) and _fill_empty(items, share, where):
             return where if _fits(weight, capacity, where) else None
         _shake(where, rng)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
 import numpy as np
 
 from clearlung.anatomy import SIDES, Side
-from clearlung.staging.draft import Budget, Draft, LungDraft, arrange, schedule
+from clearlung.staging.draft import Budget, Candidate, Draft, LungDraft, Order, arrange, schedule, weeks_bound
 from clearlung.staging.items import THOUSAND, Items, Limits
 from clearlung.staging.packing import Packing, pack, pack_tapered
 from clearlung.staging.select import Choice, choices
@@ -21,6 +22,13 @@ from clearlung.staging.taper import operations_bound_by_function, tapered_volume
 # Operations above the packings' number that the search tries before lesions are left. Each further one frees
 # less than half of what the one before did.
 _MORE_OPERATIONS = 4
+# Orders of the right and the left lung's operations, in the order in which they are tried.
+_ORDERS: tuple[tuple[Order, Order], ...] = (
+    ("tumor", "tumor"),
+    ("tissue", "tissue"),
+    ("tumor", "tissue"),
+    ("tissue", "tumor"),
+)
 
 Progress = Callable[[str], None]
 
@@ -51,19 +59,42 @@ class Search:
 
     def complete(self, lungs: dict[Side, Items]) -> Draft | None:
         """Remove all these specimens in as few operations as the search finds, or return None."""
-        fewest = {side: self.packing(lungs[side]) for side in SIDES}
-        right, left = fewest["right"], fewest["left"]
+        found = self._first(lungs, quick=False)
+        if found is None:
+            return None
+        split = len(found.right.operations), len(found.left.operations)
+        best: Draft | None = None
+        for candidate in self._candidates(lungs, split):
+            if best is not None and best.packings is not None and candidate.packings is None:
+                break
+            draft = schedule(candidate, self.budget)
+            if draft is not None and (best is None or _rank(draft) < _rank(best)):
+                best = draft
+            if (
+                best is not None
+                and best.packings is not None
+                and best.weeks <= weeks_bound(best, self.budget)
+            ):
+                break
+        return best
+
+    def _first(self, lungs: dict[Side, Items], *, quick: bool) -> Candidate | None:
+        """Find operations that function bears, as few as possible."""
+        right, left = (self.fewest(lungs[side]) for side in SIDES)
         if right is None or left is None:
             return None
-        start = right.operations + left.operations
-        for total in range(start, start + _MORE_OPERATIONS + 1):
-            if total < self.operations_bound(lungs):
-                continue
-            for split in _splits(right.operations, left.operations, total, lungs):
-                draft = self._balanced(lungs, split) or self._tapered(lungs, split)
-                if draft is not None:
-                    return draft
+        start = max(right + left, self.operations_bound(lungs))
+        for total in range(start, right + left + _MORE_OPERATIONS + 1):
+            for split in islice(_splits(right, left, total, lungs), 2 if quick else None):
+                found = next(self._candidates(lungs, split, quick=quick), None)
+                if found is not None:
+                    return found
         return None
+
+    def fewest(self, items: Items) -> int | None:
+        """Fewest operations on one lung that were found."""
+        packing = self.packing(items)
+        return None if packing is None else packing.operations
 
     def operations_bound(self, lungs: dict[Side, Items]) -> int:
         """Fewest operations in which function bears all these specimens, whatever the other limits."""
@@ -71,34 +102,42 @@ class Search:
         total = sum(items.ml for items in lungs.values())
         return operations_bound_by_function(total, perfusions, self.limits, self.budget)
 
-    def _balanced(self, lungs: dict[Side, Items], split: tuple[int, int]) -> Draft | None:
+    def _candidates(
+        self, lungs: dict[Side, Items], split: tuple[int, int], *, quick: bool = False
+    ) -> Iterator[Candidate]:
+        """Yield operations that function bears: balanced ones in several orders, then tapered ones."""
+        for candidate in chain(self._balanced(lungs, split), self._tapered(lungs, split, quick)):
+            if candidate.bearable(self.budget):
+                yield candidate
+
+    def _balanced(self, lungs: dict[Side, Items], split: tuple[int, int]) -> Iterator[Candidate]:
+        total = sum(items.ml for items in lungs.values())
+        means = [lungs[side].ml / n for side, n in zip(SIDES, split, strict=True) if n]
+        perfusions = sum(min(self.limits.perfused, n) for n in split)
+        # Balanced operations are near their mean: where function does not bear half of it, do not pack.
+        if not self.budget.allows(total, min(means, default=0.0) / 2, perfusions):
+            return
         packings: dict[Side, Packing] = {}
         for side, operations in zip(SIDES, split, strict=True):
             packing = self.packing(lungs[side], operations)
             if packing is None or packing.operations != operations:
-                return None
+                return
             packings[side] = packing
-        right, left = (
-            [
-                arrange(lungs[side], packings[side].where, packings[side].operations, self.limits, order)
-                for order in ("tumor", "tissue")
-            ]
-            for side in SIDES
-        )
-        return schedule((right, left), self.budget, packings)
+        for orders in _ORDERS:
+            right, left = (
+                arrange(lungs[side], packings[side].where, n, self.limits, order)
+                for side, n, order in zip(SIDES, split, orders, strict=True)
+            )
+            yield Candidate(right, left, packings)
 
-    def _tapered(self, lungs: dict[Side, Items], split: tuple[int, int]) -> Draft | None:
+    def _tapered(self, lungs: dict[Side, Items], split: tuple[int, int], quick: bool) -> Iterator[Candidate]:
         """Try smaller last operations: they come when the most function is gone."""
-        for volumes in tapered_volumes(
-            (lungs["right"].ml, lungs["left"].ml), split, self.limits, self.budget
-        ):
-            drafts = [self._tapered_lung(lungs[s], v) for s, v in zip(SIDES, volumes, strict=True)]
-            right, left = drafts
+        totals = (lungs["right"].ml, lungs["left"].ml)
+        for volumes in tapered_volumes(totals, split, self.limits, self.budget, quick=quick):
+            right = self._tapered_lung(lungs["right"], volumes[0])
+            left = None if right is None else self._tapered_lung(lungs["left"], volumes[1])
             if right is not None and left is not None:
-                draft = schedule(([right], [left]), self.budget, None)
-                if draft is not None:
-                    return draft
-        return None
+                yield Candidate(right, left, None)
 
     def _tapered_lung(self, items: Items, volumes_ml: list[float]) -> LungDraft | None:
         """Pack one lung with a limit of tissue for each operation in order."""
@@ -125,28 +164,26 @@ class Search:
             most = choice.most_lesions(self.budget, self.limits.perfused)
             bound = max(bound, most)
             progress(f"lung function: at most {most} of {choice.lesions} lesions")
-            draft = self._most_of(choice, removed, most)
-            if draft is not None:
-                best, removed = draft, _lesions(draft)
+            count = self._most_of(choice, removed, most)
+            if count > removed:
+                best, removed = self.complete(choice.best(count)), count
         return best, bound
 
-    def _most_of(self, choice: Choice, more_than: int, most: int) -> Draft | None:
-        """Bisect for the largest number of lesions for which there is a draft."""
-        best: Draft | None = None
-        low, high = more_than, most + 1
-        attempt = most
+    def _most_of(self, choice: Choice, low: int, most: int) -> int:
+        """Bisect for the largest number of lesions that the search can plan; ``low`` if none is larger."""
+        high, attempt = most + 1, most
         while high - low > 1:
-            draft = self.complete(choice.best(attempt))
-            if draft is None:
+            if self._first(choice.best(attempt), quick=True) is None:
                 high = attempt
             else:
-                best, low = draft, attempt
+                low = attempt
             attempt = (low + high) // 2
-        return best
+        return low
 
 
-def _lesions(draft: Draft) -> int:
-    return sum(lung.items.lesions for lung in draft.lungs.values())
+def _rank(draft: Draft) -> tuple[int, ...]:
+    """Goals after the number of operations, smaller is better."""
+    return (*(lung.peak_ml() for lung in draft.lungs.values()), draft.weeks)
 
 
 def _splits(right: int, left: int, total: int, lungs: dict[Side, Items]) -> Iterator[tuple[int, int]]:

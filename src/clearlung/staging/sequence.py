@@ -118,6 +118,29 @@ def earliest_weeks(right: Course, left: Course, rules: Rules, first: Side = "rig
     return _trace(min(ends, key=lambda label: (label.last, label.steps))) if ends else None
 
 
+def bearable(right: Course, left: Course, rules: Rules) -> bool:
+    """Whether some interleaving keeps to the limit of function, however long it waits."""
+    reached = {(0, 0)}
+    for done_right in range(len(right) + 1):
+        for done_left in range(len(left) + 1):
+            if (done_right, done_left) not in reached:
+                continue
+            for here, there, done, other, state in (
+                (right, left, done_right, done_left, (done_right + 1, done_left)),
+                (left, right, done_left, done_right, (done_right, done_left + 1)),
+            ):
+                if done < len(here):
+                    slack = _slack(here, there, done, other, rules)
+                    if slack > FUNCTION_NOISE or (not done and not other and slack >= -FUNCTION_NOISE):
+                        reached.add(state)
+    return (len(right), len(left)) in reached
+
+
+def _slack(here: Course, there: Course, done: int, done_there: int, rules: Rules) -> float:
+    """Loss that the next operation leaves for what has not recovered."""
+    return rules.loss_max - here.permanent[done + 1] - there.permanent[done_there] - here.early[done]
+
+
 def _extend(
     states: dict[tuple[int, int, bool], list[_Label]],
     label: _Label | None,
@@ -132,7 +155,7 @@ def _extend(
     index, index_there = done if go_right else done[::-1]
     if index >= len(here):
         return
-    slack = rules.loss_max - here.permanent[index + 1] - there.permanent[index_there] - here.early[index]
+    slack = _slack(here, there, index, index_there, rules)
     tau = rules.recovery_weeks
     if label is None:
         if slack < -FUNCTION_NOISE:

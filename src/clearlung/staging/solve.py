@@ -89,10 +89,10 @@ def _left_for_function(
             right_after = low - problem.function.fev1_percent * budget.access
             reason = (
                 f"Lung function does not bear its {ml:.1f} ml as well: with {total_ml:.0f} ml removed"
-                f" already, FEV1 would at the lower bound be {right_after:.1f} % right after the last operation (limit"
-                f" {limits.fev1_after_percent_min:g} %) and {low:.1f} % after full recovery (limit"
-                f" {limits.ppo_fev1_percent_min:g} %), before the swelling around the beds and what earlier"
-                " operations have not recovered."
+                f" already, the lower bound of FEV1 would be {right_after:.1f} % right after the last"
+                f" operation, swelling around the beds not counted (limit"
+                f" {limits.fev1_after_percent_min:g} %), and {low:.1f} % after full recovery (limit"
+                f" {limits.ppo_fev1_percent_min:g} %)."
             )
             left += [
                 Unassigned(lesion=i, code="function_limit", reason=reason)

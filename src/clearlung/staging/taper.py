@@ -11,7 +11,9 @@ the least room, and each one before it more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.draft import Budget
@@ -19,6 +21,8 @@ from clearlung.staging.items import THOUSAND, Limits
 
 # Shares of the largest reserve that are tried: with more, waits are shorter, with less, packing is easier.
 _RESERVE_SHARES = (0.85, 0.5, 0.15)
+# First operations this much larger than the least are tried: with more, packing is easier.
+_FLATNESS = (1.03, 1.15, 1.5, float("inf"))
 _HALVINGS = 40
 # More operations than this never help: each adds a fixed early loss.
 _OPERATIONS_MAX = 400
@@ -56,68 +60,90 @@ def _share(room_ml: float, budget: Budget) -> float:
 
 
 def tapered_volumes(
-    total_ml: tuple[float, float], split: tuple[int, int], limits: Limits, budget: Budget
+    total_ml: tuple[float, float], split: tuple[int, int], limits: Limits, budget: Budget, *, quick: bool
 ) -> Iterator[tuple[list[float], list[float]]]:
     """Yield limits of tissue for each operation of the right and of the left lung, in their order.
 
     The lungs alternate at the end, either of them last; what one has more of comes first. The reserve is what
     is kept free of tissue for early losses that have not recovered; the largest possible is found by
-    bisection, and shares of it are tried.
+    bisection, and shares of it are tried, each with the least tissue in the first operations that it allows,
+    and with as much as fits. ``quick`` tries one of these.
     """
+    most = limits.ml / THOUSAND
     for last in SIDES:
         pattern = _pattern(split, last)
-        if pattern is None:
+        taper = _Taper(total_ml, tuple(pattern), limits.perfused, budget)
+        if not pattern or not taper.fits(0.0, most):
             continue
-        if _volumes(total_ml, pattern, 0.0, limits, budget) is None:
-            continue
-        low, high = 0.0, _room_ml(budget, 0)
-        for _ in range(_HALVINGS):
-            middle = (low + high) / 2
-            fits = _volumes(total_ml, pattern, middle, limits, budget) is not None
-            low, high = (middle, high) if fits else (low, middle)
-        for share in _RESERVE_SHARES:
-            volumes = _volumes(total_ml, pattern, low * share, limits, budget)
-            if volumes is not None:
-                yield volumes
+        # The least of the negative is the largest reserve.
+        reserve = -_least(partial(_fits_negative, taper, most), -_room_ml(budget, 0), 0.0)
+        for share in _RESERVE_SHARES[1:2] if quick else _RESERVE_SHARES:
+            kept = reserve * share
+            flat = most if quick else _least(partial(taper.fits, kept), 0.0, most)
+            for cap in dict.fromkeys(min(most, flat * more) for more in _FLATNESS):
+                found = taper.volumes(kept, cap)
+                if found is not None:
+                    yield found
 
 
-def _pattern(split: tuple[int, int], last: Side) -> list[Side] | None:
-    """Lungs from the last operation back to the first."""
+def _fits_negative(taper: _Taper, most_ml: float, reserve_ml: float) -> bool:
+    return taper.fits(-reserve_ml, most_ml)
+
+
+def _least(works: Callable[[float], bool], low: float, high: float) -> float:
+    """Least value that works, by bisection; the highest one does."""
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if works(middle) else (middle, high)
+    return high
+
+
+def _pattern(split: tuple[int, int], last: Side) -> list[Side]:
+    """Lungs from the last operation back to the first; empty if the last lung has none."""
     left_over: dict[Side, int] = dict(zip(SIDES, split, strict=True))
-    if not left_over[last]:
-        return None
     pattern: list[Side] = []
     side = last
-    while sum(left_over.values()):
+    while left_over[last] + len(pattern) and sum(left_over.values()):
         if not left_over[side]:
-            side = "left" if side == "right" else "right"
+            side = _OTHER[side]
         pattern.append(side)
         left_over[side] -= 1
-        side = "left" if side == "right" else "right"
+        side = _OTHER[side]
     return pattern
 
 
-def _volumes(
-    total_ml: tuple[float, float], pattern: list[Side], reserve_ml: float, limits: Limits, budget: Budget
-) -> tuple[list[float], list[float]] | None:
-    """Largest tissue of each operation that keeps the reserve, or None if the lungs' tissue does not fit.
+_OTHER: dict[Side, Side] = {"right": "left", "left": "right"}
 
-    The later operations are taken as full as they may be, which gives the earlier ones the most room.
-    """
-    count: dict[Side, int] = {side: pattern.count(side) for side in SIDES}
-    perfusions = sum(min(limits.perfused, n) for n in count.values())
-    rest: dict[Side, float] = dict(zip(SIDES, total_ml, strict=True))
-    total, after = sum(total_ml), 0.0
-    volumes: dict[Side, list[float]] = {"right": [], "left": []}
-    for side in pattern:
-        room = _room_ml(budget, perfusions) - reserve_ml - total + after
-        cap = min(limits.ml / THOUSAND, _share(room, budget))
-        if cap <= 0:
-            return None
-        perfusions -= len(volumes[side]) < limits.perfused
-        volumes[side].insert(0, cap)
-        after += min(cap, rest[side])
-        rest[side] -= min(cap, rest[side])
-    if max(rest.values()) > 1e-9:
-        return None
-    return volumes["right"], volumes["left"]
+
+@dataclass(frozen=True)
+class _Taper:
+    """A pattern of operations, from the last back to the first, and the tissue that they must take."""
+
+    total_ml: tuple[float, float]
+    pattern: tuple[Side, ...]
+    perfused: int
+    budget: Budget
+
+    def fits(self, reserve_ml: float, most_ml: float) -> bool:
+        """Whether the lungs' tissue fits."""
+        return self.volumes(reserve_ml, most_ml) is not None
+
+    def volumes(self, reserve_ml: float, most_ml: float) -> tuple[list[float], list[float]] | None:
+        """Largest tissue of each operation that keeps the reserve, or None if the lungs' tissue does not fit.
+
+        The later operations are taken as full as they may be, which gives the earlier ones the most room.
+        """
+        perfusions = sum(min(self.perfused, self.pattern.count(side)) for side in SIDES)
+        rest: dict[Side, float] = dict(zip(SIDES, self.total_ml, strict=True))
+        total, after = sum(self.total_ml), 0.0
+        volumes: dict[Side, list[float]] = {"right": [], "left": []}
+        for side in self.pattern:
+            room = _room_ml(self.budget, perfusions) - reserve_ml - total + after
+            cap = min(most_ml, _share(room, self.budget))
+            if cap <= 0:
+                return None
+            perfusions -= len(volumes[side]) < self.perfused
+            volumes[side].insert(0, cap)
+            after += min(cap, rest[side])
+            rest[side] -= min(cap, rest[side])
+        return (volumes["right"], volumes["left"]) if max(rest.values()) <= 1e-9 else None
