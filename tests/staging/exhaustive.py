@@ -1,0 +1,146 @@
+"""The best plan of a tiny problem by trying everything, with the function model as it stands."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations, permutations, product
+
+from clearlung.staging import StagingProblem
+
+_NEVER = 6000
+
+
+def partitions(things):
+    """Every way to split things into groups."""
+    if not things:
+        yield []
+        return
+    first, *rest = things
+    for part in partitions(rest):
+        yield [[first], *part]
+        for i in range(len(part)):
+            yield [*part[:i], [first, *part[i]], *part[i + 1 :]]
+
+
+def best_goals(given: StagingProblem) -> tuple[int, int, int, int, int]:
+    """Lesions left, operations, peak of the right and of the left lung in whole ml, weeks."""
+    spec = given.specimens
+    rows = list(range(len(spec)))
+    counts = spec.counts.tolist()
+    total = sum(counts)
+    by_removed: dict[int, list[tuple[int, ...]]] = {}
+    for size in range(len(rows) + 1):
+        for subset in combinations(rows, size):
+            by_removed.setdefault(sum(counts[r] for r in subset), []).append(subset)
+    for removed in sorted(by_removed, reverse=True):
+        found = [goal for subset in by_removed[removed] for goal in _best_of(given, subset)]
+        if found:
+            return (total - removed, *min(found))
+    raise AssertionError("not even the empty plan is possible")
+
+
+def _best_of(given, subset):
+    """Goals after the lesions of the best plan that removes exactly these specimens, if there is one."""
+    sides = {s: [r for r in subset if given.specimens.side[r] == s] for s in ("right", "left")}
+    plans = []
+    for right, left in product(
+        [p for p in partitions(sides["right"]) if _packs(given, p)],
+        [p for p in partitions(sides["left"]) if _packs(given, p)],
+    ):
+        plans.append((len(right) + len(left), _peak(given, right), _peak(given, left), right, left))
+    plans.sort(key=lambda p: p[:3])
+    best = None
+    for operations, peak_right, peak_left, right, left in plans:
+        if best is not None and (operations, peak_right, peak_left) > best[:3]:
+            break
+        weeks = fewest_weeks(given, right, left, math.inf if best is None else best[3])
+        if weeks is not None and (best is None or weeks < best[3]):
+            best = (operations, peak_right, peak_left, weeks)
+    return [] if best is None else [best]
+
+
+def _ml(given, group):
+    return float(given.specimens.volume_ml[group].sum())
+
+
+def _peak(given, groups):
+    return max((math.ceil(_ml(given, g) - 1e-6) for g in groups), default=0)
+
+
+def _minutes(given, group):
+    return given.access_minutes + float(given.specimens.minutes[group].sum())
+
+
+def _packs(given, groups):
+    per = given.protocol.per_operation
+    for group in groups:
+        lesions = [n for r in group for n in [len(given.specimens.lesions[r])]]
+        if sum(lesions) > per.nodules_max or _ml(given, group) > per.removed_ml_max + 1e-9:
+            return False
+        if _minutes(given, group) > per.minutes_max + 1e-9:
+            return False
+        for lobe in set(given.specimens.lobe[group].tolist()):
+            own = [len(given.specimens.lesions[r]) for r in group if given.specimens.lobe[r] == lobe]
+            if sum(own) > per.nodules_per_lobe_max:
+                return False
+    needed = min(given.perfusions_per_lung, len(groups))
+    return sum(_perfusable(given, g) for g in groups) >= needed
+
+
+def _perfusable(given, group):
+    room = given.protocol.per_operation.minutes_max - given.perfusion_minutes
+    return _minutes(given, group) <= room + 1e-9
+
+
+def fewest_weeks(given, right, left, under=math.inf):
+    """Week of the last operation over all orders and interleavings, or None."""
+    best = None
+    orders = [[o for o in permutations(groups) if _order_perfuses(given, o)] for groups in (right, left)]
+    for order_right, order_left in product(*orders):
+        for places in combinations(range(len(right) + len(left)), len(right)):
+            limit = under if best is None else best
+            weeks = _weeks(given, order_right, order_left, places, limit)
+            if weeks is not None and weeks < limit:
+                best = weeks
+    return best
+
+
+def _order_perfuses(given, order):
+    k = min(given.perfusions_per_lung, len(order))
+    return all(_perfusable(given, g) for g in order[len(order) - k :])
+
+
+def _weeks(given, order_right, order_left, places, limit):
+    """Earliest weeks of one sequence, each by bisection on the function model."""
+    rules, model = given.protocol.weeks, given.function
+    floor = given.protocol.function.fev1_after_percent_min + model.margin_percent
+    queue = {"right": list(order_right), "left": list(order_left)}
+    done, week = [], 0
+    for place in range(len(order_right) + len(order_left)):
+        side = "right" if place in places else "left"
+        group = queue[side].pop(0)
+        perfused = len(queue[side]) < given.perfusions_per_lung
+        loss = model.loss(_ml(given, group), perfused=perfused)
+        for then, other_side, was_perfused, _ in done:
+            gap = rules.same_side_min if other_side == side else rules.other_side_min
+            week = max(week, then + max(gap, rules.after_perfusion_min if was_perfused else 0))
+
+        def bears(w, loss=loss):
+            course = [(then, earlier) for then, _, _, earlier in done]
+            return model.percent([*course, (w, loss)], w) >= floor - 1e-9
+
+        if not bears(week):
+            low, high = week, _NEVER
+            if not bears(high):
+                return None
+            while high - low > 1:
+                middle = (low + high) // 2
+                low, high = (low, middle) if bears(middle) else (middle, high)
+            week = high
+        if week >= limit:
+            return None
+        done.append((week, side, perfused, loss))
+    final = model.fev1_percent * (1 - sum(entry[3].permanent for entry in done))
+    if done and final - model.margin_percent < given.protocol.function.ppo_fev1_percent_min - 1e-9:
+        return None
+    return week
