@@ -6,6 +6,8 @@ were drawn by hand after the lungs of an adult at full inspiration (about 5 l) a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,7 +32,10 @@ CAGE_MM = np.array(
 )
 CAGE_EXPONENT = 2.35
 
-# Each lung's apex fits under half an ellipsoid: center and radii (x, y, z) on the left; mirrored on the right.
+# Broader at the back than at the front, by this share.
+CAGE_EGG = 0.09
+
+# Each lung's apex fits under half an ellipsoid: center and radii (x, y, z); the left one.
 APEX_CENTER_MM = (59.0, 22.0, 36.0)
 APEX_RADII_MM = (62.0, 92.0, 70.0)
 
@@ -48,10 +53,20 @@ BODY_MM = np.array(
 )
 BODY_EXPONENT = 2.6
 
-# Domes of the diaphragm: center (x, y), height of the top, radius to the side, the middle, front and back,
-# and the drop at those radii.
-RIGHT_DOME = {"center": (-68.0, -14.0), "top": -94.0, "side": (70.0, 78.0), "middle": (62.0, 16.0)}
-LEFT_DOME = {"center": (70.0, -8.0), "top": -108.0, "side": (68.0, 66.0), "middle": (60.0, 10.0)}
+
+@dataclass(frozen=True)
+class Dome:
+    """A dome of the diaphragm: its center and top, and (radius, drop there) to the side and the middle."""
+
+    x: float
+    y: float
+    top: float
+    side: tuple[float, float]
+    middle: tuple[float, float]
+
+
+RIGHT_DOME = Dome(-68.0, -14.0, -94.0, side=(70.0, 78.0), middle=(62.0, 16.0))
+LEFT_DOME = Dome(70.0, -8.0, -108.0, side=(68.0, 66.0), middle=(60.0, 10.0))
 DOME_FRONT = (82.0, 34.0)
 DOME_BACK = (112.0, 74.0)
 DOME_EXPONENT = 2.4
@@ -67,10 +82,16 @@ CANAL_RADIUS_MM = 9.0
 CANAL_BEHIND_MM = 22.0
 SPINOUS_LENGTH_MM = 46.0
 
-HEART = ((27.0, -42.0, -66.0), (72.0, 47.0, 50.0))
+HEART = ((25.0, -44.0, -68.0), (68.0, 41.0, 44.0))
 # The long axis points to the left, the front and the feet.
 HEART_AXIS = (0.70, -0.42, -0.58)
 LEFT_ATRIUM = ((4.0, 8.0, -42.0), (34.0, 22.0, 25.0))
+# Fat at the angles between the heart and the diaphragm, and before the great vessels.
+FAT_PADS = (
+    ((52.0, -74.0, -98.0), (30.0, 18.0, 16.0)),
+    ((-26.0, -72.0, -94.0), (22.0, 16.0, 15.0)),
+    ((20.0, -82.0, -72.0), (34.0, 13.0, 34.0)),
+)
 LIVER_PARTS = (
     ((-66.0, -4.0, -168.0), (86.0, 96.0, 82.0)),
     ((12.0, -52.0, -150.0), (62.0, 42.0, 44.0)),
@@ -107,7 +128,7 @@ TUBES_MM: dict[str, list[tuple[float, float, float, float]]] = {
         (-34, -2, -18, 10),
         (-46, 4, -24, 8.5),
     ],
-    "left_pulmonary_artery": [(22, -28, -1, 12.5), (34, -6, 4, 11.5), (46, 16, -4, 10), (52, 24, -16, 8.5)],
+    "left_pulmonary_artery": [(22, -28, -1, 12.5), (36, -2, 7, 11.5), (49, 22, 1, 10), (55, 33, -14, 8.0)],
     "esophagus": [(2, 22, 125, 7), (5, 36, 60, 7), (4, 40, 0, 7.5), (8, 40, -60, 7.5), (16, 22, -115, 8)],
     "azygos": [(-8, 46, -180, 3), (-10, 50, -40, 3.5), (-14, 46, 6, 4), (-24, 20, 16, 4), (-29, -8, 12, 4)],
 }
@@ -119,6 +140,7 @@ TRACHEA_MM = [(0, -4, 130, 9.0), (1, 6, 70, 9.0), (2, 15, 20, 9.0), (0, 18, 2, 9
 RIGHT_MAIN_MM = [(0, 18, 2, 8.0), (-24, 17, -20, 7.0)]
 INTERMEDIATE_MM = [(-24, 17, -20, 6.0), (-37, 19, -42, 5.5)]
 LEFT_MAIN_MM = [(0, 18, 2, 7.0), (28, 22, -16, 6.2), (46, 24, -32, 6.0)]
+LEFT_UPPER_MM = [(44, 23, -30, 5.0), (56, 10, -27, 4.8)]
 AIRWAY_WALL_MM = 1.6
 
 # Where the lobes' bronchi begin, and where their veins end at the left atrium.
@@ -126,15 +148,15 @@ BRONCHUS_START_MM = {
     "RUL": (-24.0, 17.0, -18.0),
     "RML": (-37.0, 17.0, -42.0),
     "RLL": (-37.0, 21.0, -44.0),
-    "LUL": (46.0, 22.0, -30.0),
-    "LLL": (46.0, 26.0, -34.0),
+    "LUL": (56.0, 10.0, -27.0),
+    "LLL": (46.0, 24.0, -32.0),
 }
 ARTERY_START_MM = {
     "RUL": (-40.0, 0.0, -16.0),
     "RML": (-46.0, 4.0, -26.0),
     "RLL": (-46.0, 8.0, -28.0),
-    "LUL": (50.0, 14.0, -6.0),
-    "LLL": (52.0, 24.0, -18.0),
+    "LUL": (49.0, 20.0, 3.0),
+    "LLL": (55.0, 33.0, -14.0),
 }
 VEIN_START_MM = {
     "RUL": (-26.0, 2.0, -34.0),

@@ -1,4 +1,4 @@
-"""The patient without the lungs' contents: lungs, lobes, mediastinum, abdomen and wall as signed distances."""
+"""The patient but for what is in the lungs: wall, mediastinum, abdomen, lungs, lobes as signed distances."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from clearlung.phantom.spec import (
     BODY_SCALE_SD,
     FIELD_BOTTOM_MM,
     FIELD_OF_VIEW_MM,
+    RIGHT_LUNG_SHARE,
     PhantomSpec,
 )
 
@@ -29,6 +30,10 @@ STEP_MM = 2.0
 # Fat between the mediastinum's organs and the pleura.
 MEDIASTINAL_FAT_MM = 2.5
 PLEURAL_GAP_MM = 1.5
+# Assumed: how uneven the cage and the mediastinum are, standard deviation.
+UNEVEN_MM = 1.2
+# Assumed: how wavy the fissures are, standard deviation.
+FISSURE_WAVE_MM = 3.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +77,15 @@ def make_body(spec: PhantomSpec, rng: np.random.Generator) -> Body:
     scale = 1 + np.clip(spread, -BODY_SCALE_LIMIT, BODY_SCALE_LIMIT)
     grid = _empty_grid()
     skin = column_field(grid, atlas.BODY_MM, atlas.BODY_EXPONENT, scale)
-    cage = column_field(grid, atlas.CAGE_MM, atlas.CAGE_EXPONENT, scale)
-    fat_mm = 9.0 + 5.0 * smooth_noise(grid, 45.0, rng)
-    muscle = grid.with_array(np.minimum(np.maximum(skin.array + np.maximum(fat_mm, 3.0), -18), 60))
+    cage = column_field(grid, atlas.CAGE_MM, atlas.CAGE_EXPONENT, scale, atlas.CAGE_EGG)
+    cage = grid.with_array(cage.array + UNEVEN_MM * smooth_noise(grid, 40.0, rng))
+    fat_mm = 13.0 + 4.5 * smooth_noise(grid, 60.0, rng)
+    muscle = grid.with_array(np.minimum(np.maximum(skin.array + np.maximum(fat_mm, 3.0), -24), 60))
     diaphragm = _diaphragm(grid, scale)
     organs = _organs(grid, scale, cage, diaphragm)
-    lungs = _lungs(grid, scale, cage, diaphragm, organs)
+    right_share = RIGHT_LUNG_SHARE[0] + 0.5 * RIGHT_LUNG_SHARE[1] * float(rng.standard_normal())
+    mediastinum = _mediastinum(grid, scale, organs) + 1.5 * UNEVEN_MM * smooth_noise(grid, 24.0, rng)
+    lungs = _lungs(scale, cage, diaphragm, mediastinum, right_share)
     fissures = _fissures(lungs, scale, spec, rng)
     return Body(scale, skin, muscle, cage, diaphragm, organs, lungs, fissures)
 
@@ -118,12 +126,11 @@ def _diaphragm(grid: Field, scale: NDArray[np.float64]) -> Field:
     z, y, x = z / scale[2], y / scale[1], x / scale[0]
     heights = []
     for dome, sign in ((atlas.RIGHT_DOME, -1.0), (atlas.LEFT_DOME, 1.0)):
-        cx, cy = dome["center"]
-        outward = (x - cx) * sign
+        outward = (x - dome.x) * sign
         p = atlas.DOME_EXPONENT
-        drop = _drop(outward, *dome["side"], p) + _drop(-outward, *dome["middle"], p)
-        drop = drop + _drop(y - cy, *atlas.DOME_BACK, p) + _drop(cy - y, *atlas.DOME_FRONT, p)
-        heights.append(dome["top"] - drop)
+        drop = _drop(outward, *dome.side, p) + _drop(-outward, *dome.middle, p)
+        drop = drop + _drop(y - dome.y, *atlas.DOME_BACK, p) + _drop(dome.y - y, *atlas.DOME_FRONT, p)
+        heights.append(dome.top - drop)
     top = -smooth_union(-heights[0], -heights[1], 20.0)
     return distance_like(grid.with_array(np.broadcast_to(z - top, grid.array.shape)))
 
@@ -147,7 +154,8 @@ def _organs(grid: Field, scale: NDArray[np.float64], cage: Field, diaphragm: Fie
     vessels = tubes_field(grid, Tubes.joined([t for n, t in tubes.items() if n not in atlas.SOFT_TUBES]))
     gullet = tubes_field(grid, Tubes.joined([tubes[name] for name in atlas.SOFT_TUBES]))
     below = np.maximum(diaphragm.array + 2.5, cage.array + 3.0)
-    liver = smooth_union(*(ellipsoid(*part).array for part in atlas.LIVER_PARTS), 15.0)
+    right, left = (ellipsoid(*part).array for part in atlas.LIVER_PARTS)
+    liver = smooth_union(right, left, 15.0)
     stomach = np.maximum(ellipsoid(*atlas.STOMACH).array, below)
     spleen = np.maximum(ellipsoid(*atlas.SPLEEN).array, below)
     return {
@@ -175,19 +183,23 @@ def _mediastinum(grid: Field, scale: NDArray[np.float64], organs: dict[str, Fiel
     spine_y = np.interp(z.ravel(), *atlas.SPINE_MM.T)[:, None, None].astype(np.float32)
     rx, ry = atlas.VERTEBRA_RADII_MM
     body = (np.hypot(x / (rx + 2.0), (y - spine_y) / (ry + 2.0)) - 1) * ry
-    behind = np.maximum(np.abs(x) - (24.0 + 0.12 * np.maximum(y - spine_y - 20, 0)), spine_y + 8.0 - y)
-    union = smooth_union(union, np.asarray(smooth_union(body, behind, 8.0)), 8.0)
+    behind = np.maximum(np.abs(x) - 19.0 - 0.012 * np.maximum(y - spine_y, 0) ** 2, spine_y - y)
+    union = smooth_union(union, np.asarray(smooth_union(body, behind, 12.0)), 12.0)
     # The membranes before and behind the vessels: thin where the lungs nearly meet.
     inlet = 16.0 * np.clip((z - 40) / 50, 0, 1)
-    half = 3.0 + inlet + 9.0 * np.exp(-(((y - 8) / 34) ** 2)) + 12 * np.exp(-(((y + 92) / 16) ** 2))
+    half = 1.2 + inlet + 9.0 * np.exp(-(((y - 8) / 34) ** 2)) + 11 * np.exp(-(((y + 40) / 24) ** 2))
     membrane = np.abs(x - 2.0) - half
+    for center, radii in atlas.FAT_PADS:
+        pad = ellipsoid_field(grid, np.asarray(center) * scale, np.asarray(radii) * scale).array
+        union = smooth_union(union, pad, 12.0)
     return smooth_union(union, np.asarray(membrane + 0 * z, dtype=np.float32), 8.0) - MEDIASTINAL_FAT_MM
 
 
 def _lungs(
-    grid: Field, scale: NDArray[np.float64], cage: Field, diaphragm: Field, organs: dict[str, Field]
+    scale: NDArray[np.float64], cage: Field, diaphragm: Field, mediastinum: FloatArray, right_share: float
 ) -> dict[Side, Field]:
-    mediastinum = _mediastinum(grid, scale, organs)
+    """Return what the cage leaves of room, parted in the published shares."""
+    grid = cage
     space = smooth_intersection(cage.array + PLEURAL_GAP_MM, -diaphragm.array + 1.5, 4.0)
     space = smooth_intersection(space, -mediastinum, 4.0)
     x = grid.axes_mm()[2]
@@ -199,6 +211,22 @@ def _lungs(
         apex = np.where(z > center[2], apex, np.minimum(apex, -8.0))
         lung = smooth_intersection(space, np.asarray(apex, dtype=np.float32), 8.0)
         lungs[side] = distance_like(grid.with_array(np.maximum(lung, 2.0 - sign * x)))
+    return _with_share(lungs, right_share)
+
+
+def _with_share(lungs: dict[Side, Field], right_share: float) -> dict[Side, Field]:
+    """Take a thin layer off one lung so that the right one has its share of both."""
+    voxels = {side: np.count_nonzero(field.array < 0) for side, field in lungs.items()}
+    wanted: dict[Side, float] = {
+        "right": voxels["left"] * right_share / (1 - right_share),
+        "left": voxels["right"] * (1 - right_share) / right_share,
+    }
+    for side in SIDES:
+        if wanted[side] < voxels[side]:
+            field = lungs[side]
+            inside = field.array[field.array < 0]
+            layer = np.quantile(inside, wanted[side] / voxels[side])
+            return {**lungs, side: field.with_array(field.array - np.float32(layer))}
     return lungs
 
 
@@ -211,7 +239,7 @@ def _fissures(
         for lobe, (mean, sd) in ((lobe, spec.lobe_shares[lobe]) for lobe in LOBES)
     }
     grid = lungs["right"]
-    wave = 2.5 * smooth_noise(grid, 60.0, rng)
+    wave = FISSURE_WAVE_MM * smooth_noise(grid, 50.0, rng)
     right_all = share["RUL"] + share["RML"] + share["RLL"]
     right_oblique = _placed(_oblique(grid, scale, "right") + wave, lungs["right"], share["RLL"] / right_all)
     upper = grid.with_array(np.maximum(lungs["right"].array, -right_oblique.array))

@@ -30,19 +30,22 @@ from clearlung.phantom.trees import Trees
 SKIN_MM = 1.6
 DIAPHRAGM_MM = 3.0
 # Assumed: what a fissure adds is that of a soft sheet of this thickness.
-FISSURE_MM = 0.22
+FISSURE_MM = 0.14
 FISSURE_INSET_MM = 0.8
 # The lungs' texture has its own finer grid; alveolar tissue varies over millimeters, ventilation over
 # centimeters. Amplitudes matched to four real scans.
 TEXTURE_STEP_MM = 1.25
 FINE_TEXTURE_HU = 62.0
-SLOW_TEXTURE_HU = 9.0
+SLOW_TEXTURE_HU = 14.0
 SLOW_TEXTURE_MM = 30.0
-# Fat between the muscles lies where a random surface passes through zero.
-FAT_PLANE = 0.16
-TABLE_MM = ((146.0, 2.0), (166.0, 1.6))
+# Assumed: sheets of fat of this half thickness part the muscles of the wall into wavy layers.
+LAYER_MM = 13.0
+LAYER_WARP = 0.28
+FAT_PLANE_MM = 1.5
+TABLE_MM = (152.0, 1.2)
+TABLE_DEPTH_MM = 22.0
 TABLE_HALF_WIDTH_MM = 150.0
-TABLE_HU = -120.0
+TABLE_HU = 60.0
 
 
 def paint_patient(
@@ -61,14 +64,16 @@ def paint_patient(
 
 
 def _paint_table(canvas: Canvas) -> None:
-    x = np.linspace(-TABLE_HALF_WIDTH_MM, TABLE_HALF_WIDTH_MM, 61)
-    bottom, top = canvas.origin_mm[0] - 5, canvas.origin_mm[0] + canvas.hu.shape[0] * canvas.spacing_mm[0] + 5
-    for depth, radius in TABLE_MM:
-        y = depth - 26.0 * (x / TABLE_HALF_WIDTH_MM) ** 2
-        low = np.column_stack([x, y, np.full(len(x), bottom)])
-        high = np.column_stack([x, y, np.full(len(x), top)])
-        r = np.full(len(x), radius + 1.6)
-        paint_tubes(canvas, Tubes(low, high, r, r), TABLE_HU, "brighter", AIR_HU)
+    """Draw the scanner's table: a curved shell."""
+    x = np.linspace(-TABLE_HALF_WIDTH_MM, TABLE_HALF_WIDTH_MM, 241)
+    depth, radius = TABLE_MM
+    y = depth - TABLE_DEPTH_MM * (x / TABLE_HALF_WIDTH_MM) ** 2
+    bottom = canvas.origin_mm[0] - 5
+    top = canvas.origin_mm[0] + canvas.hu.shape[0] * canvas.spacing_mm[0] + 5
+    low = np.column_stack([x, y, np.full(len(x), bottom)])
+    high = np.column_stack([x, y, np.full(len(x), top)])
+    r = np.full(len(x), radius)
+    paint_tubes(canvas, Tubes(low, high, r, r), TABLE_HU, "brighter", AIR_HU)
 
 
 def _paint_wall(canvas: Canvas, body: Body, rng: np.random.Generator) -> None:
@@ -76,9 +81,11 @@ def _paint_wall(canvas: Canvas, body: Body, rng: np.random.Generator) -> None:
     paint_field(canvas, body.skin, SKIN_HU)
     fat = grid.with_array(6.0 * smooth_noise(grid, 8.0, rng))
     paint_field(canvas, body.skin, FAT_HU, fat, inset_mm=SKIN_MM)
-    planes = np.abs(smooth_noise(grid, 26.0, rng)) / FAT_PLANE
-    outside = np.clip((body.cage.array - 9.0) / 4.0, 0, 1)
-    share = np.clip(1.4 - planes, 0, 1) * outside
+    layers = (body.cage.array - 12.0) / LAYER_MM + LAYER_WARP * smooth_noise(grid, 50.0, rng)
+    planes = np.abs(layers - np.rint(layers)) * LAYER_MM / FAT_PLANE_MM
+    outside = np.clip((body.cage.array - 9.0) / 3.0, 0, 1)
+    patchy = np.clip(0.75 + 0.5 * smooth_noise(grid, 35.0, rng), 0, 1)
+    share = np.clip(1.5 - planes, 0, 1) * outside * patchy
     streaks = grid.with_array(share * (FAT_HU - MUSCLE_HU) + 5.0 * smooth_noise(grid, 6.0, rng))
     paint_field(canvas, body.muscle, MUSCLE_HU, streaks)
     paint_field(canvas, body.cage, FAT_HU, fat)

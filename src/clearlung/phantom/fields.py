@@ -52,7 +52,8 @@ class Field:
     def at(self, points_mm: ArrayLike) -> FloatArray:
         """Interpolate at LPS points, shape (n, 3) in (x, y, z); returns shape (n,)."""
         points = np.asarray(points_mm, dtype=np.float64).reshape(-1, 3)
-        return sample(self.array, self.step_mm, np.asarray(self.origin_mm), points)
+        values: FloatArray = sample(self.array, self.step_mm, np.asarray(self.origin_mm), points)
+        return values
 
     def gradient_at(self, points_mm: ArrayLike, step_mm: float = 2.0) -> NDArray[np.float64]:
         """Central differences at LPS points; shape (n, 3) in (x, y, z)."""

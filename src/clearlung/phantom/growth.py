@@ -9,6 +9,14 @@ from numba import njit
 
 from clearlung.phantom.fields import interpolate
 
+# The smaller of two branches supplies between these shares of what the two do: an uneven parting keeps the
+# larger one straight, as the lungs' are.
+MINOR_SHARE = (0.12, 0.45)
+# A branch that finds no free way is given up if it supplies no more than this many ends; a larger one goes
+# this share of its way regardless.
+LEAST_FORCED = 6
+FORCED_FRACTION = 0.4
+
 
 @njit(cache=True)
 def _clear(lobe: Any, step_mm: Any, origin: Any, a: Any, b: Any, margin_mm: Any) -> Any:
@@ -22,6 +30,18 @@ def _clear(lobe: Any, step_mm: Any, origin: Any, a: Any, b: Any, margin_mm: Any)
         if depth < margin_mm:
             return False
     return True
+
+
+@njit(cache=True)
+def _free_fraction(
+    lobe: Any, step_mm: Any, origin: Any, start: Any, direction: Any, fraction: Any, margin_mm: Any
+) -> Any:
+    """Find how far a branch may go: the wanted share of the way, less, or more; 0 if none is free."""
+    for factor in (1.0, 0.6, 0.36, 0.2, 1.5, 2.0):
+        share = fraction * factor
+        if share <= 1.0 and _clear(lobe, step_mm, origin, start, start + direction * share, margin_mm):
+            return share
+    return 0.0
 
 
 @njit(cache=True)
@@ -49,7 +69,7 @@ def _split(points: Any, index: Any, low: Any, high: Any, center: Any, direction:
         along[k] = ((points[index[low + k]] - center) * axis).sum()
     order = np.argsort(along)
     index[low:high] = index[low:high][order]
-    return low + min(max(int(round(n * fraction)), 1), n - 1)
+    return low + min(max(round(n * fraction), 1), n - 1)
 
 
 @njit(cache=True)
@@ -96,23 +116,19 @@ def grow(points: Any, root: Any, lobe: Any, step_mm: Any, origin: Any, uniform: 
         count = high - low
         draw = uniform[nodes % len(uniform)]
         fraction = 1.0 if count == 1 else 0.36 + 0.16 * draw[0]
-        end = place[at] + direction * fraction
-        grown = False
-        for _ in range(4):
-            end = place[at] + direction * fraction
-            if at == 0 or _clear(lobe, step_mm, origin, place[at], end, margin_mm):
-                grown = True
-                break
-            fraction *= 0.6
-        if not grown and count == 1:
+        fraction = _free_fraction(lobe, step_mm, origin, place[at], direction, fraction, margin_mm)
+        if fraction <= 0.0 and count <= LEAST_FORCED:
             continue
-        if grown:
-            place[nodes], parent[nodes], supplied[nodes] = end, at, count
-            at = nodes
-            nodes += 1
+        place[nodes] = place[at] + direction * (fraction if fraction > 0.0 else FORCED_FRACTION)
+        parent[nodes], supplied[nodes] = at, count
+        at = nodes
+        nodes += 1
         if count == 1:
             continue
-        border = _split(points, index, low, high, center, direction, 0.32 + 0.36 * draw[1])
+        minor = MINOR_SHARE[0] + (MINOR_SHARE[1] - MINOR_SHARE[0]) * draw[1]
+        if draw[1] * 1000.0 % 1.0 < 0.5:
+            minor = 1.0 - minor
+        border = _split(points, index, low, high, center, direction, minor)
         stack[depth] = (at, low, border)
         stack[depth + 1] = (at, border, high)
         depth += 2

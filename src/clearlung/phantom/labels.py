@@ -9,6 +9,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 
 from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LUNG_LABELS
+from clearlung.ct import Box
 from clearlung.phantom.body import Body
 from clearlung.phantom.fields import interpolate
 from clearlung.phantom.metastases import DEGREES, Metastases
@@ -52,6 +53,19 @@ def _label_lobes(
                     lobes[z, y, x] = 5 if interpolate(left_oblique, zs[z], ys[y], xs[x]) < 0 else 4
 
 
+def _lung_box(canvas: Canvas, body: Body) -> Box:
+    """Return the voxels among which both lungs lie."""
+    grid = body.skin
+    inside = np.minimum(body.lungs["right"].array, body.lungs["left"].array) < 0
+    ranges = []
+    for axis, at in enumerate(canvas.fractional(grid)):
+        occupied = np.flatnonzero(inside.any(axis=tuple(k for k in range(3) if k != axis)))
+        within = np.flatnonzero((at > occupied[0] - 1) & (at < occupied[-1] + 1))
+        ranges.append(slice(int(within[0]), int(within[-1]) + 1))
+    z, y, x = ranges
+    return z, y, x
+
+
 def label_lungs(spec: PhantomSpec, body: Body, trees: Trees) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Label the lungs and the lobes; hilar vessels and large airways belong to neither.
 
@@ -62,14 +76,18 @@ def label_lungs(spec: PhantomSpec, body: Body, trees: Trees) -> tuple[NDArray[np
     """
     lobes = np.zeros(spec.shape, dtype=np.uint8)
     canvas = Canvas.blank(spec, 0.0)
+    box = _lung_box(canvas, body)
+    zs, ys, xs = (c[b] for c, b in zip(canvas.fractional(body.skin), box, strict=True))
     _label_lobes(
-        lobes,
+        lobes[box],
         body.lungs["right"].array,
         body.lungs["left"].array,
         body.fissures["RLL"].array,
         body.fissures["RML"].array,
         body.fissures["LLL"].array,
-        *canvas.fractional(body.skin),
+        zs,
+        ys,
+        xs,
     )
     tubes = Tubes.joined([trees.vessels, trees.bronchi.widened(trees.wall_mm)])
     paint_tubes(canvas, tubes.chosen(tubes.end_radius_mm > HILAR_RADIUS_MM), 1.0, "brighter")

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, Lobe
 from clearlung.phantom.body import Body
+from clearlung.phantom.fields import Field
 from clearlung.phantom.shapes import Tubes
 from clearlung.phantom.spec import (
     CALCIFIED_HU,
@@ -280,7 +281,7 @@ class _Placer:
     def finished(
         self, diameters: NDArray[np.float64], lobes: NDArray[np.str_], attenuation: NDArray[np.float64]
     ) -> Metastases:
-        """Number the metastases: right before left, by lobe, from the head to the feet."""
+        """Return the metastases in the order of their numbers: side, lobe, head to feet."""
         rank = np.array([LOBE_LABELS[lobe] for lobe in lobes.tolist()], dtype=int)
         order = np.lexsort((-self.placed[:, 2], rank))
         rows = [self.rows[k] for k in order]
@@ -309,7 +310,7 @@ class _Placer:
         )
 
 
-def _grid_points(field) -> NDArray[np.float64]:  # type: ignore[no-untyped-def]
+def _grid_points(field: Field) -> NDArray[np.float64]:
     """Grid points inside a field, LPS."""
     zyx = np.argwhere(field.array < 0) * field.step_mm + np.asarray(field.origin_mm)
     return np.ascontiguousarray(zyx[:, ::-1], dtype=np.float64)

@@ -199,12 +199,19 @@ def paint_sheet(
 
 
 @njit(cache=True, inline="always")
-def fill_factor(radius: Any, voxel: Any) -> Any:
-    """Correct the soft edge of a tube so that its painted cross-section is the true one."""
-    if radius >= 0.5 * voxel:
-        return radius * radius / (radius * radius + voxel * voxel / 12.0)
+def soft_disc(radius: Any, voxel: Any) -> Any:
+    """Find the soft-edged disc one voxel wide at the edge that has a tube's true cross-section.
+
+    Returns
+    -------
+    radius, weight
+        The fill at a distance d from the center line is ``weight * clip(0.5 + (radius - d) / voxel, 0, 1)``.
+    """
+    square = radius * radius
+    if square >= voxel * voxel / 3.0:
+        return (square - voxel * voxel / 12.0) ** 0.5, 1.0
     reach = radius + 0.5 * voxel
-    return 3.0 * voxel * radius * radius / (reach * reach * reach)
+    return radius, 3.0 * voxel * square / (reach * reach * reach)
 
 
 @njit(cache=True, parallel=True)
@@ -242,12 +249,11 @@ def _paint_tubes(
                     t = min(max((qx * dx + qy * dy + qz * dz) / length2, 0.0), 1.0)
                     a, b, c = qx - t * dx, qy - t * dy, qz - t * dz
                     radius = r0[i] * (1 - t) + r1[i] * t
-                    gap = (a * a + b * b + c * c) ** 0.5 - radius
-                    if gap > 0.5 * voxel or radius <= 0.0:
+                    distance = (a * a + b * b + c * c) ** 0.5
+                    if distance > radius + 0.5 * voxel or radius <= 0.0:
                         continue
-                    alpha = min(0.5 - gap / voxel, 1.0) * fill_factor(radius, voxel)
-                    if radius > voxel:
-                        alpha = min(0.5 - gap / voxel, 1.0)
+                    soft, weight = soft_disc(radius, voxel)
+                    alpha = weight * min(max(0.5 + (soft - distance) / voxel, 0.0), 1.0)
                     if rule == 0:
                         hu[z, y, x] += alpha * (value - hu[z, y, x])
                     else:

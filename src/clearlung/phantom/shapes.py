@@ -102,7 +102,6 @@ def smooth_path(points: Sequence[Sequence[float]], pieces: int = 6) -> NDArray[n
 def _tubes_into(
     array: Any, step: Any, origin: Any, start: Any, end: Any, r0: Any, r1: Any, reach: Any
 ) -> Any:
-    nz, ny, nx = array.shape
     for i in range(len(start)):
         widest = max(r0[i], r1[i]) + reach
         low = np.empty(3, dtype=np.int64)
@@ -181,7 +180,11 @@ def ellipsoid_field(
 
 
 def column_field(
-    grid: Field, table_mm: NDArray[np.float64], exponent: float, scale: NDArray[np.float64]
+    grid: Field,
+    table_mm: NDArray[np.float64],
+    exponent: float,
+    scale: NDArray[np.float64],
+    egg: float = 0.0,
 ) -> Field:
     """Signed distance of a column with superelliptic slices.
 
@@ -193,11 +196,13 @@ def column_field(
         2 is an ellipse; larger ones are squarer.
     scale
         Stretch of the patient along (x, y, z).
+    egg
+        How much broader the back is than the middle.
     """
     z, y, x = grid.axes_mm()
     heights = z.ravel() / scale[2]
     width, front, back = PchipInterpolator(table_mm[:, 0], table_mm[:, 1:])(heights).T[:, :, None, None]
-    u = np.abs(x / scale[0] / width)
-    v = np.abs((y / scale[1] - (front + back) / 2) / ((back - front) / 2))
-    rim = (u**exponent + v**exponent) ** (1 / exponent) - 1
+    v = (y / scale[1] - (front + back) / 2) / ((back - front) / 2)
+    u = np.abs(x / scale[0] / width / (1 + egg * np.clip(v, -1.3, 1.3)))
+    rim = (u**exponent + np.abs(v) ** exponent) ** (1 / exponent) - 1
     return distance_like(grid.with_array(rim * 100))

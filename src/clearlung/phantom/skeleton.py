@@ -35,10 +35,9 @@ def _cage_point(
     shape = PchipInterpolator(atlas.CAGE_MM[:, 0], atlas.CAGE_MM[:, 1:])(heights)
     width, front, back = np.moveaxis(shape, -1, 0)
     power = 2 / atlas.CAGE_EXPONENT
-    x = (width + outside_mm) * np.abs(np.cos(angle)) ** power
-    y = (front + back) / 2 + ((back - front) / 2 + outside_mm) * np.sign(np.sin(angle)) * np.abs(
-        np.sin(angle)
-    ) ** power
+    v = np.sign(np.sin(angle)) * np.abs(np.sin(angle)) ** power
+    x = (width * (1 + atlas.CAGE_EGG * v) + outside_mm) * np.abs(np.cos(angle)) ** power
+    y = (front + back) / 2 + ((back - front) / 2 + outside_mm) * v
     return np.stack([x, y, z], axis=-1)
 
 
@@ -74,7 +73,7 @@ def _ribs() -> Tubes:
         head = np.array([[19.0, spine_y + 4.0, path[0, 2] + 4.0], [27.0, spine_y + 18, path[0, 2] + 2.0]])
         paths.append(_with_radius(np.vstack([head, path[:1]]), atlas.RIB_RADIUS_MM))
         for lift in (-atlas.RIB_FLATNESS_MM / 2, atlas.RIB_FLATNESS_MM / 2):
-            paths.append(_with_radius(path + (0.0, 0.0, lift), atlas.RIB_RADIUS_MM))
+            paths.append(_with_radius(path + np.array([0.0, 0.0, lift]), atlas.RIB_RADIUS_MM))
     return _mirrored(paths)
 
 
@@ -97,9 +96,9 @@ def _cartilages() -> Tubes:
 def _breastbone() -> Tubes:
     heights = np.linspace(58.0, -78.0, 18)
     paths = []
-    for k in range(5):
+    for k in range(11):
         half = np.interp(heights, [-78, -60, 10, 22, 58], [5, 13, 13, 20, 24])
-        x = half * (k - 2) / 2
+        x = half * (k - 5) / 5
         y = [_breastbone_front(z) for z in heights]
         paths.append(_with_radius(np.column_stack([x, y, heights]), 5.2))
     return Tubes.joined([Tubes.along(p) for p in paths])
@@ -111,7 +110,7 @@ def _collarbones() -> Tubes:
 
 
 def _shoulder_blades() -> Tubes:
-    """A thin triangular plate behind the ribs, of horizontal strips, with thicker borders and a ridge."""
+    """Thin triangular plates behind the ribs, of horizontal strips, with thicker borders and a ridge."""
     paths, inner, outer = [], [], []
     for z in np.arange(-48.0, 84.0, 2.6):
         t = (z + 48.0) / 132.0

@@ -21,6 +21,9 @@ LOBE_SHARES: dict[Lobe, tuple[float, float]] = {
 }
 """Mean and standard deviation of the lobes' shares of the lung volume, supine CT, n = 32 (PMC7490509)."""
 
+RIGHT_LUNG_SHARE = (0.536, 0.015)
+"""Mean and standard deviation of the right lung's share, same source."""
+
 # Assumed: patients differ in each direction by 2 % (standard deviation), at most 4 %.
 BODY_SCALE_SD = 0.02
 BODY_SCALE_LIMIT = 0.04

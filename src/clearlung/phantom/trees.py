@@ -21,14 +21,16 @@ VEIN_ENDS_PER_ML = 0.8
 # Huang 1996 (human pulmonary arteries): 3.36 branches per order, diameters 1.56 apart, so that
 # r ~ n^(1/2.7) with n the ends supplied.
 RADIUS_EXPONENT = 1 / 2.7
-END_RADIUS_MM = 0.33
-# Assumed: a bronchus' lumen is 0.72 of its artery, its wall a quarter of the lumen's radius and 0.25 mm.
+END_RADIUS_MM = 0.46
+# Assumed: a bronchus' lumen is 0.72 of its artery, its wall 0.18 of the lumen's radius and 0.2 mm.
 LUMEN_TO_ARTERY = 0.72
-WALL_TO_LUMEN = 0.25
-WALL_LEAST_MM = 0.25
+WALL_TO_LUMEN = 0.18
+WALL_LEAST_MM = 0.2
 # A lumen below this radius is not seen on CT.
 LEAST_LUMEN_MM = 0.45
 MARGIN_MM = 1.5
+# A branch that leaves its lobe by more than this is not drawn.
+STRAY_MM = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,13 @@ def make_trees(body: Body, rng: np.random.Generator) -> Trees:
 
 
 def _central_airways(scale: NDArray[np.float64]) -> Tubes:
-    paths = (atlas.TRACHEA_MM, atlas.RIGHT_MAIN_MM, atlas.INTERMEDIATE_MM, atlas.LEFT_MAIN_MM)
+    paths = (
+        atlas.TRACHEA_MM,
+        atlas.RIGHT_MAIN_MM,
+        atlas.INTERMEDIATE_MM,
+        atlas.LEFT_MAIN_MM,
+        atlas.LEFT_UPPER_MM,
+    )
     return Tubes.joined([Tubes.along(smooth_path(path)) for path in paths]).scaled(scale)
 
 
@@ -124,10 +132,19 @@ def _bronchovascular(
     outside = field.at(beside) > -MARGIN_MM
     beside[outside] = place[outside]
     beside[0] = np.asarray(atlas.ARTERY_START_MM[lobe]) * scale
-    bronchi = _tubes(place, parent, lumen)
-    return _tubes(beside, parent, artery_radius), bronchi.chosen(bronchi.end_radius_mm > 0)
+    bronchi = _within(_tubes(place, parent, lumen), field)
+    arteries = _within(_tubes(beside, parent, artery_radius), field)
+    return arteries, bronchi.chosen(bronchi.end_radius_mm > 0)
+
+
+def _within(tubes: Tubes, field: Field) -> Tubes:
+    """Drop what strays from the lobe, but for the stem that leads to it."""
+    middle = (tubes.start_mm + tubes.end_mm) / 2
+    strays = np.maximum(field.at(middle), field.at(tubes.end_mm)) > STRAY_MM
+    strays[0] = False
+    return tubes.chosen(~strays)
 
 
 def _veins(field: Field, lobe: Lobe, scale: NDArray[np.float64], rng: np.random.Generator) -> Tubes:
     start = np.asarray(atlas.VEIN_START_MM[lobe]) * scale
-    return _tubes(*_grown(field, (start[0], start[1], start[2]), VEIN_ENDS_PER_ML, rng))
+    return _within(_tubes(*_grown(field, (start[0], start[1], start[2]), VEIN_ENDS_PER_ML, rng)), field)
