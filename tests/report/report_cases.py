@@ -195,7 +195,9 @@ def make_plan(nodules, operations=6, protocol="high-volume", left_out=2):
         ),
         operations=tuple(done),
         unassigned=tuple(
-            Unassigned(lesion=i, code="no_technique", reason="Depth 41 mm and diameter 32 mm: no technique fits.")
+            Unassigned(
+                lesion=i, code="no_technique", reason="Depth 41 mm and diameter 32 mm: no technique fits."
+            )
             for i in sorted(missed)
         ),
         lesions=tuple(lesions),

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
-from clearlung.report.document import Block, Cell, Column, Document, Facts, Heading, Pictures, Table, Text
+from clearlung.report.document import (
+    Block,
+    Cell,
+    Column,
+    Document,
+    Facts,
+    Heading,
+    Picture,
+    Pictures,
+    Table,
+    Text,
+)
 from clearlung.report.limits import limit_blocks
 from clearlung.report.numbers import clean, counted, fixed, percent
 from clearlung.report.operations import operation_blocks, unassigned_blocks
 from clearlung.report.overview import glance, headline, key_figures, warning_blocks, warnings
-from clearlung.report.pictures import course_picture, further_maps, overview_picture
+from clearlung.report.pictures import Atlas, course_picture
 from clearlung.report.quality import comparison_blocks, evidence_blocks, making_blocks, proof_blocks
 from clearlung.report.source import ReportInput
 from clearlung.staging import Plan
 
-# What is left of the first page below title, headline and key figures.
-_FIRST_PICTURE_MM = 166.0
 
-
-def build_document(report: ReportInput) -> Document:
-    """Return the whole report as blocks."""
+def build_document(report: ReportInput, atlas: Atlas, overview: Picture) -> Document:
+    """Return the whole report as blocks, the overview its first picture."""
     plan = report.plan
     blocks: list[Block] = [key_figures(report)]
     found = warnings(report)
     if found:
-        blocks.append(Text(f"{counted(len(found), 'warning')}: read before relying on the plan.", "warn", "warnings"))
-    blocks.append(Pictures((overview_picture(report, height_max_mm=_FIRST_PICTURE_MM),)))
-    blocks += further_maps(report)
+        blocks.append(
+            Text(f"{counted(len(found), 'warning')}: read before relying on the plan.", "warn", "warnings")
+        )
+    blocks.append(Pictures((overview,)))
+    blocks += atlas.further()
     blocks += glance(plan)
     blocks += _course_blocks(report)
-    blocks += comparison_blocks(report)
     if plan.operations:
-        blocks.append(Heading("Each operation", anchor="each"))
-        blocks += operation_blocks(report)
+        blocks.append(Heading("Each operation", anchor="each", new_page=True))
+        blocks += operation_blocks(report, atlas)
     blocks += unassigned_blocks(report)
     blocks += limit_blocks(plan)
     blocks += proof_blocks(plan)
+    blocks += comparison_blocks(report)
     blocks += warning_blocks(report)
     blocks += evidence_blocks(plan)
     blocks += making_blocks(report)

@@ -19,7 +19,8 @@ _LANES = {"right": 2.0, "both": 1.0, "left": 0.0}
 _GRID = "#D9D9D9"
 _FLOOR = "#B00020"
 # Shown after the last operation: three time constants bring back 95 % of what comes back.
-_AFTER_WEEKS = 20
+_TIME_CONSTANTS_AFTER = 3
+_WEEKS_AFTER = 26
 _TAU_ID = "function.recovery.tau"
 
 
@@ -27,7 +28,9 @@ def draw_course(plan: Plan, width_mm: float) -> Figure:
     """Draw the time line and FEV1 above one another, on one axis of weeks."""
     height_mm = 96.0
     figure, sheet = paper(width_mm, height_mm)
-    last = plan.weeks_until_clear + _AFTER_WEEKS
+    tau = _recovery_weeks(plan)
+    after = _WEEKS_AFTER if math.isinf(tau) else math.ceil(_TIME_CONSTANTS_AFTER * tau)
+    last = plan.weeks_until_clear + after + 3
     left, right = 22.0, 8.0
     box = (left / width_mm, (width_mm - left - right) / width_mm)
     lanes = figure.add_axes((box[0], 64 / height_mm, box[1], 26 / height_mm))
@@ -50,8 +53,9 @@ def _draw_lanes(axes: Axes, plan: Plan) -> None:
     shown = [side for side in _LANES if side != "both" or "both" in used]
     axes.set_ylim(-0.9, 2.9)
     axes.set_yticks([_LANES[side] for side in shown], [side.capitalize() for side in shown])
-    axes.tick_params(axis="x", labelbottom=False)
+    axes.tick_params(axis="x", labelbottom=False, length=0)
     axes.spines["left"].set_visible(False)
+    axes.spines["bottom"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     for side in shown:
         axes.axhline(_LANES[side], color=_GRID, linewidth=0.8, zorder=1)
@@ -121,6 +125,15 @@ def _draw_function(axes: Axes, plan: Plan, last: int) -> None:
         capsize=3,
         zorder=4,
     )
+    axes.annotate(
+        "after full recovery",
+        (last - 1, function.ppo_fev1_high_percent),
+        xytext=(4, 3),
+        textcoords="offset points",
+        ha="right",
+        va="bottom",
+        fontsize=6.5,
+    )
     for value, words, style in (
         (limits.fev1_after_percent_min, "floor right after an operation", (0, (5, 2))),
         (limits.ppo_fev1_percent_min, "floor after recovery", (0, (1, 1.5))),
@@ -144,21 +157,24 @@ def _draw_function(axes: Axes, plan: Plan, last: int) -> None:
     axes.set_xlabel("Weeks after the first operation", fontsize=7)
 
 
-def _function_line(
-    plan: Plan, operations: list[Operation], last: int
-) -> tuple[list[float], list[float]]:
+def _recovery_weeks(plan: Plan) -> float:
+    """Time constant of recovery; infinite where the plan's evidence has none."""
+    return next((entry.value for entry in plan.evidence if entry.id == _TAU_ID), math.inf)
+
+
+def _function_line(plan: Plan, operations: list[Operation], last: int) -> tuple[list[float], list[float]]:
     """FEV1 over the weeks. Between operations it recovers with one time constant, as the model has it.
 
     One exponential through the plan's own values at both ends of an interval is exact under that model;
     without a time constant in the plan's evidence the ends are joined by a straight line.
     """
-    tau = next((entry.value for entry in plan.evidence if entry.id == _TAU_ID), math.inf)
+    tau = _recovery_weeks(plan)
     weeks, values = [float(min(-1, -last * 0.02))], [plan.function.fev1_percent]
     for index, operation in enumerate(operations):
         weeks += [float(operation.week)] * 2
         values += [operation.fev1_before_percent, operation.fev1_after_percent]
         final = index + 1 == len(operations)
-        span = float(last - 1 - operation.week if final else operations[index + 1].week - operation.week)
+        span = float(last - 3 - operation.week if final else operations[index + 1].week - operation.week)
         target = plan.function.ppo_fev1_percent if final else operations[index + 1].fev1_before_percent
         steps = np.linspace(0, span, 40)
         if math.isinf(tau):

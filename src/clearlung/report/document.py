@@ -16,8 +16,10 @@ class Cell:
     text: str
     tone: Tone = ""
     operation: int | None = None
+    aside: str = ""
+    """Smaller words on the same line that call for a look, e.g. ``lobe uncertain, 62 %``."""
     note: str = ""
-    """A second, smaller line, e.g. ``lobe uncertain, 62 %``."""
+    """A second, smaller line."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class Column:
     title: str
     align: Align = "left"
     share: float = 0.0
+    unit: str = ""
+    """Stands below the title."""
 
 
 @dataclass(frozen=True)

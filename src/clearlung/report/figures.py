@@ -19,9 +19,12 @@ MM_PER_POINT = MM_PER_INCH / 72
 # Advance and height of a digit of DejaVu Sans, the font that matplotlib brings along, in ems.
 DIGIT_WIDTH, DIGIT_HEIGHT = 0.636, 0.73
 
+# Shapes that look smaller than a circle of the same box.
+_FULL_SIZE = {"*": 1.35, "d": 1.2, "^": 1.1, "v": 1.1, "<": 1.1, ">": 1.1}
+
 # Text as outlines: the same picture wherever it is opened, and no fonts to install. The salt makes the ids
 # inside the file, and so its bytes, the same in each run.
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "svg.fonttype": "path",
     "svg.hashsalt": "clearlung",
     "font.family": "DejaVu Sans",
@@ -80,11 +83,12 @@ def draw_symbols(
     axes: Axes, x_mm: Sequence[float], y_mm: Sequence[float], number: int | None, size_mm: float = 1.5
 ) -> None:
     """Draw an operation's mark at several places."""
+    shape = UNASSIGNED_SHAPE if number is None else operation_marker(number)
     axes.scatter(
         x_mm,
         y_mm,
-        s=(size_mm / MM_PER_POINT) ** 2,
-        marker=UNASSIGNED_SHAPE if number is None else operation_marker(number),
+        s=(size_mm * _FULL_SIZE.get(shape, 1.0) / MM_PER_POINT) ** 2,
+        marker=shape,
         facecolor="white" if number is None else operation_color(number),
         edgecolor=INK,
         linewidth=0.5,

@@ -42,7 +42,7 @@ def _largest(plan: Plan, of: Callable[[Operation], float]) -> Reached | None:
     if not values:
         return None
     value, number = max(values)
-    return Reached(value, f"operation {-number}")
+    return Reached(value, f"operation\u00a0{-number}")
 
 
 def _per_lobe(plan: Plan) -> Reached | None:
@@ -56,7 +56,7 @@ def _per_lobe(plan: Plan) -> Reached | None:
     if not counts:
         return None
     (number, lobe), value = max(counts.items(), key=lambda item: (item[1], -item[0][0], item[0][1]))
-    return Reached(value, f"operation {number}, {lobe}")
+    return Reached(value, f"operation\u00a0{number}, {lobe}")
 
 
 def _in_time(plan: Plan) -> list[Operation]:
@@ -68,7 +68,7 @@ def _shortest(pairs: Iterable[tuple[Operation, Operation]]) -> Reached | None:
     if not gaps:
         return None
     weeks, first, second = min(gaps)
-    return Reached(weeks, f"operations {first} to {second}")
+    return Reached(weeks, f"operations\u00a0{first}\u00a0to\u00a0{second}")
 
 
 def _share_a_side(a: Operation, b: Operation) -> bool:
@@ -107,16 +107,15 @@ def _after(plan: Plan) -> Reached | None:
 
 def _perfusions(plan: Plan) -> Reached | None:
     counts = {
-        side: sum(o.perfusion is not None for o in plan.operations if o.side in (side, "both")) for side in SIDES
+        side: sum(o.perfusion is not None for o in plan.operations if o.side in (side, "both"))
+        for side in SIDES
     }
     side = max(counts, key=lambda s: counts[s])
     return Reached(counts[side], f"{side} lung")
 
 
 _LIMITS: tuple[_Limit, ...] = (
-    _Limit(
-        "per_operation.nodules_max", False, lambda plan: _largest(plan, lambda o: float(len(o.lesions)))
-    ),
+    _Limit("per_operation.nodules_max", False, lambda plan: _largest(plan, lambda o: float(len(o.lesions)))),
     _Limit("per_operation.nodules_per_lobe_max", False, _per_lobe),
     _Limit("per_operation.minutes_max", False, lambda plan: _largest(plan, lambda o: o.minutes)),
     _Limit("per_operation.removed_ml_max", False, lambda plan: _largest(plan, lambda o: o.removed_ml)),
@@ -140,20 +139,19 @@ def limit_blocks(plan: Plan) -> tuple[Block, ...]:
         Column("Limit", share=2.2),
         Column("At most / at least", "right"),
         Column("Plan reaches", "right"),
-        Column("Where", share=1.3),
+        Column("Where", share=1.5),
         Column("Used", "right"),
-        Column("Source", share=2.2),
+        Column("Source", share=3),
     )
     rows = [_row(plan, limit) for limit in _LIMITS if _field(plan, limit.field)[0] is not None]
     protocol = plan.protocol
-    binding = [row[0].text.rstrip(".") for row in rows if row[4].tone == "warn"]
-    words = (
-        f"At their limit: {'; '.join(binding)}. Only a change to one of these can allow a shorter plan."
-        if binding
-        else "No limit is reached."
-    )
     if protocol.perfusion.regimen == "none":
         rows = [row for row in rows if "erfusion" not in row[0].text]
+    names = {
+        tone: "; ".join(row[0].text for row in rows if row[4].tone == tone) or "none"
+        for tone in ("warn", "strong")
+    }
+    words = f"At their limit: {names['warn']}. Close to it: {names['strong']}."
     return (
         Heading("The protocol and its limits", anchor="limits"),
         Text(f"{protocol.title}: {protocol.description}"),
@@ -165,7 +163,8 @@ def limit_blocks(plan: Plan) -> tuple[Block, ...]:
             f"{plain(100 * protocol.function.confidence)} % confidence, so the lower bound counts.",
         ),
         Text(
-            f"Techniques: {', '.join(protocol.resection.techniques)}. Perfusion: {protocol.perfusion.regimen}. "
+            f"Techniques: {', '.join(protocol.resection.techniques)}. "
+            f"Perfusion: {protocol.perfusion.regimen}. "
             f"Findings are planned from a probability of {plain(100 * protocol.nodules.probability_min)} %."
         ),
     )
@@ -220,5 +219,5 @@ def _source(plan: Plan, dotted: str) -> Cell:
     if entry is None:
         return Cell(entry_id)
     if entry.tag == "assumed":
-        return Cell(f"assumed: {entry.source}", "warn")
-    return Cell(f"{entry.tag}: {entry.source}")
+        return Cell(entry.tag, "warn", note=entry.source)
+    return Cell(entry.tag, note=entry.source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,25 +12,36 @@ from clearlung.report.figures import (
     DIGIT_HEIGHT,
     DIGIT_WIDTH,
     MM_PER_POINT,
-    draw_symbol,
     draw_symbols,
     paper,
 )
 from clearlung.report.labels import Frame, place_labels
+from clearlung.report.lettering import (
+    LEGEND_LINE_MM,
+    LegendEntry,
+    Sheet,
+    Words,
+    draw_legend,
+    draw_lobe_names,
+    draw_marks,
+    draw_scale_bar,
+    legend_lines,
+)
 from clearlung.report.marks import INK, operation_color
-from clearlung.report.projections import Backdrop, View, on_picture
+from clearlung.report.projections import AXIAL, Backdrop, View, on_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Smaller ones would vanish in print.
-_SMALLEST_RADIUS_MM = 0.75
-_EDGE_MM = 7.0
-_LEGEND_LINE_MM = 4.4
-_TITLE_MM = 7.0
+# Room for the letters of the directions; at the sides also for the names of the lobes.
+_EDGE_MM = 6.0
+_SIDE_MM = 9.5
+# On small maps the marks shrink too, so that they leave the circles in sight.
+_MARK_IN_PATIENT_MM = 3.0
+_TITLE_MM = 5.0
 _LOBE_INK = "#6B6B6B"
-_LEADER_FROM_MM = 0.9
+_LEADER_FROM_MM = 0.7
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,28 +64,11 @@ class Marked:
     places: NDArray[np.float64]
     diameter_mm: NDArray[np.float64]
     operations: tuple[int | None, ...]
+    others: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 3)))
+    """Places of nodules that are shown as faint dots only, shape (m, 3)."""
 
     def __len__(self) -> int:
         return len(self.ids)
-
-
-@dataclass(frozen=True)
-class LegendEntry:
-    """One line of the legend: an operation, or None for what is left, in words."""
-
-    operation: int | None
-    text: str
-
-
-@dataclass(frozen=True)
-class _Sheet:
-    """How patient millimeters become paper millimeters: paper = offset + scale × patient."""
-
-    scale: float
-    offset: tuple[float, float]
-
-    def points(self, patient: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(self.offset) + self.scale * patient
 
 
 def draw_map(
@@ -99,27 +93,27 @@ def draw_map(
         Size on paper; a picture that would be higher is drawn smaller.
     """
     left, right, bottom, top = behind.extent_mm
-    lines = _legend_lines(legend, width_mm)
-    around = 2 * _EDGE_MM + _TITLE_MM + lines * _LEGEND_LINE_MM
+    lines = legend_lines(legend, width_mm)
+    around = 2 * _EDGE_MM + _TITLE_MM + lines * LEGEND_LINE_MM
     scale = min(
-        (width_mm - 2 * _EDGE_MM) / (right - left), max(height_max_mm - around, 20.0) / (top - bottom)
+        (width_mm - 2 * _SIDE_MM) / (right - left), max(height_max_mm - around, 20.0) / (top - bottom)
     )
     height_mm = scale * (top - bottom) + around
-    floor = _EDGE_MM + lines * _LEGEND_LINE_MM
-    sheet = _Sheet(
-        scale, ((width_mm - scale * (right - left)) / 2 - scale * left, floor - scale * bottom)
-    )
+    floor = _EDGE_MM + lines * LEGEND_LINE_MM
+    sheet = Sheet(scale, ((width_mm - scale * (right - left)) / 2 - scale * left, floor - scale * bottom))
     figure, axes = paper(width_mm, height_mm)
     frame = Frame(1.0, width_mm - 1.0, floor - _EDGE_MM + 3.5, height_mm - _TITLE_MM - 0.5)
-    _draw_lungs(axes, behind, sheet)
-    _draw_nodules(axes, nodules, on_picture(view, nodules.places), sheet, frame)
-    _draw_marks(axes, view, behind, sheet, frame, width_mm, height_mm)
-    _draw_scale_bar(axes, sheet, width_mm - 6.0, floor - _EDGE_MM + 1.6)
-    _draw_legend(axes, legend, width_mm, lines)
+    _draw_lungs(axes, behind, sheet, (width_mm, height_mm))
+    words = draw_marks(axes, view, behind, sheet, width_mm, height_mm)
+    if view is not AXIAL:
+        words += draw_lobe_names(axes, view, behind, sheet)
+    _draw_nodules(axes, view, nodules, sheet, frame, words)
+    draw_scale_bar(axes, sheet, width_mm - 6.0, floor - _EDGE_MM + 1.6)
+    draw_legend(axes, legend, width_mm, lines)
     return figure
 
 
-def _draw_lungs(axes: Axes, behind: Backdrop, sheet: _Sheet) -> None:
+def _draw_lungs(axes: Axes, behind: Backdrop, sheet: Sheet, paper_mm: tuple[float, float]) -> None:
     left, right, bottom, top = behind.extent_mm
     corners = sheet.points(np.array([[left, bottom], [right, top]]))
     extent = (corners[0, 0], corners[1, 0], corners[0, 1], corners[1, 1])
@@ -136,8 +130,9 @@ def _draw_lungs(axes: Axes, behind: Backdrop, sheet: _Sheet) -> None:
     ):
         for mask in silhouettes.values():
             _outline(axes, np.asarray(mask), extent, line)
-    axes.set_xlim(0, axes.figure.get_figwidth() * 25.4)
-    axes.set_ylim(0, axes.figure.get_figheight() * 25.4)
+    # Pictures pull the limits and the aspect to themselves.
+    axes.set_xlim(0, paper_mm[0])
+    axes.set_ylim(0, paper_mm[1])
     axes.set_aspect("equal")
 
 
@@ -156,15 +151,19 @@ def _outline(
 
 
 def _draw_nodules(
-    axes: Axes, nodules: Marked, patient: NDArray[np.float64], sheet: _Sheet, frame: Frame
+    axes: Axes, view: View, nodules: Marked, sheet: Sheet, frame: Frame, words: list[Words]
 ) -> None:
     from matplotlib.collections import EllipseCollection, LineCollection
     from matplotlib.colors import to_rgba
 
+    faint = sheet.points(on_picture(view, nodules.others))
+    axes.scatter(faint[:, 0], faint[:, 1], s=3.0, color="#7A7A7A", linewidth=0, zorder=3)
     if len(nodules) == 0:
         return
+    patient = on_picture(view, nodules.places)
     centers = sheet.points(patient)
-    radii = np.maximum(nodules.diameter_mm / 2 * sheet.scale, _SMALLEST_RADIUS_MM)
+    mark = _mark_mm(len(nodules), sheet.scale)
+    radii = np.maximum(nodules.diameter_mm / 2 * sheet.scale, mark / 2)
     colors = [INK if number is None else operation_color(number) for number in nodules.operations]
     # Large ones first, so that a small one in front of a large one stays in sight.
     order = np.argsort(-radii, kind="stable")
@@ -184,16 +183,19 @@ def _draw_nodules(
     )
     for number in sorted(set(nodules.operations), key=lambda n: n or 0):
         mine = [i for i, other in enumerate(nodules.operations) if other == number]
-        draw_symbols(axes, centers[mine, 0].tolist(), centers[mine, 1].tolist(), number, 1.6)
+        draw_symbols(axes, centers[mine, 0].tolist(), centers[mine, 1].tolist(), number, mark)
     points = _label_points(len(nodules))
     sizes = np.array([_label_size(str(number), points) for number in nodules.ids])
-    labels = place_labels(centers, radii, sizes, frame)
+    labels = place_labels(centers, radii, sizes, frame, np.reshape(words, (-1, 4)))
     leaders = _leaders(centers, radii, labels, sizes)
     axes.add_collection(LineCollection(leaders, colors=INK, linewidths=0.3, zorder=5))
     for number, (x, y) in zip(nodules.ids, labels, strict=True):
-        axes.text(
-            x, y, str(number), fontsize=points, color=INK, ha="center", va="center_baseline", zorder=8
-        )
+        axes.text(x, y, str(number), fontsize=points, color=INK, ha="center", va="center_baseline", zorder=8)
+
+
+def _mark_mm(count: int, scale: float) -> float:
+    """Size of the marks, and the least of a nodule's circle: smaller ones would vanish in print."""
+    return float(np.clip(min(1.6 * (170 / max(count, 1)) ** 0.3, _MARK_IN_PATIENT_MM * scale), 1.0, 1.8))
 
 
 def _label_points(count: int) -> float:
@@ -226,69 +228,3 @@ def _leaders(
             start, stop = center + radius * unit, center + end * unit
             lines.append([(float(start[0]), float(start[1])), (float(stop[0]), float(stop[1]))])
     return lines
-
-
-def _draw_marks(
-    axes: Axes,
-    view: View,
-    behind: Backdrop,
-    sheet: _Sheet,
-    frame: Frame,
-    width_mm: float,
-    height_mm: float,
-) -> None:
-    left, right, bottom, top = behind.extent_mm
-    (x0, y0), (x1, y1) = sheet.points(np.array([[left, bottom], [right, top]]))
-    middle = (y0 + y1) / 2
-    letters = (
-        (max(x0 - 4.5, 2.5), middle, view.marks[0]),
-        (min(x1 + 4.5, width_mm - 2.5), middle, view.marks[1]),
-        ((x0 + x1) / 2, frame.top - 1.8, view.marks[2]),
-        ((x0 + x1) / 2, y0 - 3.0, view.marks[3]),
-    )
-    for x, y, letter in letters:
-        axes.text(x, y, letter, fontsize=11, fontweight="bold", color=INK, ha="center", va="center", zorder=9)
-    axes.text(1.0, height_mm - 1.0, view.title, fontsize=9, fontweight="bold", color=INK, ha="left", va="top")
-    if view.side is not None:
-        # A single lung looks much like the other: say which it is where the eye falls.
-        axes.text(
-            width_mm - 1.0,
-            height_mm - 1.0,
-            "R" if view.side == "right" else "L",
-            fontsize=16,
-            fontweight="bold",
-            color=INK,
-            ha="right",
-            va="top",
-        )
-
-
-def _draw_scale_bar(axes: Axes, sheet: _Sheet, right_mm: float, y_mm: float) -> None:
-    length = 50.0
-    start = right_mm - length * sheet.scale
-    axes.plot([start, right_mm], [y_mm, y_mm], color=INK, linewidth=1.6, solid_capstyle="butt", zorder=9)
-    for x in (start, right_mm):
-        axes.plot([x, x], [y_mm - 0.9, y_mm + 0.9], color=INK, linewidth=0.8, zorder=9)
-    axes.text(
-        start - 1.2, y_mm, f"{length:.0f} mm", fontsize=7, color=INK, ha="right", va="center_baseline", zorder=9
-    )
-
-
-def _legend_columns(legend: tuple[LegendEntry, ...], width_mm: float) -> int:
-    longest = max(len(entry.text) for entry in legend)
-    return max(1, int(width_mm // (longest * 1.42 + 8.0)))
-
-
-def _legend_lines(legend: tuple[LegendEntry, ...], width_mm: float) -> int:
-    return -(-len(legend) // _legend_columns(legend, width_mm)) if legend else 0
-
-
-def _draw_legend(axes: Axes, legend: tuple[LegendEntry, ...], width_mm: float, lines: int) -> None:
-    if not legend:
-        return
-    columns = _legend_columns(legend, width_mm)
-    for index, entry in enumerate(legend):
-        x = 2.5 + (index % columns) * (width_mm - 2.0) / columns
-        y = (lines - index // columns - 0.5) * _LEGEND_LINE_MM
-        draw_symbol(axes, x, y, entry.operation)
-        axes.text(x + 2.4, y, entry.text, fontsize=7, color=INK, ha="left", va="center_baseline")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
+
 # Okabe and Ito's palette without its yellow, which is lost on white paper. Red and green never follow each
 # other, and neighbors differ in lightness too.
 _COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#4D4D4D")
@@ -72,12 +74,11 @@ def symbol_svg(number: int | None) -> str:
 
     marker = MarkerStyle(UNASSIGNED_SHAPE if number is None else operation_marker(number))
     outline = marker.get_path().transformed(marker.get_transform())
-    polygons = outline.to_polygons(closed_only=False)
-    points = [point for polygon in polygons for point in polygon]
+    polygons = [np.asarray(polygon, dtype=np.float64) for polygon in outline.to_polygons(closed_only=False)]
     # Shapes differ in extent; all get the same box, and the y axis of SVG runs down.
-    scale = 4.2 / max(abs(float(value)) for point in points for value in point)
+    scale = 4.2 / float(np.abs(np.vstack(polygons)).max())
     path = " ".join(
-        "M" + " L".join(f"{5 + scale * float(x):.2f} {5 - scale * float(y):.2f}" for x, y in polygon) + " Z"
+        "M" + " L".join(f"{5 + scale * x:.2f} {5 - scale * y:.2f}" for x, y in polygon) + " Z"
         for polygon in polygons
     )
     fill = "#FFFFFF" if number is None else operation_color(number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-_WORDS = "no one two three four five six seven eight nine ten eleven twelve".split()
+_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _UNITS = {"1": "", "degC": "°C", "mg/m2": "mg/m²", "week": "weeks", "weeks": "weeks"}
 
 
@@ -41,7 +41,9 @@ def fixed(value: float, digits: int = 0) -> str:
     """
     if not math.isfinite(value):
         return "–"
-    return f"{round(value, digits) + 0.0:,.{digits}f}"
+    # Halves go up, as readers expect, and not to the even neighbor.
+    shift = 10.0**digits
+    return f"{math.floor(value * shift + 0.5) / shift + 0.0:,.{digits}f}".replace("-", "−")
 
 
 def plain(value: float) -> str:
@@ -89,11 +91,11 @@ def ids(numbers: Sequence[int]) -> str:
 
 
 def clean(text: str) -> str:
-    """Return text without control characters, which neither HTML nor PDF can hold.
+    r"""Return text without control characters, which neither HTML nor PDF can hold.
 
     Examples
     --------
-    >>> clean("a\\x00b\\tc")
+    >>> clean("a\x00b\tc")
     'ab c'
     """
     spaced = "".join(" " if character.isspace() else character for character in text)

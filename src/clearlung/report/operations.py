@@ -5,6 +5,7 @@ from __future__ import annotations
 from clearlung.report.document import Block, Cell, Column, Heading, Table, Text
 from clearlung.report.numbers import counted, fixed, ids, listed, percent
 from clearlung.report.overview import regimen_in_words
+from clearlung.report.pictures import Atlas
 from clearlung.report.source import ReportInput
 from clearlung.staging import Operation, PlannedSpecimen
 
@@ -12,17 +13,17 @@ from clearlung.staging import Operation, PlannedSpecimen
 LOBE_SURE = 0.8
 
 
-def operation_blocks(report: ReportInput) -> tuple[Block, ...]:
-    """Return heading, facts and specimens of every operation."""
+def operation_blocks(report: ReportInput, atlas: Atlas) -> tuple[Block, ...]:
+    """Return heading, facts, maps and specimens of every operation, each on a sheet of its own."""
     blocks: list[Block] = []
-    for operation in report.plan.operations:
-        blocks += _operation(report, operation)
+    for index, operation in enumerate(report.plan.operations):
+        blocks += _operation(report, operation, atlas, first=index == 0)
     return tuple(blocks)
 
 
-def _operation(report: ReportInput, operation: Operation) -> list[Block]:
+def _operation(report: ReportInput, operation: Operation, atlas: Atlas, *, first: bool) -> list[Block]:
     facts = [
-        operation.approach,
+        operation.approach.capitalize(),
         counted(len(operation.lesions), "metastasis", "metastases")
         + f" in {counted(len(operation.specimens), 'specimen')}",
         f"{fixed(operation.minutes)} min in theatre",
@@ -37,29 +38,34 @@ def _operation(report: ReportInput, operation: Operation) -> list[Block]:
             level=3,
             anchor=f"operation-{operation.number}",
             operation=operation.number,
+            # The first follows the section's heading; without maps they are short and follow each other.
+            new_page=report.has_places and not first,
         ),
         Text(" · ".join(facts)),
+        *atlas.of_operation(operation),
         _specimens(report, operation),
     ]
 
 
 def _specimens(report: ReportInput, operation: Operation) -> Table:
     growing = any(
-        report.lesions[i].diameter_at_operation_mm is not None for i in operation.lesions if i in report.lesions
+        report.lesions[i].diameter_at_operation_mm is not None
+        for i in operation.lesions
+        if i in report.lesions
     )
     detected = any(_probability(report, number) < 1 for number in operation.lesions)
     columns = [
         Column("Specimen", "right"),
-        Column("Lesions", share=1.2),
-        Column("Lobe", share=1),
+        Column("Lesions", share=1),
+        Column("Lobe", share=1.6),
         Column("Technique", share=1),
-        Column("Diameter, mm", "right"),
-        *([Column("On the day, mm", "right")] if growing else []),
-        Column("Depth, mm", "right"),
-        Column("Margin, mm", "right"),
-        Column("Tissue, ml", "right"),
-        Column("Minutes", "right"),
-        *([Column("Nodule, %", "right")] if detected else []),
+        Column("Diameter", "right", unit="mm"),
+        *([Column("On the day", "right", unit="mm")] if growing else []),
+        Column("Depth", "right", unit="mm"),
+        Column("Margin", "right", unit="mm"),
+        Column("Tissue", "right", unit="ml"),
+        Column("Time", "right", unit="min"),
+        *([Column("Nodule", "right", unit="%")] if detected else []),
     ]
     rows = tuple(_specimen_row(report, specimen, growing, detected) for specimen in operation.specimens)
     notes = ["Specimens and lesions by number."]
@@ -80,16 +86,22 @@ def _specimen_row(
     return (
         Cell(str(specimen.id)),
         Cell(ids(specimen.lesions), "strong"),
-        Cell(specimen.lobe, note=doubt),
+        Cell(specimen.lobe, aside=doubt),
         Cell(specimen.technique),
         Cell(listed([lesion.diameter_mm for lesion in lesions], 1)),
-        *([Cell(", ".join("–" if d is None else fixed(d, 1) for d in expected))] if growing else []),
+        *([Cell(_expected(expected))] if growing else []),
         Cell(listed([lesion.depth_mm for lesion in lesions], 0)),
         Cell(fixed(specimen.margin_mm, 1)),
         Cell(fixed(specimen.volume_ml, 1)),
         Cell(fixed(specimen.minutes)),
         *([Cell(listed([100 * _probability(report, i) for i in specimen.lesions], 0))] if detected else []),
     )
+
+
+def _expected(diameters: list[float | None]) -> str:
+    if all(diameter is None for diameter in diameters):
+        return "–"
+    return ", ".join("–" if d is None else fixed(d, 1) for d in diameters)
 
 
 def _lobe_confidence(report: ReportInput, number: int) -> float:
@@ -110,8 +122,8 @@ def unassigned_blocks(report: ReportInput) -> tuple[Block, ...]:
             Column("Lesion"),
             Column("Side"),
             Column("Lobe"),
-            Column("Diameter, mm", "right"),
-            Column("Depth, mm", "right"),
+            Column("Diameter", "right", unit="mm"),
+            Column("Depth", "right", unit="mm"),
             Column("Reason", share=1),
         )
         rows = []

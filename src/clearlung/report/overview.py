@@ -68,10 +68,10 @@ def glance(plan: Plan) -> tuple[Heading | Table | Text, ...]:
         Column("Side"),
         Column("Approach", share=1),
         Column("Metastases", "right"),
-        Column("Minutes", "right"),
-        Column("Tissue, ml", "right"),
+        Column("Time", "right", unit="min"),
+        Column("Tissue", "right", unit="ml"),
         Column("Perfusion", share=2),
-        Column("FEV1, % of predicted", "right"),
+        Column("FEV1", "right", unit="% of predicted"),
     )
     return (
         Heading("Operations at a glance", anchor="operations"),
@@ -117,18 +117,7 @@ def regimen_in_words(operation: Operation) -> str:
 def warnings(report: ReportInput) -> tuple[str, ...]:
     """Return what a reader must know, each once: the scan's warnings and the plan's."""
     scan = report.scan.warnings if report.scan is not None else ()
-    function = tuple(
-        f"{_FUNCTION_WORDS.get(name, name)} was not measured but assumed."
-        for name in report.plan.function.assumed
-    )
-    return tuple(dict.fromkeys((*scan, *report.plan.warnings, *function)))
-
-
-_FUNCTION_WORDS = {
-    "fev1_percent": "FEV1 before the first operation",
-    "fev1_predicted_l": "The predicted FEV1",
-    "lung_ml": "The volume of the lungs",
-}
+    return tuple(dict.fromkeys((*scan, *report.plan.warnings)))
 
 
 def warning_blocks(report: ReportInput) -> tuple[Heading | Bullets | Text, ...]:

@@ -16,7 +16,9 @@ def render_page(document: Document) -> str:
     """Return the report as HTML text."""
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters["data_uri"] = _data_uri
     template = environment.from_string(template_text("report.html.j2"))
     style = template_text("report.css") + _operation_rules(document)
@@ -43,7 +45,9 @@ def _sections(document: Document) -> list[Any]:
 
 def _operation_rules(document: Document) -> str:
     """One rule per operation; classes, because the page allows no style attributes."""
-    return "".join(f".operation-{n}{{border-color:{operation_color(n)}}}\n" for n in document.operations)
+    return "".join(
+        f"h3.operation-{n}{{border-left-color:{operation_color(n)}}}\n" for n in document.operations
+    )
 
 
 def _sha256(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from clearlung.report.document import Document
 from clearlung.report.marks import operation_color, operation_sign, symbol_svg
@@ -17,25 +18,32 @@ def render_pdf(document: Document) -> bytes:
 
     data = document.as_data()
     data["marks"] = {
-        str(number): {"svg": symbol_svg(number), "sign": operation_sign(number), "color": operation_color(number)}
+        str(number): {
+            "svg": symbol_svg(number),
+            "sign": operation_sign(number),
+            "color": operation_color(number),
+        }
         for number in document.operations
     }
     day = date.fromisoformat(document.created)
     data["date"] = {"year": day.year, "month": day.month, "day": day.day}
     source = template_text("report.typ").encode("utf-8")
+    # Typed loosely: the stubs pair the type of the source with that of the font folders.
+    options: dict[str, Any] = {
+        "format": "pdf",
+        "font_paths": [str(_font_folder())],
+        "timestamp": datetime(day.year, day.month, day.day, tzinfo=UTC),
+    }
     inputs = {"document": json.dumps(data, ensure_ascii=False, sort_keys=True)}
-    stamp = datetime(day.year, day.month, day.day, tzinfo=UTC)
 
-    def compile_with(standards: list[str], own_fonts_only: bool) -> bytes:
+    def compile_with(standards: list[Any], own_fonts_only: bool) -> bytes:
         return bytes(
             typst.compile(
                 source,
-                format="pdf",
                 sys_inputs=inputs,
                 pdf_standards=standards,
-                font_paths=[str(_font_folder())],
                 ignore_system_fonts=own_fonts_only,
-                timestamp=stamp,
+                **options,
             )
         )
 

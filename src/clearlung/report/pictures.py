@@ -11,54 +11,109 @@ from clearlung.anatomy import Lobe
 from clearlung.report.course import draw_course
 from clearlung.report.document import Picture, Pictures
 from clearlung.report.figures import as_png, as_svg, drawing
-from clearlung.report.maps import LegendEntry, Marked, draw_map
+from clearlung.report.lettering import LegendEntry
+from clearlung.report.maps import Marked, draw_map
 from clearlung.report.marks import operation_sign
 from clearlung.report.numbers import counted, percent
 from clearlung.report.projections import (
     AXIAL,
     CORONAL,
+    OPERATION_VIEWS,
     SAGITTAL_LEFT,
     SAGITTAL_RIGHT,
+    Backdrop,
     View,
     backdrop,
     places_mm,
 )
 from clearlung.report.schematic import count_by_lobe, draw_schematic
 from clearlung.report.source import ReportInput
+from clearlung.staging import Operation
 
 PAGE_WIDTH_MM = 178.0
 _HALF_WIDTH_MM = 87.0
 _SIDE_WORDS = {"right": "right", "left": "left", "both": "both sides"}
 
 
-def overview_picture(report: ReportInput, *, height_max_mm: float) -> Picture:
-    """Return the first picture: the coronal map, or the schematic where no places were given."""
-    if report.has_places:
-        return _map(report, CORONAL, PAGE_WIDTH_MM, height_max_mm, legend=True)
-    with drawing():
-        svg = as_svg(draw_schematic(_counts(report), PAGE_WIDTH_MM))
-    return Picture("lobes", svg, _schematic_alt(report), "Nodules by lobe and operation.", PAGE_WIDTH_MM)
+class Atlas:
+    """The maps of one report: each projection of the lungs is made once and used by many maps."""
 
+    def __init__(self, report: ReportInput) -> None:
+        self._report = report
+        self._behind: dict[str, Backdrop] = {}
 
-def overview_png(report: ReportInput, dpi: int = 200) -> bytes:
-    """Return the first picture as PNG."""
-    with drawing():
-        if not report.has_places:
-            return as_png(draw_schematic(_counts(report), PAGE_WIDTH_MM), dpi)
-        assert report.anatomy is not None  # noqa: S101 - has_places says so
-        behind = backdrop(CORONAL, report.anatomy, report.scan)
-        figure = draw_map(CORONAL, behind, _marked(report, CORONAL), _legend(report), PAGE_WIDTH_MM, 200.0)
-        return as_png(figure, dpi)
+    def overview(self, height_max_mm: float, dpi: int = 200) -> tuple[Picture, bytes]:
+        """Return the first picture, for the report and as PNG: coronal, or a schematic without places."""
+        report = self._report
+        if report.has_places:
+            return self._map(CORONAL, self._marked(CORONAL), PAGE_WIDTH_MM, height_max_mm, overview_dpi=dpi)
+        with drawing():
+            figure = draw_schematic(_counts(report), PAGE_WIDTH_MM)
+            svg, png = as_svg(figure), as_png(figure, dpi)
+        caption = "Nodules by lobe and operation; the patient's right is on the picture's left."
+        return Picture("lobes", svg, _schematic_alt(report), caption, PAGE_WIDTH_MM), png
 
+    def further(self) -> tuple[Pictures, ...]:
+        """Return the sagittal maps, one per lung, and the axial one; nothing without places."""
+        if not self._report.has_places:
+            return ()
+        lungs = [
+            self._map(view, self._marked(view), _HALF_WIDTH_MM, 122.0)[0]
+            for view in (SAGITTAL_RIGHT, SAGITTAL_LEFT)
+        ]
+        feet, _ = self._map(AXIAL, self._marked(AXIAL), PAGE_WIDTH_MM, 110.0)
+        return Pictures(tuple(lungs)), Pictures((feet,))
 
-def further_maps(report: ReportInput) -> tuple[Pictures, ...]:
-    """Return the sagittal maps, one per lung, and the axial one; nothing without places."""
-    if not report.has_places:
-        return ()
-    lungs = tuple(
-        _map(report, view, _HALF_WIDTH_MM, 135.0, legend=False) for view in (SAGITTAL_RIGHT, SAGITTAL_LEFT)
-    )
-    return Pictures(lungs), Pictures((_map(report, AXIAL, PAGE_WIDTH_MM, 112.0, legend=False),))
+    def of_operation(self, operation: Operation) -> tuple[Pictures, ...]:
+        """Return an operation's nodules from two directions, the others as dots; nothing without places."""
+        if not self._report.has_places:
+            return ()
+        maps = [
+            self._map(view, self._marked(view, operation.number), _HALF_WIDTH_MM, 88.0)[0]
+            for view in OPERATION_VIEWS[operation.side]
+        ]
+        return (Pictures(tuple(maps)),)
+
+    def _map(
+        self,
+        view: View,
+        nodules: Marked,
+        width_mm: float,
+        height_max_mm: float,
+        overview_dpi: int | None = None,
+    ) -> tuple[Picture, bytes]:
+        legend = () if overview_dpi is None else _legend(self._report)
+        behind = self._backdrop(view)
+        with drawing():
+            figure = draw_map(view, behind, nodules, legend, width_mm, height_max_mm)
+            svg = as_svg(figure)
+            png = b"" if overview_dpi is None else as_png(figure, overview_dpi)
+        name = f"map-{view.name}"
+        return Picture(name, svg, _map_alt(view, nodules), _map_caption(view, nodules), width_mm), png
+
+    def _backdrop(self, view: View) -> Backdrop:
+        if view.name not in self._behind:
+            assert self._report.anatomy is not None  # noqa: S101 - asked for only with places
+            self._behind[view.name] = backdrop(view, self._report.anatomy, self._report.scan)
+        return self._behind[view.name]
+
+    def _marked(self, view: View, operation: int | None = None) -> Marked:
+        """Return the nodules of a view; with an operation given, the rest of them as dots."""
+        report = self._report
+        assert report.anatomy is not None  # noqa: S101 - asked for only with places
+        nodules = report.nodules
+        in_view = np.isin(nodules.side, list(view.sides))
+        removed_by = [report.operation_of(int(number)) for number in nodules.id]
+        mine = np.array([operation is None or by == operation for by in removed_by], dtype=bool)
+        shown = np.flatnonzero(in_view & mine)
+        places = places_mm(nodules, report.anatomy)
+        return Marked(
+            ids=tuple(int(number) for number in nodules.id[shown]),
+            places=places[shown],
+            diameter_mm=nodules.diameter_mm[shown],
+            operations=tuple(removed_by[index] for index in shown),
+            others=places[in_view & ~mine],
+        )
 
 
 def course_picture(report: ReportInput) -> Picture:
@@ -79,41 +134,13 @@ def course_picture(report: ReportInput) -> Picture:
     return Picture(
         "course",
         svg,
-        f"Time line of the operations and expected FEV1 in percent of predicted. {steps or 'No operations'}. {end}",
-        "Above: operations by week and side; the number above each mark is the operation, the number below is "
-        "how many metastases it removes, and a ring means with perfusion. Below: expected FEV1; gray bars "
-        "reach down to the lower bound that the limits are checked against, the last one shows the interval "
-        "after full recovery.",
+        "Time line of the operations and expected FEV1 in percent of predicted. "
+        f"{steps or 'No operations'}. {end}",
+        "Above: operations by week and side; the number above each mark is the operation, the number below "
+        "how many metastases it removes; a ring means with perfusion. Below: expected FEV1; gray bars reach "
+        "down to the lower bound that the limits are checked against, the last one shows the interval after "
+        "full recovery.",
         PAGE_WIDTH_MM,
-    )
-
-
-def _map(report: ReportInput, view: View, width_mm: float, height_max_mm: float, *, legend: bool) -> Picture:
-    assert report.anatomy is not None  # noqa: S101 - asked for only with places
-    nodules = _marked(report, view)
-    with drawing():
-        figure = draw_map(
-            view,
-            backdrop(view, report.anatomy, report.scan),
-            nodules,
-            _legend(report) if legend else (),
-            width_mm,
-            height_max_mm,
-        )
-        svg = as_svg(figure)
-    return Picture(f"map-{view.name}", svg, _map_alt(view, nodules), _map_caption(view), width_mm)
-
-
-def _marked(report: ReportInput, view: View) -> Marked:
-    assert report.anatomy is not None  # noqa: S101 - asked for only with places
-    nodules = report.nodules
-    shown = np.isin(nodules.side, list(view.sides))
-    numbers = tuple(int(number) for number in nodules.id[shown])
-    return Marked(
-        ids=numbers,
-        places=places_mm(nodules, report.anatomy)[shown],
-        diameter_mm=nodules.diameter_mm[shown],
-        operations=tuple(report.operation_of(number) for number in numbers),
     )
 
 
@@ -121,13 +148,14 @@ def _legend(report: ReportInput) -> tuple[LegendEntry, ...]:
     entries = [
         LegendEntry(
             o.number,
-            f"{o.number}: {_SIDE_WORDS[o.side]}, week {o.week}, {len(o.lesions)}{', perfusion' if o.perfusion else ''}",
+            f"{o.number}: {_SIDE_WORDS[o.side]}, week {o.week}, n = {len(o.lesions)}"
+            f"{', perfusion' if o.perfusion else ''}",
         )
         for o in report.plan.operations
     ]
     left = sum(report.operation_of(int(number)) is None for number in report.nodules.id)
     if left:
-        entries.append(LegendEntry(None, f"in no operation, {left}"))
+        entries.append(LegendEntry(None, f"in no operation, n = {left}"))
     return tuple(entries)
 
 
@@ -146,24 +174,25 @@ def _tally(operations: Counter[int | None]) -> str:
 
 
 def _map_alt(view: View, nodules: Marked) -> str:
-    convention = (
-        f"{view.title} lung".replace("lung lung", "lung")
-        if view.side is None
-        else f"{view.title}, the front of the body on the picture's left, the head up"
+    tally = _tally(Counter(nodules.operations))
+    return f"{view.title}; {_direction(view)}. {counted(len(nodules), 'numbered nodule')}: {tally}."
+
+
+def _map_caption(view: View, nodules: Marked) -> str:
+    if len(nodules.others):
+        return f"{_direction(view).capitalize()}. Dots: nodules of other operations."
+    return (
+        f"{_direction(view).capitalize()}. Circles are true to scale, the smallest ones enlarged to be seen; "
+        "the mark inside is the operation's. Dashed: lobes."
     )
-    if view is CORONAL:
-        convention = f"{view.title}, the patient's right on the picture's left, the head up"
-    elif view is AXIAL:
-        convention = f"{view.title}, the patient's right on the picture's left, the front of the body up"
-    return f"{convention}. {counted(len(nodules), 'nodule')}: {_tally(Counter(nodules.operations))}."
 
 
-def _map_caption(view: View) -> str:
-    direction = {
-        "coronal": "patient's right on the left",
-        "axial": "patient's right on the left, front of the body up",
-    }.get(view.name, "front of the body on the left")
-    return f"{view.title}; {direction}. Circles are true to scale; the mark inside is the operation's."
+def _direction(view: View) -> str:
+    if view.marks == CORONAL.marks:
+        return "the patient's right is on the picture's left, the head up"
+    if view is AXIAL:
+        return "the patient's right is on the picture's left, the front of the body up"
+    return "the front of the body is on the picture's left, the head up"
 
 
 def _schematic_alt(report: ReportInput) -> str:

@@ -8,7 +8,7 @@ even where the patient lies a little askew in the scanner.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ RAY_STEP_MM = 2.0
 LIGHT_HU, DARK_HU = -900.0, -650.0
 
 _Z, _Y, _X = 0, 1, 2
+
+_Pixel = TypeVar("_Pixel", np.float32, np.bool_)
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,22 @@ class View:
 
 
 # Radiological convention: seen from the front, and from the feet; the patient's right is on the left.
-CORONAL = View("coronal", "Both lungs from the front", _X, _Z, 1, None, ("R", "L", "H", "F"))
-AXIAL = View("axial", "Both lungs from the feet", _X, _Y, -1, None, ("R", "L", "A", "P"))
-SAGITTAL_RIGHT = View("sagittal-right", "Right lung from the side", _Y, _Z, 1, "right", ("A", "P", "H", "F"))
-SAGITTAL_LEFT = View("sagittal-left", "Left lung from the side", _Y, _Z, 1, "left", ("A", "P", "H", "F"))
-VIEWS: tuple[View, ...] = (CORONAL, SAGITTAL_RIGHT, SAGITTAL_LEFT, AXIAL)
+CORONAL = View("coronal", "Both lungs from the front (coronal)", _X, _Z, 1, None, ("R", "L", "H", "F"))
+AXIAL = View("axial", "Both lungs from the feet (axial)", _X, _Y, -1, None, ("R", "L", "A", "P"))
+SAGITTAL_RIGHT = View(
+    "sagittal-right", "Right lung from the side (sagittal)", _Y, _Z, 1, "right", ("A", "P", "H", "F")
+)
+SAGITTAL_LEFT = View(
+    "sagittal-left", "Left lung from the side (sagittal)", _Y, _Z, 1, "left", ("A", "P", "H", "F")
+)
+_FRONT_RIGHT = View("coronal-right", "Right lung from the front", _X, _Z, 1, "right", CORONAL.marks)
+_FRONT_LEFT = View("coronal-left", "Left lung from the front", _X, _Z, 1, "left", CORONAL.marks)
+OPERATION_VIEWS: dict[str, tuple[View, View]] = {
+    "right": (_FRONT_RIGHT, SAGITTAL_RIGHT),
+    "left": (_FRONT_LEFT, SAGITTAL_LEFT),
+    "both": (CORONAL, AXIAL),
+}
+"""By the side of an operation: from where to look at its nodules."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +108,7 @@ class Backdrop:
 def places_mm(nodules: NoduleTable, anatomy: Anatomy) -> NDArray[np.float64]:
     """Return where the nodules lie along the scan's axes, shape (n, 3) in (z, y, x), mm."""
     points = np.column_stack([nodules.x_mm, nodules.y_mm, nodules.z_mm])
-    return anatomy.lungs.indices(points) * np.asarray(anatomy.lungs.spacing_mm)
+    return np.asarray(anatomy.lungs.indices(points) * np.asarray(anatomy.lungs.spacing_mm))
 
 
 def on_picture(view: View, places: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -106,7 +119,9 @@ def on_picture(view: View, places: NDArray[np.float64]) -> NDArray[np.float64]:
 def backdrop(view: View, anatomy: Anatomy, scan: Scan | None) -> Backdrop:
     """Project the lungs along the view's ray."""
     spacing = anatomy.lungs.spacing_mm
-    steps = [max(1, round((RAY_STEP_MM if axis == view.ray else PIXEL_MM) / spacing[axis])) for axis in range(3)]
+    steps = [
+        max(1, round((RAY_STEP_MM if axis == view.ray else PIXEL_MM) / spacing[axis])) for axis in range(3)
+    ]
     thin = tuple(slice(None, None, step) for step in steps)
     lungs = anatomy.lungs.array[thin]
     lobes = anatomy.lobes.array[thin]
@@ -114,7 +129,7 @@ def backdrop(view: View, anatomy: Anatomy, scan: Scan | None) -> Backdrop:
     gray = None
     if scan is not None:
         gray = _mean_along(view, scan.volume.array[anatomy.box][thin], shown)
-    return Backdrop(
+    whole = Backdrop(
         extent_mm=_extent(view, shown.shape, [s * n for s, n in zip(spacing, steps, strict=True)]),
         gray=gray,
         lungs={side: _silhouette(view, lungs == LUNG_LABELS[side]) for side in view.sides},
@@ -123,6 +138,29 @@ def backdrop(view: View, anatomy: Anatomy, scan: Scan | None) -> Backdrop:
             for lobe, label in LOBE_LABELS.items()
             if LOBE_SIDES[lobe] in view.sides
         },
+    )
+    return _trimmed(whole)
+
+
+def _trimmed(whole: Backdrop) -> Backdrop:
+    """Cut away what lies beyond the lungs, so that they fill the picture."""
+    shown = np.logical_or.reduce(list(whole.lungs.values()))
+    if not shown.any():
+        return whole
+    rows, columns = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
+    row, column = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    left, right, bottom, top = whole.extent_mm
+    wide, high = (right - left) / shown.shape[1], (top - bottom) / shown.shape[0]
+    return Backdrop(
+        extent_mm=(
+            left + wide * column.start,
+            left + wide * column.stop,
+            bottom + high * row.start,
+            bottom + high * row.stop,
+        ),
+        gray=None if whole.gray is None else whole.gray[row, column],
+        lungs={side: mask[row, column] for side, mask in whole.lungs.items()},
+        lobes={lobe: mask[row, column] for lobe, mask in whole.lobes.items()},
     )
 
 
@@ -135,18 +173,16 @@ def _mean_along(view: View, hu: NDArray[np.int16], inside: NDArray[np.bool_]) ->
 
 
 def _silhouette(view: View, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return _upright(view, mask.any(axis=view.ray))
+    return _upright(view, np.asarray(mask.any(axis=view.ray), dtype=np.bool_))
 
 
-def _upright(view: View, flat: NDArray[np.generic]) -> NDArray[np.generic]:
+def _upright(view: View, flat: NDArray[_Pixel]) -> NDArray[_Pixel]:
     """Turn a projection so that its first row is the picture's lowest and its columns run to the right."""
     rows_first = flat if view.up < view.across else flat.T
     return rows_first[:: view.up_sign]
 
 
-def _extent(
-    view: View, shape: tuple[int, ...], pixel_mm: list[float]
-) -> tuple[float, float, float, float]:
+def _extent(view: View, shape: tuple[int, ...], pixel_mm: list[float]) -> tuple[float, float, float, float]:
     across = (-pixel_mm[view.across] / 2, (shape[view.across] - 0.5) * pixel_mm[view.across])
     up = (-pixel_mm[view.up] / 2, (shape[view.up] - 0.5) * pixel_mm[view.up])
     low, high = up if view.up_sign > 0 else (-up[1], -up[0])

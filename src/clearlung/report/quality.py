@@ -40,9 +40,9 @@ def proof_blocks(plan: Plan) -> tuple[Block, ...]:
     return (
         Heading("Proof of quality", anchor="proof"),
         Text(
-            f"{quality_in_words(plan).capitalize()}. Each goal is optimized with the earlier ones held; no plan "
-            f"within the same limits and goals has a lower value than the bound. {solver.solver}, seed "
-            f"{solver.seed}, {fixed(solver.seconds, 1)} s."
+            f"{quality_in_words(plan).capitalize()}. Each goal is optimized with the earlier ones held; no "
+            "plan within the same limits has a lower value than the bound. "
+            f"{solver.solver}, seed {solver.seed}, {fixed(solver.seconds, 1)} s."
         ),
         *([Table(columns, rows)] if rows else []),
     )
@@ -54,7 +54,10 @@ _COMPARED: tuple[tuple[str, Callable[[Plan], str]], ...] = (
     ("With perfusion", lambda p: str(sum(o.perfusion is not None for o in p.operations))),
     ("Metastases removed", lambda p: f"{sum(len(o.lesions) for o in p.operations):,}"),
     ("In no operation", lambda p: f"{len(p.unassigned):,}"),
-    ("Most metastases in one operation", lambda p: str(max((len(o.lesions) for o in p.operations), default=0))),
+    (
+        "Most metastases in one operation",
+        lambda p: str(max((len(o.lesions) for o in p.operations), default=0)),
+    ),
     (
         "Longest operation",
         lambda p: f"{fixed(max((o.minutes for o in p.operations), default=0))} min",
@@ -78,7 +81,7 @@ _COMPARED: tuple[tuple[str, Callable[[Plan], str]], ...] = (
             f"{percent(p.function.ppo_fev1_high_percent)})"
         ),
     ),
-    ("Quality", lambda p: quality_in_words(p)),
+    ("Quality", quality_in_words),
 )
 
 

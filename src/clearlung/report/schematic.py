@@ -49,9 +49,7 @@ def draw_schematic(counts: Counts, width_mm: float) -> Figure:
     box_width = (width_mm - 10) / 2
     for column, names in enumerate(_COLUMNS):
         x = 2.0 + column * (box_width + 6)
-        axes.text(
-            x, body + 6.2, ("R", "L")[column], fontsize=13, fontweight="bold", color=INK, va="bottom"
-        )
+        axes.text(x, body + 6.2, ("R", "L")[column], fontsize=13, fontweight="bold", color=INK, va="bottom")
         axes.text(x + 6, body + 6.6, ("Right lung", "Left lung")[column], fontsize=8, color=INK, va="bottom")
         # A column with fewer lobes stretches, so that both lungs end at the same level.
         extra = (body - column_heights[column]) / len(names)
@@ -60,9 +58,7 @@ def draw_schematic(counts: Counts, width_mm: float) -> Figure:
             height = heights[name] + extra
             _draw_lobe(axes, name, counts[name], (x, y - height, box_width, height), most)
             y -= height + _GAP_MM
-    axes.text(
-        1, body + _TOP_MM + 2, "Lobes (no places were given)", fontsize=9, fontweight="bold", va="top"
-    )
+    axes.text(1, body + _TOP_MM + 2, "Lobes (no places were given)", fontsize=9, fontweight="bold", va="top")
     return figure
 
 
@@ -85,7 +81,9 @@ def _draw_lobe(
     )
     top = y + height
     axes.text(x + 3, top - 2, _NAMES[name], fontsize=7.5, fontweight="bold", color=INK, va="top")
-    axes.text(x + width - 3, top - 2, counted(counts.total(), "nodule"), fontsize=7, color=INK, ha="right", va="top")
+    axes.text(
+        x + width - 3, top - 2, counted(counts.total(), "nodule"), fontsize=7, color=INK, ha="right", va="top"
+    )
     longest = width - 52
     for row, number in enumerate(sorted(counts, key=lambda n: (n is None, n or 0))):
         middle = top - _HEAD_MM - (row + 0.3) * _LINE_MM

@@ -7,8 +7,11 @@ from pathlib import Path
 from clearlung.report.content import build_document
 from clearlung.report.page import render_page
 from clearlung.report.pdf import render_pdf
-from clearlung.report.pictures import overview_png
+from clearlung.report.pictures import Atlas
 from clearlung.report.source import ReportInput
+
+# What is left of the first page below title, headline and key figures.
+_FIRST_PICTURE_MM = 172.0
 
 
 def write_report(report: ReportInput, folder: Path) -> None:
@@ -23,11 +26,13 @@ def write_report(report: ReportInput, folder: Path) -> None:
     folder
         An existing folder; earlier reports in it are replaced.
     """
-    document = build_document(report)
+    atlas = Atlas(report)
+    overview, png = atlas.overview(_FIRST_PICTURE_MM)
+    document = build_document(report, atlas, overview)
     made = {
         "report.html": render_page(document).encode("utf-8"),
         "report.pdf": render_pdf(document),
-        "plan.png": overview_png(report),
+        "plan.png": png,
     }
     for name, content in made.items():
         (folder / name).write_bytes(content)
