@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.draft import Budget, Draft, weeks_bound
 from clearlung.staging.items import Items, Limits
+from clearlung.staging.packing import minutes_bound
 from clearlung.staging.plan import Goal
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.search import Search
@@ -76,7 +77,9 @@ def _operations_goal(outcome: Outcome) -> Goal:
     value = outcome.draft.operations
     if not outcome.complete:
         bound = _operations_bound_incomplete(outcome)
-        return _goal("operations", "1", value, min(value, bound), "fewest lesions per operation and function")
+        return _goal(
+            "operations", "1", value, min(value, bound), "number of lesions, their least minutes and tissue"
+        )
     packings = [outcome.search.packing(items) for items in outcome.lungs.values()]
     bound = sum(p.operations_bound for p in packings if p is not None)
     method = "; ".join(dict.fromkeys(p.methods[0] for p in packings if p is not None and p.operations))
@@ -87,7 +90,7 @@ def _operations_goal(outcome: Outcome) -> Goal:
 
 
 def _operations_bound_incomplete(outcome: Outcome) -> int:
-    """Bound for any choice of as many lesions: their count, and the least tissue that they can take."""
+    """Bound for any choice of as many lesions: their number, and the least tissue and minutes that they take."""
     removed, bounds = outcome.removed, []
     for choice in choices(outcome.lungs):
         if choice.lesions < removed:
@@ -97,7 +100,8 @@ def _operations_bound_incomplete(outcome: Outcome) -> int:
         by_function = operations_bound_by_function(
             choice.least_ml(removed), perfusions, outcome.limits, outcome.budget
         )
-        bounds.append(max(by_function, -(-removed // outcome.limits.lesions)))
+        by_minutes = minutes_bound(choice.least_minutes(removed), outcome.limits)
+        bounds.append(max(by_function, by_minutes, -(-removed // outcome.limits.lesions)))
     return min(bounds, default=0)
 
 

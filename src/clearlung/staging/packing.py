@@ -55,7 +55,7 @@ def operations_bound(items: Items, limits: Limits) -> tuple[int, str]:
     names = ["lesions", "minutes", "tissue", *["lesions in one lobe"] * lobes]
     capacity = limits.capacities(1, lobes)[0]
     capacity[MINUTES] = limits.minutes
-    bounds = [(_minutes_bound(int(weight[:, MINUTES].sum()), limits), "sum of minutes")]
+    bounds = [(minutes_bound(int(weight[:, MINUTES].sum()), limits), "sum of minutes")]
     for limit, name in enumerate(names):
         if limit != MINUTES:
             bounds.append((-(-int(weight[:, limit].sum()) // int(capacity[limit])), f"sum of {name}"))
@@ -63,7 +63,7 @@ def operations_bound(items: Items, limits: Limits) -> tuple[int, str]:
     return max(bounds, key=lambda bound: bound[0])
 
 
-def _minutes_bound(total: int, limits: Limits) -> int:
+def minutes_bound(total: int, limits: Limits) -> int:
     """Fewest operations whose minutes add up, of which the last few also perfuse."""
     operations = 1
     while operations * limits.minutes - min(limits.perfused, operations) * limits.perfusion < total:

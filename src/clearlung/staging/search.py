@@ -16,8 +16,9 @@ from clearlung.anatomy import SIDES, Side
 from clearlung.staging.draft import Budget, Candidate, Draft, LungDraft, Order, arrange, schedule, weeks_bound
 from clearlung.staging.items import THOUSAND, Items, Limits
 from clearlung.staging.packing import Packing, pack, pack_tapered
+from clearlung.staging.repair import Assignment
 from clearlung.staging.select import Choice, choices
-from clearlung.staging.taper import operations_bound_by_function, tapered_volumes
+from clearlung.staging.taper import Effort, operations_bound_by_function, tapered_volumes
 
 # Operations above the packings' number that the search tries before lesions are left. Each further one frees
 # less than half of what the one before did.
@@ -49,6 +50,7 @@ class Search:
     budget: Budget
     seed: int
     _packings: dict[tuple[Side, bytes, int], Packing | None] = field(default_factory=dict)
+    _tapers: dict[tuple[Side, bytes, tuple[int, ...]], Assignment | None] = field(default_factory=dict)
 
     def packing(self, items: Items, at_least: int = 0) -> Packing | None:
         """Pack one lung, once."""
@@ -59,12 +61,12 @@ class Search:
 
     def complete(self, lungs: dict[Side, Items]) -> Draft | None:
         """Remove all these specimens in as few operations as the search finds, or return None."""
-        found = self._first(lungs, quick=False)
+        found = self._first(lungs, "search")
         if found is None:
             return None
         split = len(found.right.operations), len(found.left.operations)
         best: Draft | None = None
-        for candidate in self._candidates(lungs, split):
+        for candidate in self._candidates(lungs, split, "all"):
             if best is not None and best.packings is not None and candidate.packings is None:
                 break
             draft = schedule(candidate, self.budget)
@@ -78,15 +80,15 @@ class Search:
                 break
         return best
 
-    def _first(self, lungs: dict[Side, Items], *, quick: bool) -> Candidate | None:
+    def _first(self, lungs: dict[Side, Items], effort: Effort) -> Candidate | None:
         """Find operations that function bears, as few as possible."""
         right, left = (self.fewest(lungs[side]) for side in SIDES)
         if right is None or left is None:
             return None
         start = max(right + left, self.operations_bound(lungs))
         for total in range(start, right + left + _MORE_OPERATIONS + 1):
-            for split in islice(_splits(right, left, total, lungs), 2 if quick else None):
-                found = next(self._candidates(lungs, split, quick=quick), None)
+            for split in islice(_splits(right, left, total, lungs), 2 if effort == "glance" else None):
+                found = next(self._candidates(lungs, split, effort), None)
                 if found is not None:
                     return found
         return None
@@ -103,10 +105,10 @@ class Search:
         return operations_bound_by_function(total, perfusions, self.limits, self.budget)
 
     def _candidates(
-        self, lungs: dict[Side, Items], split: tuple[int, int], *, quick: bool = False
+        self, lungs: dict[Side, Items], split: tuple[int, int], effort: Effort
     ) -> Iterator[Candidate]:
         """Yield operations that function bears: balanced ones in several orders, then tapered ones."""
-        for candidate in chain(self._balanced(lungs, split), self._tapered(lungs, split, quick)):
+        for candidate in chain(self._balanced(lungs, split), self._tapered(lungs, split, effort)):
             if candidate.bearable(self.budget):
                 yield candidate
 
@@ -130,10 +132,12 @@ class Search:
             )
             yield Candidate(right, left, packings)
 
-    def _tapered(self, lungs: dict[Side, Items], split: tuple[int, int], quick: bool) -> Iterator[Candidate]:
+    def _tapered(
+        self, lungs: dict[Side, Items], split: tuple[int, int], effort: Effort
+    ) -> Iterator[Candidate]:
         """Try smaller last operations: they come when the most function is gone."""
         totals = (lungs["right"].ml, lungs["left"].ml)
-        for volumes in tapered_volumes(totals, split, self.limits, self.budget, quick=quick):
+        for volumes in tapered_volumes(totals, split, self.limits, self.budget, effort):
             right = self._tapered_lung(lungs["right"], volumes[0])
             left = None if right is None else self._tapered_lung(lungs["left"], volumes[1])
             if right is not None and left is not None:
@@ -143,9 +147,11 @@ class Search:
         """Pack one lung with a limit of tissue for each operation in order."""
         count = len(volumes_ml)
         perfused = tuple(i >= count - self.limits.perfused for i in range(count))
-        where = pack_tapered(
-            items, self.limits, tuple(int(v * THOUSAND) for v in volumes_ml), perfused, self.seed
-        )
+        ml = tuple(int(v * THOUSAND) for v in volumes_ml)
+        key = (items.side, items.row.tobytes(), ml)
+        if key not in self._tapers:
+            self._tapers[key] = pack_tapered(items, self.limits, ml, perfused, self.seed)
+        where = self._tapers[key]
         if where is None:
             return None
         return LungDraft(items, tuple(np.flatnonzero(where == o) for o in range(count)), perfused)
@@ -158,7 +164,7 @@ class Search:
         tuple of Draft and int
             The draft, and the number of lesions that no plan exceeds.
         """
-        best: Draft | None = None
+        best: Choice | None = None
         removed, bound = 0, 0
         for choice in choices(lungs):
             most = choice.most_lesions(self.budget, self.limits.perfused)
@@ -166,14 +172,14 @@ class Search:
             progress(f"lung function: at most {most} of {choice.lesions} lesions")
             count = self._most_of(choice, removed, most)
             if count > removed:
-                best, removed = self.complete(choice.best(count)), count
-        return best, bound
+                best, removed = choice, count
+        return (None if best is None else self.complete(best.best(removed))), bound
 
     def _most_of(self, choice: Choice, low: int, most: int) -> int:
         """Bisect for the largest number of lesions that the search can plan; ``low`` if none is larger."""
         high, attempt = most + 1, most
         while high - low > 1:
-            if self._first(choice.best(attempt), quick=True) is None:
+            if self._first(choice.best(attempt), "glance") is None:
                 high = attempt
             else:
                 low = attempt

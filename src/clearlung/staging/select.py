@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.draft import Budget
-from clearlung.staging.items import LESIONS, ML, THOUSAND, Items
+from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,23 +24,24 @@ class Choice:
     lungs: dict[Side, Items]
 
     @cached_property
-    def _rows(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Lesions and thousandths of a ml of all specimens, the right lung's first."""
-        weight = np.concatenate([self.lungs[side].weight[:, [LESIONS, ML]] for side in SIDES])
-        return weight[:, 0], weight[:, 1]
+    def _weight(self) -> Weights:
+        """Lesions, minutes and ml of all specimens, the right lung's first."""
+        return np.concatenate([self.lungs[side].weight[:, : ML + 1] for side in SIDES])
 
     @cached_property
-    def _table(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Least tissue for at least each number of lesions, and whether each specimen improved it."""
-        counts, ml = self._rows
-        most = int(counts.sum())
-        least = np.full(most + 1, np.iinfo(np.int64).max // 4)
+    def _tables(self) -> dict[int, tuple[Weights, NDArray[np.bool_]]]:
+        return {column: self._table(column) for column in (MINUTES, ML)}
+
+    def _table(self, column: int) -> tuple[Weights, NDArray[np.bool_]]:
+        """Least weight for at least each number of lesions, and whether each specimen improved it."""
+        counts, weights = self._weight[:, LESIONS].tolist(), self._weight[:, column].tolist()
+        least = np.full(self.lesions + 1, np.iinfo(np.int64).max // 4)
         least[0] = 0
-        taken = np.zeros((len(counts), most + 1), dtype=bool)
-        for i, (count, volume) in enumerate(zip(counts.tolist(), ml.tolist(), strict=True)):
+        taken = np.zeros((len(counts), self.lesions + 1), dtype=bool)
+        for i, (count, weight) in enumerate(zip(counts, weights, strict=True)):
             # "At least": a group of three also serves where one more lesion is wanted.
-            source = np.maximum(np.arange(most + 1) - count, 0)
-            with_it = least[source] + volume
+            source = np.maximum(np.arange(self.lesions + 1) - count, 0)
+            with_it = least[source] + weight
             taken[i] = with_it < least
             least = np.where(taken[i], with_it, least)
         return least, taken
@@ -48,16 +49,19 @@ class Choice:
     @property
     def lesions(self) -> int:
         """Number of lesions in all specimens."""
-        return int(self._rows[0].sum())
+        return int(self._weight[:, LESIONS].sum())
 
     def least_ml(self, lesions: int) -> float:
-        """Least tissue that removes this many lesions."""
-        return float(self._table[0][lesions]) / THOUSAND
+        """Least tissue that removes at least this many lesions."""
+        return float(self._tables[ML][0][lesions]) / THOUSAND
+
+    def least_minutes(self, lesions: int) -> int:
+        """Least thousandths of a minute that remove at least this many lesions."""
+        return int(self._tables[MINUTES][0][lesions])
 
     def best(self, lesions: int) -> dict[Side, Items]:
         """Return the specimens that remove at least this many lesions with the least tissue."""
-        counts, _ = self._rows
-        taken = self._table[1]
+        counts, taken = self._weight[:, LESIONS], self._tables[ML][1]
         chosen = np.zeros(len(counts), dtype=bool)
         wanted = lesions
         for i in range(len(counts) - 1, -1, -1):
@@ -79,7 +83,7 @@ class Choice:
         """
         if not self.lesions:
             return 0
-        smallest = float(self._rows[1].min()) / THOUSAND
+        smallest = float(self._weight[:, ML].min()) / THOUSAND
         perfusions = min(perfused_per_lung, 1) * sum(len(items) > 0 for items in self.lungs.values())
         fits = [budget.allows(self.least_ml(n), smallest, perfusions) for n in range(1, self.lesions + 1)]
         return sum(fits)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.draft import Budget
@@ -24,6 +25,8 @@ _RESERVE_SHARES = (0.85, 0.5, 0.15)
 # First operations this much larger than the least are tried: with more, packing is easier.
 _FLATNESS = (1.03, 1.15, 1.5, float("inf"))
 _HALVINGS = 40
+
+Effort = Literal["glance", "search", "all"]
 # More operations than this never help: each adds a fixed early loss.
 _OPERATIONS_MAX = 400
 
@@ -60,14 +63,15 @@ def _share(room_ml: float, budget: Budget) -> float:
 
 
 def tapered_volumes(
-    total_ml: tuple[float, float], split: tuple[int, int], limits: Limits, budget: Budget, *, quick: bool
+    total_ml: tuple[float, float], split: tuple[int, int], limits: Limits, budget: Budget, effort: Effort
 ) -> Iterator[tuple[list[float], list[float]]]:
     """Yield limits of tissue for each operation of the right and of the left lung, in their order.
 
     The lungs alternate at the end, either of them last; what one has more of comes first. The reserve is what
     is kept free of tissue for early losses that have not recovered; the largest possible is found by
-    bisection, and shares of it are tried, each with the least tissue in the first operations that it allows,
-    and with as much as fits. ``quick`` tries one of these.
+    bisection, and shares of it are tried, each with the least tissue in the first operations that it allows
+    and with more. To know whether anything works (``"search"``) the first operations are as large as the
+    protocol allows, which is the easiest to pack; ``"glance"`` tries that for one share.
     """
     most = limits.ml / THOUSAND
     for last in SIDES:
@@ -77,9 +81,9 @@ def tapered_volumes(
             continue
         # The least of the negative is the largest reserve.
         reserve = -_least(partial(_fits_negative, taper, most), -_room_ml(budget, 0), 0.0)
-        for share in _RESERVE_SHARES[1:2] if quick else _RESERVE_SHARES:
+        for share in _RESERVE_SHARES[1:2] if effort == "glance" else _RESERVE_SHARES:
             kept = reserve * share
-            flat = most if quick else _least(partial(taper.fits, kept), 0.0, most)
+            flat = most if effort != "all" else _least(partial(taper.fits, kept), 0.0, most)
             for cap in dict.fromkeys(min(most, flat * more) for more in _FLATNESS):
                 found = taper.volumes(kept, cap)
                 if found is not None:
