@@ -37,6 +37,7 @@ def build_document(report: ReportInput, atlas: Atlas, overview: Picture) -> Docu
     blocks += atlas.further()
     blocks += glance(plan)
     blocks += _course_blocks(report)
+    blocks += warning_blocks(report)
     if plan.operations:
         blocks.append(Heading("Each operation", anchor="each", new_page=True))
         blocks += operation_blocks(report, atlas)
@@ -44,7 +45,6 @@ def build_document(report: ReportInput, atlas: Atlas, overview: Picture) -> Docu
     blocks += limit_blocks(plan)
     blocks += proof_blocks(plan)
     blocks += comparison_blocks(report)
-    blocks += warning_blocks(report)
     blocks += evidence_blocks(plan)
     blocks += making_blocks(report)
     return Document(

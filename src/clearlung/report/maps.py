@@ -78,6 +78,7 @@ def draw_map(
     legend: tuple[LegendEntry, ...],
     width_mm: float,
     height_max_mm: float,
+    room_mm: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw one view; its height follows from the lungs' shape.
 
@@ -91,16 +92,25 @@ def draw_map(
         What the marks mean; empty for none.
     width_mm, height_max_mm
         Size on paper; a picture that would be higher is drawn smaller.
+    room_mm
+        Width and height in the patient that the scale is chosen for, so that two pictures side by side
+        share it; of the view's own lungs unless given.
     """
     left, right, bottom, top = behind.extent_mm
+    wide, high = room_mm or behind.size_mm
     lines = legend_lines(legend, width_mm)
     around = 2 * _EDGE_MM + _TITLE_MM + lines * LEGEND_LINE_MM
-    scale = min(
-        (width_mm - 2 * _SIDE_MM) / (right - left), max(height_max_mm - around, 20.0) / (top - bottom)
-    )
-    height_mm = scale * (top - bottom) + around
+    scale = min((width_mm - 2 * _SIDE_MM) / wide, max(height_max_mm - around, 20.0) / high)
+    height_mm = scale * high + around
     floor = _EDGE_MM + lines * LEGEND_LINE_MM
-    sheet = Sheet(scale, ((width_mm - scale * (right - left)) / 2 - scale * left, floor - scale * bottom))
+    # In the middle of the room, below the title and above the legend.
+    sheet = Sheet(
+        scale,
+        (
+            width_mm / 2 - scale * (left + right) / 2,
+            floor + scale * high / 2 - scale * (bottom + top) / 2,
+        ),
+    )
     figure, axes = paper(width_mm, height_mm)
     frame = Frame(1.0, width_mm - 1.0, floor - _EDGE_MM + 3.5, height_mm - _TITLE_MM - 0.5)
     _draw_lungs(axes, behind, sheet, (width_mm, height_mm))

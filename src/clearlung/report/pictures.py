@@ -32,6 +32,7 @@ from clearlung.staging import Operation
 
 PAGE_WIDTH_MM = 178.0
 _HALF_WIDTH_MM = 87.0
+_SAGITTAL = (SAGITTAL_RIGHT, SAGITTAL_LEFT)
 _SIDE_WORDS = {"right": "right", "left": "left", "both": "both sides"}
 
 
@@ -57,9 +58,10 @@ class Atlas:
         """Return the sagittal maps, one per lung, and the axial one; nothing without places."""
         if not self._report.has_places:
             return ()
+        sizes = [self._backdrop(view).size_mm for view in _SAGITTAL]
+        room = (max(width for width, _ in sizes), max(height for _, height in sizes))
         lungs = [
-            self._map(view, self._marked(view), _HALF_WIDTH_MM, 122.0)[0]
-            for view in (SAGITTAL_RIGHT, SAGITTAL_LEFT)
+            self._map(view, self._marked(view), _HALF_WIDTH_MM, 122.0, room_mm=room)[0] for view in _SAGITTAL
         ]
         feet, _ = self._map(AXIAL, self._marked(AXIAL), PAGE_WIDTH_MM, 110.0)
         return Pictures(tuple(lungs)), Pictures((feet,))
@@ -81,11 +83,12 @@ class Atlas:
         width_mm: float,
         height_max_mm: float,
         overview_dpi: int | None = None,
+        room_mm: tuple[float, float] | None = None,
     ) -> tuple[Picture, bytes]:
         legend = () if overview_dpi is None else _legend(self._report)
         behind = self._backdrop(view)
         with drawing():
-            figure = draw_map(view, behind, nodules, legend, width_mm, height_max_mm)
+            figure = draw_map(view, behind, nodules, legend, width_mm, height_max_mm, room_mm)
             svg = as_svg(figure)
             png = b"" if overview_dpi is None else as_png(figure, overview_dpi)
         name = f"map-{view.name}"

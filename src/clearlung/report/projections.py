@@ -104,6 +104,12 @@ class Backdrop:
     lungs: dict[Side, NDArray[np.bool_]]
     lobes: dict[Lobe, NDArray[np.bool_]]
 
+    @property
+    def size_mm(self) -> tuple[float, float]:
+        """Width and height in the patient."""
+        left, right, bottom, top = self.extent_mm
+        return right - left, top - bottom
+
 
 def places_mm(nodules: NoduleTable, anatomy: Anatomy) -> NDArray[np.float64]:
     """Return where the nodules lie along the scan's axes, shape (n, 3) in (z, y, x), mm."""
