@@ -14,6 +14,7 @@ from clearlung.phantom.fields import (
     FloatArray,
     distance_like,
     smooth_intersection,
+    smooth_noise,
     smooth_union,
 )
 from clearlung.phantom.shapes import Tubes, column_field, ellipsoid_field, smooth_path, tubes_field
@@ -27,6 +28,8 @@ from clearlung.phantom.spec import (
 )
 
 STEP_MM = 2.0
+# Front to back, the largest body and the air about it.
+BODY_DEPTH_MM = 290.0
 # Fat between the mediastinum's organs and the pleura.
 MEDIASTINAL_FAT_MM = 2.5
 PLEURAL_GAP_MM = 1.5
@@ -90,31 +93,8 @@ def make_body(spec: PhantomSpec, rng: np.random.Generator) -> Body:
     return Body(scale, skin, muscle, cage, diaphragm, organs, lungs, fissures)
 
 
-def smooth_noise(grid: Field, length_mm: float, rng: np.random.Generator) -> FloatArray:
-    """Random texture of unit standard deviation, correlated over about ``length_mm``."""
-    step = max(1, round(length_mm / grid.step_mm / 2))
-    shape = tuple(n // step + 4 for n in grid.array.shape)
-    coarse = rng.standard_normal(shape, dtype=np.float32)
-    for axis, n in enumerate(grid.array.shape):
-        coarse = _spline_up(coarse, axis, step, n)
-    return coarse
-
-
-def _spline_up(values: FloatArray, axis: int, step: int, n: int) -> FloatArray:
-    """Refine along one axis with the cubic B-spline, rescaled to keep the mean variance."""
-    index = np.arange(n) / step + 1
-    base = index.astype(int)
-    t = (index - base).astype(np.float32)
-    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3])
-    weights /= np.sqrt((weights**2).sum(axis=0).mean())
-    shape = [1, 1, 1]
-    shape[axis] = n
-    out = sum(np.take(values, base + k - 1, axis=axis) * weights[k].reshape(shape) for k in range(4))
-    return np.asarray(out, dtype=np.float32)
-
-
 def _empty_grid() -> Field:
-    extent = np.array(FIELD_OF_VIEW_MM) + 2 * STEP_MM
+    extent = np.array([FIELD_OF_VIEW_MM[0], BODY_DEPTH_MM, FIELD_OF_VIEW_MM[2]]) + 2 * STEP_MM
     start = (FIELD_BOTTOM_MM - STEP_MM, -extent[1] / 2, -extent[2] / 2)
     shape = tuple(int(np.ceil(e / STEP_MM)) + 1 for e in extent)
     return Field(np.zeros(shape, dtype=np.float32), STEP_MM, start)

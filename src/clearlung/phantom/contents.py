@@ -6,8 +6,8 @@ import numpy as np
 
 from clearlung.anatomy import SIDES
 from clearlung.phantom import atlas
-from clearlung.phantom.body import Body, smooth_noise
-from clearlung.phantom.fields import Field
+from clearlung.phantom.body import Body
+from clearlung.phantom.fields import Field, smooth_noise
 from clearlung.phantom.painting import Canvas, paint_field, paint_sheet, paint_tubes
 from clearlung.phantom.shapes import Tubes
 from clearlung.phantom.skeleton import paint_skeleton
@@ -56,7 +56,7 @@ def paint_patient(
     _paint_wall(canvas, body, rng)
     _paint_organs(canvas, body, spec, rng)
     paint_skeleton(canvas, body, rng)
-    texture = _lung_texture(body, rng)
+    texture = _lung_texture(rng)
     for side in SIDES:
         paint_field(canvas, body.lungs[side], LUNG_HU, texture)
     _paint_fissures(canvas, body)
@@ -110,7 +110,7 @@ def _paint_organs(canvas: Canvas, body: Body, spec: PhantomSpec, rng: np.random.
     paint_field(canvas, body.organs["vessels"], spec.blood_hu)
 
 
-def _lung_texture(body: Body, rng: np.random.Generator) -> Field:
+def _lung_texture(rng: np.random.Generator) -> Field:
     """Return what varies in the lungs, HU: gravity, ventilation and alveolar tissue."""
     low = np.array([-190.0, -112.0, -146.0])
     high = np.array([118.0, 118.0, 146.0])

@@ -41,6 +41,15 @@ class Field:
         """Return another array on the same grid."""
         return Field(np.ascontiguousarray(array, dtype=np.float32), self.step_mm, self.origin_mm)
 
+    def crop(self, low_mm: tuple[float, float, float], high_mm: tuple[float, float, float]) -> Field:
+        """Return the part between two corners (z, y, x), rounded outwards and kept on the grid."""
+        origin = np.asarray(self.origin_mm)
+        low = np.maximum(np.floor((np.asarray(low_mm) - origin) / self.step_mm), 0).astype(int)
+        high = np.ceil((np.asarray(high_mm) - origin) / self.step_mm).astype(int) + 1
+        part = self.array[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        z, y, x = (float(v) for v in origin + low * self.step_mm)
+        return Field(np.ascontiguousarray(part), self.step_mm, (z, y, x))
+
     def axes_mm(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Coordinates along z, y and x, shaped to broadcast over the grid."""
         z, y, x = (
@@ -76,6 +85,41 @@ class Field:
             found.append(index[order].T)
         zyx = np.concatenate(found) * self.step_mm + np.asarray(self.origin_mm)
         return np.ascontiguousarray(zyx[:, ::-1])
+
+
+@njit(cache=True, parallel=True)
+def _refine(values: Any, base: Any, weights: Any, out: Any) -> Any:
+    for k in prange(out.shape[0] * out.shape[1]):
+        i, j = k // out.shape[1], k % out.shape[1]
+        for m in range(out.shape[2]):
+            total = np.float32(0.0)
+            for n in range(4):
+                total += weights[n, j] * values[i, base[j] + n, m]
+            out[i, j, m] = total
+
+
+def _spline_up(values: FloatArray, axis: int, step: int, n: int) -> FloatArray:
+    """Refine along one axis with the cubic B-spline, rescaled to keep the mean variance."""
+    index = np.arange(n) / step
+    base = index.astype(np.int64)
+    t = (index - base).astype(np.float32)
+    weights = np.stack([(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3])
+    weights /= np.sqrt((weights**2).sum(axis=0).mean())
+    shape = list(values.shape)
+    shape[axis] = n
+    outer, inner = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
+    out = np.empty((outer, n, inner), dtype=np.float32)
+    _refine(values.reshape(outer, -1, inner), base, weights, out)
+    return out.reshape(shape)
+
+
+def smooth_noise(grid: Field, length_mm: float, rng: np.random.Generator) -> FloatArray:
+    """Random texture of unit standard deviation on a field's grid, correlated over about ``length_mm``."""
+    step = max(1, round(length_mm / grid.step_mm / 2))
+    noise = rng.standard_normal(tuple(n // step + 4 for n in grid.array.shape), dtype=np.float32)
+    for axis, n in enumerate(grid.array.shape):
+        noise = _spline_up(noise, axis, step, n)
+    return noise
 
 
 @njit(cache=True, inline="always")
@@ -133,10 +177,21 @@ def distance_like(field: Field) -> Field:
     return field.with_array(_divide_by_slope(field.array, field.step_mm, FAR_MM))
 
 
+@njit(cache=True, parallel=True)
+def _union(a: Any, b: Any, width: Any) -> Any:
+    out = np.empty_like(a)
+    half = np.float32(0.5)
+    for k in prange(a.size):
+        blend = min(max(half + half * (b[k] - a[k]) / width, np.float32(0.0)), np.float32(1.0))
+        out[k] = b[k] + (a[k] - b[k]) * blend - width * blend * (np.float32(1.0) - blend)
+    return out
+
+
 def smooth_union(a: FloatArray, b: FloatArray, width_mm: float) -> FloatArray:
     """Signed distance of the union of two shapes, their seam rounded over about ``width_mm``."""
-    blend = np.clip(0.5 + 0.5 * (b - a) / width_mm, 0, 1)
-    return np.asarray(b + (a - b) * blend - width_mm * blend * (1 - blend), dtype=np.float32)
+    flat = [np.ascontiguousarray(v, dtype=np.float32).ravel() for v in np.broadcast_arrays(a, b)]
+    union: FloatArray = _union(*flat, np.float32(width_mm))
+    return union.reshape(np.broadcast_shapes(a.shape, b.shape))
 
 
 def smooth_intersection(a: FloatArray, b: FloatArray, width_mm: float) -> FloatArray:

@@ -7,13 +7,15 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
 from clearlung.phantom import atlas
-from clearlung.phantom.body import Body, smooth_noise
-from clearlung.phantom.fields import Field, distance_like
+from clearlung.phantom.body import Body
+from clearlung.phantom.fields import Field, distance_like, smooth_noise
 from clearlung.phantom.painting import Canvas, paint_field, paint_tubes
 from clearlung.phantom.shapes import Tubes
 from clearlung.phantom.spec import CARTILAGE_HU, CORD_HU, CORTICAL_HU, DISC_HU, MARROW_HU
 
 CORTEX_MM = 1.2
+# Where the vertebral column lies: half width, front, back.
+SPINE_BOX_MM = (40.0, 0.0, 135.0)
 
 
 def paint_skeleton(canvas: Canvas, body: Body, rng: np.random.Generator) -> None:
@@ -127,7 +129,7 @@ def _shoulder_blades() -> Tubes:
 
 
 def _spine_axes(body: Body) -> tuple[Field, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    grid = body.skin
+    grid = body.skin.crop((-1e3, SPINE_BOX_MM[1], -SPINE_BOX_MM[0]), (1e3, SPINE_BOX_MM[2], SPINE_BOX_MM[0]))
     z, y, x = grid.axes_mm()
     z, y, x = z / body.scale[2], y / body.scale[1], x / body.scale[0]
     center = np.interp(z.ravel(), *atlas.SPINE_MM.T)[:, None, None].astype(np.float32)

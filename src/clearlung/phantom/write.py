@@ -11,6 +11,7 @@ import SimpleITK as sitk
 
 from clearlung.ct import Volume
 from clearlung.errors import OutputError
+from clearlung.nodules import COLUMNS
 from clearlung.phantom.phantom import Phantom
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -88,13 +89,9 @@ def _write_volume(volume: Volume, path: Path) -> None:
 
 def _write_truth(phantom: Phantom, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
-        writer: csv.DictWriter[str] | None = None
-        extra = zip(phantom.touches_pleura.tolist(), phantom.touches_vessel.tolist(), strict=True)
-        for row, (pleura, vessel) in zip(phantom.truth.rows(), extra, strict=True):
-            row |= {"touches_pleura": pleura, "touches_vessel": vessel}
-            if writer is None:
-                writer = csv.DictWriter(stream, fieldnames=list(row))
-                writer.writeheader()
-            writer.writerow(
-                {k: round(v, TRUTH_DECIMALS) if isinstance(v, float) else v for k, v in row.items()}
-            )
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([*COLUMNS, "touches_pleura", "touches_vessel"])
+        touches = zip(phantom.touches_pleura.tolist(), phantom.touches_vessel.tolist(), strict=True)
+        for row, touching in zip(phantom.truth.rows(), touches, strict=True):
+            values = [round(v, TRUTH_DECIMALS) if isinstance(v, float) else v for v in row.values()]
+            writer.writerow([*values, *touching])
