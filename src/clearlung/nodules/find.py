@@ -1,0 +1,204 @@
+"""From a scan and its anatomy to the table of its nodules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from clearlung.anatomy import Anatomy
+from clearlung.ct import Scan
+from clearlung.nodules.candidates import Candidates, get_detector
+from clearlung.nodules.options import NoduleOptions
+from clearlung.nodules.outline import COLUMN, describe_all, paint
+from clearlung.nodules.score import built_in_score, shape_terms
+from clearlung.nodules.table import NoduleTable, sphere_diameter_mm, sphere_volume_mm3
+from clearlung.nodules.tabulate import tabulate
+
+# The first look is coarse and only sorts out; the second one measures.
+COARSE_STEPS_PER_DIAMETER = 6.0
+COARSE_STEP_MM = (0.5, 2.5)
+FINE_STEPS_PER_DIAMETER = 12.0
+FINE_STEP_MM = (0.35, 1.0)
+# The cube must hold the nodule and enough lung around it to tell its density.
+CUBE_PER_DIAMETER = 1.3
+CUBE_MARGIN_MM = 2.5
+# Half the voxels of the largest cube: what is larger is looked at more coarsely.
+LARGEST_HALF = 28
+# The first look keeps what is at least this share of the least probability, so that the second decides.
+FIRST_LOOK_SHARE = 0.2
+# Outlines whose centers are this close, in radii of the larger, are of the same nodule.
+SAME_NODULE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Outlined:
+    """Candidates with the features of their outlines.
+
+    Parameters
+    ----------
+    centers
+        float64, shape (n, 3): voxel index (z, y, x) around which the cube lies.
+    step_mm, half
+        Each one's cube.
+    diameter_mm
+        Size that the outline was looked for with.
+    features
+        Shape (n, 21), columns as in :data:`clearlung.nodules.outline.FEATURES`.
+    probability
+        Shape (n,).
+    """
+
+    centers: NDArray[np.float64]
+    step_mm: NDArray[np.float64]
+    half: NDArray[np.int64]
+    diameter_mm: NDArray[np.float64]
+    features: NDArray[np.float64]
+    probability: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.diameter_mm)
+
+    def take(self, rows: NDArray[np.intp]) -> Outlined:
+        """Return some of the rows."""
+        return Outlined(
+            self.centers[rows],
+            self.step_mm[rows],
+            self.half[rows],
+            self.diameter_mm[rows],
+            self.features[rows],
+            self.probability[rows],
+        )
+
+
+def find_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None = None) -> NoduleTable:
+    """Find, outline and measure the solid nodules of a scan.
+
+    Parameters
+    ----------
+    scan, anatomy
+        The scan, and its anatomy from :func:`clearlung.anatomy.segment_anatomy`.
+    options
+        By default the built-in detector, from 2 mm up, findings that are more likely nodules than not.
+
+    Returns
+    -------
+    NoduleTable
+        Ordered by side, lobe and height, with the label map. Empty if nothing was found. ``vdt_days`` is
+        NaN: one scan does not show growth.
+
+    Notes
+    -----
+    A detector proposes places; each is outlined on a small cube of its own, scored by its shape, and
+    measured with its rim counted by the share of contrast in each voxel. The cost grows with the number
+    of candidates, not with that number times the scan.
+    """
+    options = options or NoduleOptions()
+    candidates = get_detector(options.detector)(scan, anatomy, options.smallest_mm)
+    found = outline_candidates(scan, anatomy, candidates, options)
+    labels, kept = _paint(anatomy, scan, found)
+    return tabulate(scan, anatomy, found.take(kept), labels, options)
+
+
+def outline_candidates(
+    scan: Scan, anatomy: Anatomy, candidates: Candidates, options: NoduleOptions
+) -> Outlined:
+    """Outline candidates twice, coarsely and finely, and keep the probable ones, most probable first."""
+    first = _outlined(
+        scan,
+        anatomy,
+        candidates.indices,
+        candidates.diameter_mm,
+        (COARSE_STEPS_PER_DIAMETER, COARSE_STEP_MM),
+        candidates.probability,
+    )
+    first = first.take(np.flatnonzero(first.probability >= FIRST_LOOK_SHARE * options.least_probability))
+    first = _one_each(first, np.asarray(anatomy.lungs.spacing_mm))
+    second = _outlined(
+        scan,
+        anatomy,
+        _outline_centers(first, anatomy),
+        sphere_diameter_mm(first.features[:, COLUMN["volume_mm3"]]),
+        (FINE_STEPS_PER_DIAMETER, FINE_STEP_MM),
+        None if candidates.probability is None else first.probability,
+    )
+    smallest = 0.9 * sphere_volume_mm3(options.smallest_mm)
+    good = (second.probability >= options.least_probability) & (
+        second.features[:, COLUMN["measured_mm3"]] >= smallest
+    )
+    rows = np.flatnonzero(good)
+    return second.take(rows[np.argsort(-second.probability[rows], kind="stable")])
+
+
+def _outlined(
+    scan: Scan,
+    anatomy: Anatomy,
+    centers: NDArray[np.float64],
+    diameter_mm: NDArray[np.float64],
+    steps: tuple[float, tuple[float, float]],
+    probability: NDArray[np.float64] | None,
+) -> Outlined:
+    """Outline every candidate; those without an outline or cut off by their cube get probability 0."""
+    per_diameter, (finest, coarsest) = steps
+    extent = CUBE_PER_DIAMETER * diameter_mm + CUBE_MARGIN_MM
+    step = np.maximum(np.clip(diameter_mm / per_diameter, finest, coarsest), extent / LARGEST_HALF)
+    half = np.ceil(extent / step).astype(np.int64)
+    spacing = np.asarray(anatomy.lungs.spacing_mm)
+    hu = np.ascontiguousarray(scan.volume.array[anatomy.box])
+    features = describe_all(hu, anatomy.lungs.array, spacing, centers, diameter_mm, step, half)
+    seen = (features[:, COLUMN["volume_mm3"]] > 0) & (features[:, COLUMN["cut"]] == 0)
+    score = np.zeros(len(centers))
+    if probability is not None:
+        score[seen] = probability[seen]
+    elif seen.any():
+        score[seen] = built_in_score().probability(shape_terms(features[seen], float(spacing.max())))
+    return Outlined(centers, step, half, diameter_mm, features, score)
+
+
+def _outline_centers(found: Outlined, anatomy: Anatomy) -> NDArray[np.float64]:
+    """Voxel indices of the outlines' own centers, shape (n, 3)."""
+    offset = found.features[:, COLUMN["center_z"] : COLUMN["center_x"] + 1]
+    return np.asarray(found.centers + offset / np.asarray(anatomy.lungs.spacing_mm), dtype=np.float64)
+
+
+def _one_each(found: Outlined, spacing_mm: NDArray[np.float64]) -> Outlined:
+    """Keep one outline of each nodule: the one looked for at the size that it turned out to have."""
+    if not len(found):
+        return found
+    diameter = sphere_diameter_mm(found.features[:, COLUMN["volume_mm3"]])
+    misfit = np.abs(np.log(diameter / found.diameter_mm))
+    order = np.lexsort((np.arange(len(found)), np.round(misfit, 1), -np.round(found.probability, 1)))
+    offset = found.features[:, COLUMN["center_z"] : COLUMN["center_x"] + 1]
+    places = (found.centers * spacing_mm + offset)[order]
+    radius = 0.5 * diameter[order]
+    kept = np.ones(len(order), dtype=np.bool_)
+    neighbors = cKDTree(places).query_ball_point(places, SAME_NODULE * radius)
+    for i, near in enumerate(neighbors):
+        if kept[i]:
+            kept[[j for j in near if j > i]] = False
+    return found.take(order[kept])
+
+
+def _paint(anatomy: Anatomy, scan: Scan, found: Outlined) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """Paint outlines in order into one label map; return it and the rows that found room in it."""
+    labels = np.zeros(anatomy.lungs.shape, dtype=np.int32)
+    hu = np.ascontiguousarray(scan.volume.array[anatomy.box])
+    spacing = np.asarray(anatomy.lungs.spacing_mm)
+    kept: list[int] = []
+    for row in range(len(found)):
+        painted = paint(
+            labels,
+            len(kept) + 1,
+            hu,
+            anatomy.lungs.array,
+            spacing,
+            found.centers[row],
+            found.diameter_mm[row],
+            found.step_mm[row],
+            found.half[row],
+        )
+        if painted:
+            kept.append(row)
+    return labels, np.asarray(kept, dtype=np.intp)

@@ -1,0 +1,156 @@
+"""How the shape score was fitted: known nodules among everything else that the detector proposes.
+
+``python -m clearlung.nodules.training QIN-FOLDERS ...`` repeats the fit and writes ``score.json``. Known
+nodules are implanted into real scans, or come with a phantom; whatever else the detector proposes there is
+taken as no nodule. The scans that detection is evaluated on must not be given.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erfc, expit
+
+from clearlung.anatomy import Anatomy
+from clearlung.ct import Scan
+from clearlung.nodules.blobs import find_blobs
+from clearlung.nodules.candidates import Candidates
+from clearlung.nodules.find import outline_candidates
+from clearlung.nodules.options import NoduleOptions
+from clearlung.nodules.outline import COLUMN
+from clearlung.nodules.score import TERMS, Score, shape_terms
+from clearlung.nodules.table import sphere_diameter_mm
+
+IMPLANTS_PER_SCAN = 70
+IMPLANT_SEEDS = (11, 12)
+IMPLANT_DIAMETERS_MM = (2.5, 28.0)
+PHANTOM_SEEDS = (101, 102, 103)
+PHANTOM_SHAPES = ((400, 512, 512), (200, 512, 512), (128, 512, 512))
+# Blur of the implants, in plane; along the body they are averaged over the slice.
+IMPLANT_BLUR_MM = 0.6
+RIDGE = 2.0
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Nodules whose place and size are known: LPS points (n, 3) and diameters (n,)."""
+
+    points_mm: NDArray[np.float64]
+    diameter_mm: NDArray[np.float64]
+
+
+def implant(scan: Scan, anatomy: Anatomy, seed: int) -> tuple[Scan, Known]:
+    """Draw nodules into a scan's lungs.
+
+    Sizes are log-uniform, shapes are ellipsoids, places are uniform over the lungs as long as two implants
+    stay apart. Each is blurred like the scan: by a normal edge in plane and by the slice along the body.
+    """
+    rng = np.random.default_rng(seed)
+    volume = scan.volume
+    hu = volume.array.astype(np.float32)
+    inside = np.argwhere(anatomy.depth_mm.array > 0.5)
+    start = np.array([s.start for s in anatomy.box])
+    low, high = np.log(IMPLANT_DIAMETERS_MM)
+    places: list[NDArray[np.float64]] = []
+    sizes: list[float] = []
+    for _ in range(IMPLANTS_PER_SCAN):
+        diameter = float(np.exp(rng.uniform(low, high)))
+        place = inside[rng.integers(len(inside))] + start + rng.uniform(-0.5, 0.5, 3)
+        mm = place * volume.spacing_mm
+        axes = np.exp(rng.normal(0.0, 0.12, 3))
+        axes *= 0.5 * diameter / np.cbrt(axes.prod())
+        density = rng.uniform(-20, 80) if rng.random() < 0.8 else rng.uniform(150, 600)
+        apart = [np.linalg.norm(mm - p) - 0.5 * (diameter + d) for p, d in zip(places, sizes, strict=True)]
+        if apart and min(apart) < 4.0:
+            continue
+        _draw(hu, np.asarray(volume.spacing_mm), mm, axes, density)
+        places.append(mm)
+        sizes.append(diameter)
+    drawn = volume.with_array(np.clip(np.round(hu), -1024, 3071).astype(np.int16))
+    points = volume.points_mm(np.array(places) / volume.spacing_mm)
+    return replace(scan, volume=drawn), Known(points, np.array(sizes))
+
+
+def _draw(
+    hu: NDArray[np.float32],
+    spacing: NDArray[np.float64],
+    center_mm: NDArray[np.float64],
+    axes_mm: NDArray[np.float64],
+    density: float,
+) -> None:
+    """Blend one ellipsoid into the scan, in place."""
+    reach = axes_mm.max() + 3.0 * IMPLANT_BLUR_MM + spacing[0]
+    low = np.maximum(0, np.floor((center_mm - reach) / spacing)).astype(int)
+    high = np.minimum(np.array(hu.shape), np.ceil((center_mm + reach) / spacing).astype(int) + 1)
+    z, y, x = (np.arange(a, b) * s - c for a, b, s, c in zip(low, high, spacing, center_mm, strict=True))
+    share = np.zeros((z.size, y.size, x.size))
+    for sub in (-0.4, -0.2, 0.0, 0.2, 0.4):
+        scaled = np.sqrt(
+            (((z + sub * spacing[0]) / axes_mm[0]) ** 2)[:, None, None]
+            + ((y / axes_mm[1]) ** 2)[None, :, None]
+            + ((x / axes_mm[2]) ** 2)[None, None, :]
+        )
+        share += 0.1 * erfc((scaled - 1.0) * axes_mm.mean() / (np.sqrt(2.0) * IMPLANT_BLUR_MM))
+    part = hu[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+    part += (share * np.maximum(density - part, 0.0)).astype(np.float32)
+
+
+def rows_of(
+    scan: Scan, anatomy: Anatomy, known: Known, ignored: Known | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Terms of everything proposed, and whether it is a known nodule; doubtful ones are left out."""
+    options = NoduleOptions(least_probability=0.0)
+    blobs = find_blobs(scan, anatomy, options.smallest_mm)
+    everything = Candidates(blobs.indices, blobs.diameter_mm, np.ones(len(blobs)))
+    found = outline_candidates(scan, anatomy, everything, options)
+    seen = (found.features[:, COLUMN["volume_mm3"]] > 0) & (found.features[:, COLUMN["cut"]] == 0)
+    found = found.take(np.flatnonzero(seen))
+    offset = found.features[:, COLUMN["center_z"] : COLUMN["center_x"] + 1]
+    points = anatomy.lungs.points_mm(found.centers + offset / np.asarray(anatomy.lungs.spacing_mm))
+    diameter = sphere_diameter_mm(found.features[:, COLUMN["volume_mm3"]])
+    hit, near = _matches(points, diameter, known)
+    if ignored is not None:
+        near |= _matches(points, diameter, ignored)[1]
+    usable = hit | ~near
+    terms = shape_terms(found.features, float(max(anatomy.lungs.spacing_mm)))
+    return terms[usable], hit[usable]
+
+
+def _matches(
+    points: NDArray[np.float64], diameter: NDArray[np.float64], known: Known
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether an outline is a known nodule, and whether it is on or beside one."""
+    if not len(known.diameter_mm):
+        return np.zeros(len(points), dtype=np.bool_), np.zeros(len(points), dtype=np.bool_)
+    distance = np.linalg.norm(points[:, None] - known.points_mm[None], axis=2)
+    radius = known.diameter_mm / 2.0
+    alike = np.abs(np.log(diameter[:, None] / known.diameter_mm)) < np.log(1.6)
+    hit = (distance < np.maximum(1.5, 0.5 * radius)) & alike
+    return hit.any(axis=1), (distance < radius + 2.0).any(axis=1)
+
+
+def fit(terms: NDArray[np.float64], hits: NDArray[np.bool_], record: str) -> Score:
+    """Fit the logistic score by Newton's method with a small ridge."""
+    mean, deviation = terms.mean(axis=0), terms.std(axis=0)
+    design = np.column_stack([np.ones(len(terms)), (terms - mean) / deviation])
+    weights = np.zeros(design.shape[1])
+    ridge = RIDGE * np.eye(design.shape[1])
+    ridge[0, 0] = 0.0
+    for _ in range(30):
+        chance = expit(design @ weights)
+        gradient = design.T @ (hits - chance) - ridge @ weights
+        curvature = (design * (chance * (1.0 - chance))[:, None]).T @ design + ridge
+        weights += np.linalg.solve(curvature, gradient)
+    table = zip(TERMS, mean.tolist(), deviation.tolist(), weights[1:].tolist(), strict=True)
+    return Score(float(weights[0]), {name: (m, s, w) for name, m, s, w in table}, record)
+
+
+def write(score: Score, path: Path) -> None:
+    """Write a score as JSON."""
+    terms = {name: [round(v, 5) for v in values] for name, values in score.terms.items()}
+    raw = {"record": score.record, "intercept": round(score.intercept, 5), "terms": terms}
+    path.write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
