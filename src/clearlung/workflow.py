@@ -125,7 +125,7 @@ def plan_scan(
     with watch.phase("anatomy"):
         anatomy = segment_anatomy(scan)
     with watch.phase("nodules"):
-        nodules = find_nodules(scan, anatomy, NoduleOptions(probability_min=protocol.nodules.probability_min))
+        nodules = find_nodules(scan, anatomy, NoduleOptions(least_probability=protocol.nodules.probability_min))
     inputs = (InputFile(kind=scan.source, sha256=scan.input_sha256),)
     return _stage(scan, anatomy, nodules, protocol, case or Case(), seed, inputs, watch)
 
