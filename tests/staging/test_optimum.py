@@ -40,10 +40,15 @@ limits = st.fixed_dictionaries(
 @SLOW
 @given(st.lists(specimen, min_size=1, max_size=7), limits, st.booleans())
 def test_all_goals_are_those_of_trying_everything_when_function_is_ample(specimens, chosen, perfused):
-    case = problem(specimens, protocol(**chosen), perfused=perfused)
+    ample = function(perfusion_permanent=0.0)
+    case = problem(specimens, protocol(**chosen), perfused=perfused, model=ample)
     plan = solve_plan(case)
     check(case, plan)
-    assert goals(plan)[:4] == list(best_goals(case))[:4]
+    # Specimens that no operation has time for count as left when everything is tried, not in the goals.
+    named = sum(u.code != "function_limit" for u in plan.unassigned)
+    best = best_goals(case)
+    assert goals(plan)[:4] == [best[0] - named, *best[1:4]]
+    assert plan.solver.goals[-1].bound <= best[4] <= goals(plan)[4]
 
 
 @SLOW
@@ -57,21 +62,12 @@ def test_bounds_and_values_enclose_the_optimum_when_function_binds(specimens, ch
         return
     check(case, plan)
     best = best_goals(case)
+    named = sum(u.code != "function_limit" for u in plan.unassigned)
+    best = (best[0] - named, *best[1:])
     for goal, optimum in zip(plan.solver.goals, best, strict=True):
         assert goal.bound <= optimum <= goal.value, goal.name
-        if not goal.proven:
-            break  # the goals after it are conditional on a value that may not be the optimum
-
-
-@SLOW
-@given(st.lists(specimen, min_size=1, max_size=6), limits, st.booleans())
-def test_weeks_are_enclosed_and_exact_where_proven(specimens, chosen, perfused):
-    case = problem(specimens, protocol(**chosen), perfused=perfused, model=function(lung_ml=8000.0))
-    plan = solve_plan(case)
-    best = best_goals(case)
-    if goals(plan)[:4] == list(best)[:4]:
-        weeks = plan.solver.goals[-1]
-        assert weeks.bound <= best[4] <= weeks.value
+        if goal.value != optimum:
+            break  # the goals after it are conditional on a value that is not the optimum
 
 
 @pytest.mark.parametrize(
@@ -184,4 +180,4 @@ def test_real_sizes_obey_every_limit(count, name, lung_ml):
     )
     plan = solve_plan(case)
     check(case, plan)
-    assert plan.solver.gap <= 0.34
+    assert lung_ml < 50000 or plan.solver.gap == 0

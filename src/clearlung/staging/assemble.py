@@ -36,32 +36,34 @@ _SPECIMENS_STUDIED_MAX = 12
 
 
 def assemble(
-    problem: StagingProblem,
-    draft: Draft,
+    outcome: Outcome,
     refused: list[Unassigned],
     goals: tuple[Goal, ...],
     operations_goal: Goal,
     began: float,
-    outcome: Outcome,
 ) -> Plan:
-    """Return the plan of a draft.
+    """Return the plan.
 
     Parameters
     ----------
-    problem, draft, refused, goals, operations_goal, outcome
-        What was planned, found, left out and proven.
+    outcome, goals, operations_goal
+        What was found and proven.
+    refused
+        Lesions that no operation can take.
     began
         ``time.perf_counter()`` when solving began.
     """
-    operations = _operations(problem, draft)
+    problem = outcome.problem
+    operations = _operations(problem, outcome.draft)
     losses = [problem.function.loss(o.removed_ml, perfused=o.perfusion is not None) for o in operations]
+    left = [*refused, *_left_for_function(outcome, operations)]
     return Plan(
         protocol=problem.protocol,
         function=_function(problem, losses),
         operations=operations,
-        unassigned=tuple(sorted(refused, key=lambda u: u.lesion)),
+        unassigned=tuple(sorted(left, key=lambda u: u.lesion)),
         lesions=_lesions(problem, operations),
-        warnings=(*problem.warnings, *_warnings(problem, draft, outcome, goals)),
+        warnings=(*problem.warnings, *_warnings(outcome, goals)),
         evidence=_evidence(problem),
         solver=SolverReport(
             status="optimal" if all(goal.proven for goal in goals) else "feasible",
@@ -74,6 +76,28 @@ def assemble(
             goals=goals,
         ),
     )
+
+
+def _left_for_function(outcome: Outcome, operations: tuple[Operation, ...]) -> list[Unassigned]:
+    """Return the lesions that stay because lung function does not bear their removal."""
+    problem, budget = outcome.problem, outcome.budget
+    limits, fev1 = problem.protocol.function, problem.function.fev1_percent
+    removed = {int(row) for lung in outcome.draft.lungs.values() for row in lung.items.row}
+    rows = [row for items in outcome.lungs.values() for row in items.row.tolist() if row not in removed]
+    left: list[Unassigned] = []
+    for row in rows:
+        ml = float(problem.specimens.volume_ml[row])
+        added = fev1 * (budget.permanent(ml, 0) + budget.early(ml) - budget.access)
+        reason = (
+            f"Lung function does not bear its {ml:.1f} ml as well: as planned, the lower bound of FEV1 right"
+            f" after the last operation is {operations[-1].fev1_after_low_percent:.1f} % (limit"
+            f" {limits.fev1_after_percent_min:g} %); this would take {added:.1f} points more there, or"
+            f" {added + fev1 * budget.access:.1f} points at once in an operation of its own."
+        )
+        left += [
+            Unassigned(lesion=i, code="function_limit", reason=reason) for i in problem.specimens.lesions[row]
+        ]
+    return left
 
 
 def _operations(problem: StagingProblem, draft: Draft) -> tuple[Operation, ...]:
@@ -162,9 +186,9 @@ def _lesions(problem: StagingProblem, operations: tuple[Operation, ...]) -> tupl
     return tuple(found)
 
 
-def _warnings(problem: StagingProblem, draft: Draft, outcome: Outcome, goals: tuple[Goal, ...]) -> list[str]:
+def _warnings(outcome: Outcome, goals: tuple[Goal, ...]) -> list[str]:
     warnings: list[str] = []
-    most = max((len(o) for lung in draft.lungs.values() for o in lung.operations), default=0)
+    most = max((len(o) for lung in outcome.draft.lungs.values() for o in lung.operations), default=0)
     if most > _SPECIMENS_STUDIED_MAX:
         warnings.append(
             f"No study exists of dozens of specimens in one operation; here there are up to {most}."
@@ -176,8 +200,13 @@ def _warnings(problem: StagingProblem, draft: Draft, outcome: Outcome, goals: tu
             "Lung function, not the protocol's intervals, sets the pace: operations wait until enough of the"
             " early loss has recovered."
         )
+    if weeks.value > 0:
+        warnings.append(
+            f"Specimens have the size of the scan's day: growth until their operation, up to"
+            f" {weeks.value:.0f} weeks later, is not in their tissue, minutes or technique."
+        )
     if not outcome.complete:
-        warnings.append(_left_warning(problem, outcome))
+        warnings.append(_left_warning(outcome.problem, outcome))
     return warnings
 
 

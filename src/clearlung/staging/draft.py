@@ -67,6 +67,11 @@ class Budget:
             and permanent + self.early(last_ml) <= self.after + FUNCTION_NOISE
         )
 
+    def most_ml(self, last_ml: float, perfusions: int) -> float:
+        """Return the most tissue that :meth:`allows`."""
+        spent = self.perfusion * perfusions
+        return (min(self.final, self.after - self.early(last_ml)) - spent + FUNCTION_NOISE) / self.tissue
+
     def course(self, volumes_ml: list[float], perfused: list[bool]) -> Course:
         """Return the losses of one lung's operations in order."""
         permanent = [0.0]

@@ -7,35 +7,33 @@ import math
 from clearlung.anatomy import Side
 from clearlung.errors import InfeasiblePlan
 from clearlung.staging.draft import Draft
-from clearlung.staging.items import MINUTES, Items, Limits
+from clearlung.staging.items import Items
+from clearlung.staging.plan import Unassigned
 from clearlung.staging.problem import StagingProblem
 
 
-def check_perfusion(problem: StagingProblem, lungs: dict[Side, Items], limits: Limits) -> None:
-    """Refuse a lung on which no specimen leaves time for the perfusion that its last operation must have.
+def check_perfusion(problem: StagingProblem, lungs: dict[Side, Items], refused: list[Unassigned]) -> None:
+    """Refuse a protocol under which nothing is removed because no operation has time for its perfusion.
 
     Raises
     ------
     InfeasiblePlan
         With the minutes that would do.
     """
-    reasons = []
-    for side, items in lungs.items():
-        if not limits.perfused or not len(items):
-            continue
-        shortest = int(items.weight[:, MINUTES].min())
-        if shortest > limits.minutes - limits.perfusion:
-            row = items.row[int(items.weight[:, MINUTES].argmin())]
-            specimen = float(problem.specimens.minutes[row])
-            needed = math.ceil(problem.access_minutes + specimen + problem.perfusion_minutes - 1e-9)
-            reasons.append(
-                f"The last operation on the {side} lung must be perfused, and access"
-                f" {problem.access_minutes:g} min, the shortest specimen {specimen:.0f} min and perfusion"
-                f" {problem.perfusion_minutes:g} min do not fit: per_operation.minutes_max would have to be"
-                f" {needed} or higher, or perfusion.per_lung_max 0."
-            )
-    if reasons:
-        raise InfeasiblePlan(reasons)
+    late = {u.lesion for u in refused if u.code == "perfusion_limit"}
+    if any(len(items) for items in lungs.values()) or not late:
+        return
+    rows = [row for row, group in enumerate(problem.specimens.lesions) if late & set(group)]
+    shortest = min(float(problem.specimens.minutes[row]) for row in rows)
+    needed = math.ceil(problem.access_minutes + shortest + problem.perfusion_minutes - 1e-9)
+    raise InfeasiblePlan(
+        [
+            f"The last operation on a lung must be perfused, and access {problem.access_minutes:g} min, the"
+            f" shortest specimen {shortest:.0f} min and perfusion {problem.perfusion_minutes:g} min do not"
+            f" fit: per_operation.minutes_max would have to be {needed} or higher, or"
+            " perfusion.per_lung_max 0."
+        ]
+    )
 
 
 def check_function(problem: StagingProblem, lungs: dict[Side, Items]) -> None:

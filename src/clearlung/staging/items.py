@@ -130,7 +130,37 @@ def screen(problem: StagingProblem) -> tuple[dict[Side, Items], list[Unassigned]
         if refusal is not None:
             fits[row] = False
             refused += [Unassigned(lesion=i, code=refusal[0], reason=refusal[1]) for i in group]
+    for row, reason in _without_time_for_perfusion(problem, fits).items():
+        fits[row] = False
+        refused += [
+            Unassigned(lesion=i, code="perfusion_limit", reason=reason)
+            for i in problem.specimens.lesions[row]
+        ]
     return {side: _items(problem, side, fits) for side in SIDES}, refused
+
+
+def _without_time_for_perfusion(problem: StagingProblem, fits: NDArray[np.bool_]) -> dict[int, str]:
+    """Return the specimens that need an operation without perfusion on a lung that can have none.
+
+    The last k operations on a lung are perfused, so one without perfusion needs k others after it, each with
+    a specimen that leaves time for a perfusion. With fewer such specimens every operation is perfused.
+    """
+    perfused, most = problem.perfusions_per_lung, problem.protocol.per_operation.minutes_max
+    minutes = problem.access_minutes + problem.specimens.minutes + problem.perfusion_minutes
+    found: dict[int, str] = {}
+    for side in SIDES:
+        rows = np.flatnonzero(fits & (problem.specimens.side == side))
+        long = rows[minutes[rows] > most + _NOISE]
+        if not perfused or len(rows) - len(long) >= perfused:
+            continue
+        for row in long.tolist():
+            found[row] = (
+                f"Its operation must be one of the last {perfused} on the {side} lung, which are perfused:"
+                f" access {problem.access_minutes:g} min, specimen {problem.specimens.minutes[row]:.0f} min"
+                f" and perfusion {problem.perfusion_minutes:g} min take more than the {most:g} min of one"
+                " operation."
+            )
+    return found
 
 
 def _refusal(problem: StagingProblem, row: int) -> tuple[str, str] | None:

@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linprog
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.draft import Budget
@@ -29,12 +30,9 @@ class Choice:
         return np.concatenate([self.lungs[side].weight[:, : ML + 1] for side in SIDES])
 
     @cached_property
-    def _tables(self) -> dict[int, tuple[Weights, NDArray[np.bool_]]]:
-        return {column: self._table(column) for column in (MINUTES, ML)}
-
-    def _table(self, column: int) -> tuple[Weights, NDArray[np.bool_]]:
-        """Least weight for at least each number of lesions, and whether each specimen improved it."""
-        counts, weights = self._weight[:, LESIONS].tolist(), self._weight[:, column].tolist()
+    def _table(self) -> tuple[Weights, NDArray[np.bool_]]:
+        """Least tissue for at least each number of lesions, and whether each specimen improved it."""
+        counts, weights = self._weight[:, LESIONS].tolist(), self._weight[:, ML].tolist()
         least = np.full(self.lesions + 1, np.iinfo(np.int64).max // 4)
         least[0] = 0
         taken = np.zeros((len(counts), self.lesions + 1), dtype=bool)
@@ -53,15 +51,25 @@ class Choice:
 
     def least_ml(self, lesions: int) -> float:
         """Least tissue that removes at least this many lesions."""
-        return float(self._tables[ML][0][lesions]) / THOUSAND
+        return float(self._table[0][lesions]) / THOUSAND
 
-    def least_minutes(self, lesions: int) -> int:
-        """Least thousandths of a minute that remove at least this many lesions."""
-        return int(self._tables[MINUTES][0][lesions])
+    def least_minutes(self, lesions: int, most_ml: float) -> int:
+        """Bound of the thousandths of a minute that remove this many lesions within this much tissue."""
+        if not lesions:
+            return 0
+        weight = self._weight.astype(np.float64)
+        # The integer knapsack's relaxation: a bound is all that is needed.
+        result = linprog(
+            weight[:, MINUTES],
+            A_ub=np.stack([-weight[:, LESIONS], weight[:, ML]]),
+            b_ub=[-lesions, most_ml * THOUSAND],
+            bounds=(0, 1),
+        )
+        return int(np.ceil(result.fun * (1 - 1e-9) - 1e-3)) if result.status == 0 else 0
 
     def best(self, lesions: int) -> dict[Side, Items]:
         """Return the specimens that remove at least this many lesions with the least tissue."""
-        counts, taken = self._weight[:, LESIONS], self._tables[ML][1]
+        counts, taken = self._weight[:, LESIONS], self._table[1]
         chosen = np.zeros(len(counts), dtype=bool)
         wanted = lesions
         for i in range(len(counts) - 1, -1, -1):
@@ -81,12 +89,14 @@ class Choice:
         has at least one perfusion where the protocol perfuses. Nothing else is held against them, so no plan
         removes more.
         """
-        if not self.lesions:
-            return 0
-        smallest = float(self._weight[:, ML].min()) / THOUSAND
+        most_ml = self.most_ml(budget, perfused_per_lung)
+        return sum(self.least_ml(n) <= most_ml for n in range(1, self.lesions + 1))
+
+    def most_ml(self, budget: Budget, perfused_per_lung: int) -> float:
+        """Tissue that function could bear at most, with endless time to recover."""
         perfusions = min(perfused_per_lung, 1) * sum(len(items) > 0 for items in self.lungs.values())
-        fits = [budget.allows(self.least_ml(n), smallest, perfusions) for n in range(1, self.lesions + 1)]
-        return sum(fits)
+        smallest = float(self._weight[:, ML].min()) / THOUSAND if self.lesions else 0.0
+        return budget.most_ml(smallest, perfusions)
 
 
 def choices(lungs: dict[Side, Items]) -> list[Choice]:

@@ -73,7 +73,6 @@ class _Label:
     last: int
     other: int
     log_early: float
-    steps: tuple[int, ...]
     parent: _Label | None
     on_right: bool
 
@@ -115,7 +114,10 @@ def earliest_weeks(right: Course, left: Course, rules: Rules, first: Side = "rig
                     for go_right in order:
                         _extend(states, label, (done_right, done_left), go_right, right, left, rules)
     ends = [x for on in order for x in states.get((len(right), len(left), on), [])]
-    return _trace(min(ends, key=lambda label: (label.last, label.steps))) if ends else None
+    if not ends:
+        return None
+    traces = [_trace(label) for label in ends]
+    return min(traces, key=lambda steps: (steps[-1].week, [s.week for s in steps], steps[0].side != first))
 
 
 def bearable(right: Course, left: Course, rules: Rules) -> bool:
@@ -160,7 +162,7 @@ def _extend(
     if label is None:
         if slack < -FUNCTION_NOISE:
             return
-        new = _Label(0, _LONG_AGO, _log(here.early[index]), (0,), None, go_right)
+        new = _Label(0, _LONG_AGO, _log(here.early[index]), None, go_right)
     else:
         last_here, last_there = (
             (label.last, label.other) if label.on_right == go_right else (label.other, label.last)
@@ -171,7 +173,7 @@ def _extend(
         if label.log_early > -math.inf:
             week = max(week, math.ceil(tau * (label.log_early - math.log(slack)) - 1e-7))
         early = _log_sum(label.log_early, _log(here.early[index]) + week / tau)
-        new = _Label(week, last_there, early, (*label.steps, week), label, go_right)
+        new = _Label(week, last_there, early, label, go_right)
     key = (done[0] + go_right, done[1] + (not go_right), go_right)
     kept = states.setdefault(key, [])
     if not any(old.dominates(new) for old in kept):

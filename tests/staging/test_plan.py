@@ -1,0 +1,213 @@
+"""What a plan reports besides its operations: refusals, function, growth, evidence, warnings."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from clearlung.errors import InfeasiblePlan
+from clearlung.staging import LesionColumns, Plan, compare, solve_plan
+from tests.staging.problems import EASY_LUNG_ML, check, function, goals, problem, protocol
+
+MANY = [("RLL", 2.0, 8.0)] * 20 + [("LUL", 2.0, 8.0)] * 16
+
+
+def test_no_lesions_is_a_plan_without_operations():
+    plan = solve_plan(problem([]))
+    assert plan.operations == ()
+    assert plan.solver.status == "optimal"
+    assert plan.weeks_until_clear == 0
+    assert plan.function.ppo_fev1_percent == plan.function.fev1_percent
+
+
+def test_a_plan_survives_json():
+    plan = solve_plan(problem(MANY))
+    assert Plan.model_validate_json(plan.model_dump_json()) == plan
+
+
+@pytest.mark.parametrize(
+    ("specimen", "limits", "code", "value"),
+    [
+        (("RLL", 151.0, 10.0), {}, "tissue_limit", "151.0 ml"),
+        (("RLL", 10.0, 310.0), {}, "minutes_limit", "310 min"),
+        (("RLL", 10.0, 10.0, 16), {"nodules_per_lobe_max": 20}, "nodules_limit", "16"),
+        (("RLL", 10.0, 10.0, 6), {"nodules_per_lobe_max": 5}, "lobe_limit", "6"),
+    ],
+)
+def test_what_no_operation_can_hold_is_named_with_its_value(specimen, limits, code, value):
+    case = problem([("LLL", 3.0, 10.0), specimen], protocol(**limits))
+    plan = solve_plan(case)
+    check(case, plan)
+    assert {u.code for u in plan.unassigned} == {code}
+    assert value in plan.unassigned[0].reason
+    assert len(plan.operations) == 1
+
+
+def test_a_specimen_at_the_limit_is_taken():
+    plan = solve_plan(problem([("RLL", 150.0, 307.5)]))
+    assert not plan.unassigned
+    assert plan.operations[0].minutes == 360.0
+
+
+def test_an_unresectable_lesion_keeps_its_reason():
+    case = problem([("LLL", 3.0, 10.0)])
+    more = LesionColumns(
+        id=np.array([1, 2], dtype=np.int32),
+        side=np.array(["left", "left"]),
+        lobe=np.array(["LLL", "LUL"]),
+        diameter_mm=np.array([6.0, 40.0]),
+        depth_mm=np.array([5.0, 50.0]),
+        vdt_days=np.full(2, np.nan),
+    )
+    case.specimens.unresectable[2] = "too deep"
+    plan = solve_plan(type(case)(**{**vars(case), "lesions": more}))
+    assert [(u.lesion, u.code, u.reason) for u in plan.unassigned] == [(2, "unresectable", "too deep")]
+    assert plan.lesions[1].operation is None
+    assert goals(plan)[0] == 0
+
+
+def test_a_specimen_too_long_for_a_perfused_operation_comes_before_the_perfused_one():
+    case = problem([("RLL", 3.0, 500.0), ("RUL", 3.0, 20.0)], protocol("high-volume"), perfused=True)
+    plan = solve_plan(case)
+    check(case, plan)
+    assert [o.perfusion is not None for o in plan.operations] == [False, True]
+    assert plan.operations[0].lesions == (1,)
+
+
+def test_a_lung_without_time_for_perfusion_is_left_by_name():
+    case = problem([("RLL", 3.0, 500.0), ("LUL", 3.0, 20.0)], protocol("high-volume"), perfused=True)
+    plan = solve_plan(case)
+    check(case, plan)
+    assert [(u.lesion, u.code) for u in plan.unassigned] == [(1, "perfusion_limit")]
+
+
+@pytest.mark.parametrize("per_lung", [1, 2, 3])
+def test_the_last_operations_on_each_lung_are_perfused(per_lung):
+    model = function(perfusion_permanent=0.0)
+    limits = protocol("high-volume", per_lung_max=per_lung, nodules_max=8)
+    case = problem(MANY, limits, perfused=True, model=model)
+    plan = solve_plan(case)
+    check(case, plan)
+    assert sum(o.perfusion is not None for o in plan.operations) == min(per_lung, 3) + min(per_lung, 2)
+
+
+def test_operations_with_more_tumor_come_first():
+    case = problem(MANY)
+    grown = case.lesions.diameter_mm.copy()
+    grown[5:8] = 20.0
+    columns = {**vars(case.lesions), "diameter_mm": grown}
+    plan = solve_plan(type(case)(**{**vars(case), "lesions": LesionColumns(**columns)}))
+    tumor = [sum(grown[i - 1] ** 3 for i in o.lesions) for o in plan.operations if o.side == "right"]
+    assert tumor == sorted(tumor, reverse=True)
+
+
+def test_growth_until_the_operation():
+    plan = solve_plan(problem(MANY, vdt=42.0))
+    weeks = {o.number: o.week for o in plan.operations}
+    for lesion in plan.lesions:
+        doublings = 7 * weeks[lesion.operation] / 42.0
+        assert lesion.diameter_at_operation_mm == pytest.approx(6.0 * 2 ** (doublings / 3))
+    assert all(lesion.diameter_at_operation_mm is None for lesion in solve_plan(problem(MANY)).lesions)
+
+
+def test_evidence_and_warnings():
+    case = problem([("RLL", 2.0, 8.0)] * 30, protocol("high-volume"), perfused=True)
+    plan = solve_plan(case)
+    ids = [e.id for e in plan.evidence]
+    assert ids == sorted(set(ids))
+    assert {"regimen.placement", "time.access", "time.perfusion", "function.recovery.tau"} <= set(ids)
+    assert set(case.protocol.evidence.values()) <= set(ids)
+    assert any("dozens of specimens" in w for w in plan.warnings)
+    assert "regimen.placement" not in [e.id for e in solve_plan(problem(MANY)).evidence]
+
+
+@pytest.mark.parametrize("perfused", [False, True])
+@pytest.mark.parametrize("fev1", [50.0, 62.0, 65.0])
+@pytest.mark.parametrize("changed", [{}, {"fev1_after_percent_min": 0}, {"ppo_fev1_percent_min": 60}])
+def test_an_infeasible_function_says_a_change_that_works(perfused, fev1, changed):
+    def case(limits, fev1_percent=fev1):
+        model = function(lung_ml=5000.0, fev1_percent=fev1_percent)
+        return problem(MANY, limits, perfused=perfused, model=model)
+
+    name = "high-volume" if perfused else "conservative"
+    try:
+        check(case(protocol(name, **changed)), solve_plan(case(protocol(name, **changed))))
+        return
+    except InfeasiblePlan as error:
+        reasons = error.reasons
+    limit = re.compile(r"function\.(\w+) would have to be ([\d.]*\d)")
+    before = re.compile(r"FEV1 before it (?:would have to be )?([\d.]*\d)")
+    lower = {m[1]: float(m[2]) for reason in reasons for m in limit.finditer(reason)}
+    higher = max(float(m[1]) for reason in reasons for m in before.finditer(reason))
+    if len(lower) == len(reasons):
+        assert solve_plan(case(protocol(name, **{**changed, **lower}))).operations
+        with pytest.raises(InfeasiblePlan):
+            solve_plan(case(protocol(name, **{**changed, **{k: v + 0.2 for k, v in lower.items()}})))
+    assert solve_plan(case(protocol(name, **changed), higher)).operations
+    with pytest.raises(InfeasiblePlan):
+        solve_plan(case(protocol(name, **changed), higher - 0.2))
+
+
+def test_too_few_weeks_says_how_many_would_do():
+    with pytest.raises(InfeasiblePlan, match=r"weeks\.total_max would have to be (\d+)") as caught:
+        solve_plan(problem(MANY, protocol(total_max=2)))
+    needed = int(re.search(r"would have to be (\d+)", caught.value.reasons[0])[1])
+    assert solve_plan(problem(MANY, protocol(total_max=needed))).weeks_until_clear == needed
+    with pytest.raises(InfeasiblePlan):
+        solve_plan(problem(MANY, protocol(total_max=needed - 1)))
+
+
+def test_no_time_for_any_perfusion_says_the_minutes():
+    tight = protocol("high-volume", minutes_max=140)
+    with pytest.raises(InfeasiblePlan, match=r"minutes_max would have to be 151") as caught:
+        solve_plan(problem(MANY, tight, perfused=True))
+    assert len(caught.value.reasons) == 1
+    assert solve_plan(problem(MANY, protocol("high-volume", minutes_max=151), perfused=True)).operations
+
+
+def test_what_function_does_not_bear_is_left_from_the_largest():
+    case = problem([("RLL", float(ml), 10.0) for ml in range(1, 25)], model=function(lung_ml=1200.0))
+    plan = solve_plan(case)
+    check(case, plan)
+    left = [u.lesion for u in plan.unassigned]
+    assert left
+    assert left == list(range(25 - len(left), 25))
+    assert {u.code for u in plan.unassigned} == {"function_limit"}
+    assert plan.solver.goals[0].bound <= plan.solver.goals[0].value == len(left)
+
+
+def test_a_mismatched_lesion_table_is_refused():
+    case = problem(MANY)
+    with pytest.raises(ValueError, match="not on the"):
+        LesionColumns(**{**vars(case.lesions), "side": case.lesions.side[::-1]})
+    with pytest.raises(ValueError, match="twice"):
+        LesionColumns(**{**vars(case.lesions), "id": np.ones(len(case.lesions), dtype=np.int32)})
+    with pytest.raises(ValueError, match="differ in length"):
+        LesionColumns(**{**vars(case.lesions), "lobe": case.lesions.lobe[:-1]})
+    with pytest.raises(ValueError, match="lesion 36"):
+        type(case)(
+            **{
+                **vars(case),
+                "lesions": LesionColumns(**{k: v[:-1] for k, v in vars(case.lesions).items()}),
+            }
+        )
+
+
+def test_plans_side_by_side():
+    plans = [
+        solve_plan(problem(MANY, protocol())),
+        solve_plan(problem(MANY, protocol("high-volume"), perfused=True)),
+        solve_plan(problem([])),
+    ]
+    rows = compare(plans).rows
+    assert [r.protocol for r in rows] == ["conservative", "high-volume", "conservative"]
+    assert [r.operations for r in rows] == [4, 2, 0]
+    assert [r.perfusions for r in rows] == [0, 2, 0]
+    assert rows[0].nodules_max <= 15 < rows[1].nodules_max
+    assert rows[0].minutes_total == pytest.approx(sum(o.minutes for o in plans[0].operations))
+    assert rows[0].lesions_removed == 36
+    assert rows[2].fev1_lowest_percent is None
+    assert rows[1].ppo_fev1_percent < rows[0].ppo_fev1_percent
+    assert function().lung_ml == EASY_LUNG_ML

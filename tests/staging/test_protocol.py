@@ -1,0 +1,113 @@
+"""Protocols: what is read, what is refused, and that the shipped ones rest on the evidence."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+
+import pytest
+
+from clearlung.errors import ProtocolError
+from clearlung.evidence import load_evidence
+from clearlung.staging import load_protocol, parse_protocol, shipped_protocols
+
+TEXT = (files("clearlung.staging") / "protocols" / "conservative.toml").read_text(encoding="utf-8")
+
+
+def changed(old: str, new: str) -> str:
+    assert old in TEXT
+    return TEXT.replace(old, new)
+
+
+@pytest.mark.parametrize("name", shipped_protocols())
+def test_every_limit_of_a_shipped_protocol_comes_from_the_evidence(name):
+    protocol = load_protocol(name)
+    book = load_evidence()
+    for part_name, part_field in type(protocol).model_fields.items():
+        part = getattr(protocol, part_name)
+        if not hasattr(type(part), "model_fields"):
+            continue
+        for key, field in type(part).model_fields.items():
+            unit = (field.json_schema_extra or {}).get("unit")
+            value = getattr(part, key)
+            if unit is None or value in (None, 0):
+                continue
+            entry = book[protocol.evidence[f"{part_name}.{key}"]]
+            assert entry.value == value
+            assert entry.unit == unit, part_field
+
+
+def test_a_number_may_be_plain_or_with_its_unit():
+    line = 'minutes_max = { evidence = "protocol.conservative.minutes" }'
+    for given in ("minutes_max = 300", 'minutes_max = "300 min"', "minutes_max = 300.0"):
+        protocol = parse_protocol(changed(line, given))
+        assert protocol.per_operation.minutes_max == 300
+        assert "per_operation.minutes_max" not in protocol.evidence
+
+
+def test_weeks_may_be_written_in_the_plural():
+    protocol = parse_protocol(changed('# total_max = "104 weeks"', 'total_max = "104 weeks"'))
+    assert protocol.weeks.total_max == 104
+
+
+SET = "# [assumptions]"
+NODULES = 'nodules_max = { evidence = "protocol.conservative.nodules_per_operation" }'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field", "message"),
+    [
+        (NODULES, "nodule_max = 15", "per_operation.nodule_max", "did you mean nodules_max"),
+        (NODULES, 'nodules_max = "15 min"', "per_operation.nodules_max", "wrong unit: takes 1"),
+        (NODULES, "nodules_max = 0", "per_operation.nodules_max", "greater than or equal to 1, not 0"),
+        (NODULES, "nodules_max = 2.5", "per_operation.nodules_max", "2.5"),
+        (NODULES, "nodules_max = true", "per_operation.nodules_max", "takes a number"),
+        (NODULES, 'nodules_max = "many 1"', "per_operation.nodules_max", "not a number"),
+        (NODULES, "nodules_max = nan", "per_operation.nodules_max", "nan"),
+        (NODULES, "", "per_operation.nodules_max", "Field required"),
+        (NODULES, 'nodules_max = { evidence = "time.access" }', "per_operation.nodules_max", "is in min"),
+        (NODULES, 'nodules_max = { evidence = "no.such" }', "per_operation.nodules_max", "no such entry"),
+        (NODULES, "nodules_max = { value = 3 }", "per_operation.nodules_max", "takes a number in 1"),
+        ("per_lung_max = 0", "per_lung_max = -1", "perfusion.per_lung_max", "-1"),
+        ("[nodules]", "[nodule]", "nodule", "did you mean nodules"),
+        ('name = "conservative"', 'name = "Two words"', "name", "pattern"),
+        ("# [assumptions]", '[assumptions]\n"laser" = 3', "assumptions.laser", "no such entry"),
+        (
+            "# [assumptions]",
+            '[assumptions]\n"technique.laser.rim" = 3',
+            "assumptions.technique.laser.rim",
+            "published",
+        ),
+        ("# [assumptions]", '[assumptions]\n"time.access" = 3', "assumptions.time.access", "derived"),
+        (
+            "# [assumptions]",
+            '[evidence]\n"weeks.other_side_min" = "x"',
+            "evidence",
+            "filled in by the program",
+        ),
+        ("[nodules]", "[nodules", "file", "not TOML"),
+    ],
+)
+def test_refusals_name_the_field(old, new, field, message):
+    with pytest.raises(ProtocolError) as caught:
+        parse_protocol(changed(old, new))
+    assert caught.value.field == field
+    assert message in str(caught.value)
+
+
+def test_an_assumption_may_be_set():
+    protocol = parse_protocol(changed(SET, '[assumptions]\n"time.nodule.superficial" = 8'))
+    entry = protocol.book()["time.nodule.superficial"]
+    assert (entry.value, entry.overridden) == (8.0, True)
+
+
+def test_a_file_is_read_by_path_and_a_missing_one_refused(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(changed('name = "conservative"', 'name = "mine"'), encoding="utf-8")
+    assert load_protocol(path).name == "mine"
+    with pytest.raises(ProtocolError, match="conservative, high-volume"):
+        load_protocol(tmp_path / "other.toml")
+
+
+def test_the_comments_of_a_shipped_protocol_are_toml():
+    assert tomllib.loads(TEXT)["name"] == "conservative"

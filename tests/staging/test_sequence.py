@@ -1,0 +1,129 @@
+"""The interleaving in time against every interleaving, and what function asks of it."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clearlung.staging.protocol import Weeks
+from clearlung.staging.sequence import Course, Rules, bearable, earliest_weeks
+
+TAU = 10.9
+fast = settings(max_examples=150, deadline=None, derandomize=True)
+
+
+@st.composite
+def course(draw, most=3):
+    n = draw(st.integers(0, most))
+    steps = draw(st.lists(st.integers(0, 8), min_size=n, max_size=n))
+    permanent = [sum(steps[:i]) / 100 for i in range(n + 1)]
+    early = [draw(st.integers(1, 30)) / 100 for _ in range(n)]
+    k = draw(st.integers(0, n))
+    return Course(tuple(permanent), tuple(early), tuple(i >= n - k for i in range(n)))
+
+
+rules = st.builds(
+    lambda other, same, after, loss: Rules(
+        Weeks(other_side_min=other, same_side_min=same, after_perfusion_min=after), loss / 100, TAU
+    ),
+    st.integers(0, 5),
+    st.integers(1, 9),
+    st.integers(1, 9),
+    st.integers(5, 70),
+)
+
+
+def by_stepping(order, right, left, rules):
+    """Weeks of one interleaving, found by trying one week after the other."""
+    done, week = [], 0
+    place = {"right": 0, "left": 0}
+    permanent = {"right": 0.0, "left": 0.0}
+    for side in order:
+        lung = right if side == "right" else left
+        i = place[side]
+        permanent[side] = lung.permanent[i + 1]
+        for then, other, perfused, _ in done:
+            gap = rules.weeks.same_side_min if other == side else rules.weeks.other_side_min
+            week = max(week, then + max(gap, rules.weeks.after_perfusion_min if perfused else 0))
+
+        def loss(w, early=lung.early[i]):
+            residual = sum(e * math.exp(-(w - then) / TAU) for then, _, _, e in done)
+            return sum(permanent.values()) + early + residual
+
+        while loss(week) > rules.loss_max + 1e-10:
+            week += 1
+            if week > 600:
+                return None
+        done.append((week, side, lung.perfused[i], lung.early[i]))
+        place[side] += 1
+    return [entry[0] for entry in done]
+
+
+def exhaustive(right, left, rules):
+    total = len(right) + len(left)
+    found = []
+    for places in combinations(range(total), len(right)):
+        weeks = by_stepping(["right" if i in places else "left" for i in range(total)], right, left, rules)
+        if weeks is not None:
+            found.append(weeks[-1] if weeks else 0)
+    return min(found, default=None)
+
+
+@fast
+@given(course(), course(), rules)
+def test_the_last_week_is_the_least_of_all_interleavings(right, left, rules):
+    steps = earliest_weeks(right, left, rules)
+    expected = exhaustive(right, left, rules)
+    if steps is None:
+        assert expected is None
+    elif expected is not None:
+        assert (steps[-1].week if steps else 0) == expected
+    else:
+        assert steps[-1].week > 300  # stepping gave up
+    assert bearable(right, left, rules) == (steps is not None)
+
+
+@fast
+@given(course(), course(), rules)
+def test_the_steps_are_the_earliest_of_their_interleaving(right, left, rules):
+    steps = earliest_weeks(right, left, rules)
+    if steps and steps[-1].week < 500:
+        assert [s.week for s in steps] == by_stepping([s.side for s in steps], right, left, rules)
+        for side, lung in (("right", right), ("left", left)):
+            assert [s.place for s in steps if s.side == side] == list(range(len(lung)))
+
+
+@fast
+@given(course(), course(), rules, st.integers(1, 20))
+def test_more_function_never_takes_longer(right, left, rules, more):
+    steps = earliest_weeks(right, left, rules)
+    easier = earliest_weeks(right, left, Rules(rules.weeks, rules.loss_max + more / 100, TAU))
+    if steps:
+        assert easier
+        assert easier[-1].week <= steps[-1].week
+
+
+@fast
+@given(course(), course(), rules)
+def test_right_and_left_may_be_exchanged(right, left, rules):
+    steps = earliest_weeks(right, left, rules)
+    mirrored = earliest_weeks(left, right, rules)
+    assert (steps and steps[-1].week) == (mirrored and mirrored[-1].week)
+
+
+def test_intervals_of_two_and_two():
+    plain = Course((0.0, 0.0, 0.0), (0.0, 0.0), (False, False))
+    weeks = Weeks(other_side_min=3, same_side_min=6, after_perfusion_min=6)
+    steps = earliest_weeks(plain, plain, Rules(weeks, math.inf, TAU))
+    assert [(s.side, s.week) for s in steps] == [("right", 0), ("left", 3), ("right", 6), ("left", 9)]
+
+
+def test_seventy_operations_end_in_time():
+    n = 35
+    lung = Course(tuple(0.004 * i for i in range(n + 1)), (0.28,) * n, (False,) * n)
+    weeks = Weeks(other_side_min=3, same_side_min=6, after_perfusion_min=6)
+    steps = earliest_weeks(lung, lung, Rules(weeks, 0.6, TAU))
+    assert len(steps) == 70
