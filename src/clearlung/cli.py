@@ -105,7 +105,7 @@ def demo(
 
     check_target(out, replace=force)
     with Bar(DEMO_PHASES) as bar:
-        result = run_demo(out, nodules=nodules, seed=seed, replace=force, watch=Stopwatch(bar))
+        result = run_demo(out, nodules=nodules, seed=seed, overwrite=force, watch=Stopwatch(bar))
     _print_plans(result.plans, out, as_json=as_json, extra={"detection": result.detection.as_dict()})
     if not as_json:
         typer.echo(result.detection.sentence())
@@ -232,9 +232,8 @@ def _print_plans(
         return
     console = Console()
     console.print(summary_table([result.plan for result in results]))
-    for result in results:
-        for warning in result.plan.warnings:
-            console.print(f"  ! {warning}", style="yellow", highlight=False)
+    for warning in dict.fromkeys(w for result in results for w in result.plan.warnings):
+        console.print(f"  ! {warning}", style="yellow", highlight=False)
     console.print(RESEARCH_NOTICE, style="bold", highlight=False)
     console.print(f"Report: {folder / 'report.html'}", highlight=False, soft_wrap=True)
 

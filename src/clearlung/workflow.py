@@ -58,7 +58,8 @@ class PlanRequest:
 class PlanResult:
     """The results of all phases.
 
-    ``scan`` and ``anatomy`` are None where the plan was made from a radiologist's list.
+    ``scan`` and ``anatomy`` are None where the plan was made from a radiologist's list; ``reviewed`` tells
+    whether somebody has looked at the nodules.
     """
 
     scan: Scan | None
@@ -70,6 +71,7 @@ class PlanResult:
     protocol: Protocol
     case: Case
     inputs: tuple[InputFile, ...]
+    reviewed: bool
     times: tuple[PhaseTime, ...]
 
 
@@ -103,7 +105,9 @@ def make_plan(request: PlanRequest, watch: Stopwatch | None = None) -> PlanResul
         with watch.phase("nodules"):
             nodules = read_nodule_list(request.source)
         inputs = (InputFile(kind="nodule list", sha256=file_sha256(request.source)),)
-        return _stage(None, None, nodules, request.protocol, request.case, request.seed, inputs, watch)
+        return _stage(
+            None, None, nodules, request.protocol, request.case, request.seed, inputs, watch, reviewed=True
+        )
     with watch.phase("scan"):
         scan = read_scan(request.source, series=request.series, allow_thick=request.allow_thick)
     return plan_scan(scan, request.protocol, request.case, seed=request.seed, watch=watch)
@@ -125,9 +129,45 @@ def plan_scan(
     with watch.phase("anatomy"):
         anatomy = segment_anatomy(scan)
     with watch.phase("nodules"):
-        nodules = find_nodules(scan, anatomy, NoduleOptions(least_probability=protocol.nodules.probability_min))
+        options = NoduleOptions(least_probability=protocol.nodules.probability_min)
+        nodules = find_nodules(scan, anatomy, options)
+    return plan_nodules(scan, anatomy, nodules, protocol, case, reviewed=False, seed=seed, watch=watch)
+
+
+def plan_nodules(
+    scan: Scan,
+    anatomy: Anatomy,
+    nodules: NoduleTable,
+    protocol: Protocol,
+    case: Case | None = None,
+    *,
+    reviewed: bool = True,
+    seed: int = 0,
+    watch: Stopwatch | None = None,
+) -> PlanResult:
+    """Plan nodules that are already found and, as a rule, reviewed: specimens and staging.
+
+    Parameters
+    ----------
+    scan, anatomy
+        The scan and what is segmented on it.
+    nodules
+        With their label map on the anatomy's box.
+    protocol, case
+        The center's limits; what is known of the patient.
+    reviewed
+        Whether somebody has looked at the nodules; if not, the plan warns of it.
+    seed, watch
+        As for :func:`plan_scan`.
+
+    Raises
+    ------
+    CaseError, InfeasiblePlan
+        As for :func:`make_plan`.
+    """
     inputs = (InputFile(kind=scan.source, sha256=scan.input_sha256),)
-    return _stage(scan, anatomy, nodules, protocol, case or Case(), seed, inputs, watch)
+    watch = watch or Stopwatch()
+    return _stage(scan, anatomy, nodules, protocol, case or Case(), seed, inputs, watch, reviewed=reviewed)
 
 
 def plan_again(result: PlanResult, protocol: Protocol, watch: Stopwatch | None = None) -> PlanResult:
@@ -150,6 +190,7 @@ def plan_again(result: PlanResult, protocol: Protocol, watch: Stopwatch | None =
         result.plan.solver.seed,
         result.inputs,
         watch,
+        reviewed=result.reviewed,
     )
     return replace(again, lesions=result.lesions)
 
@@ -163,6 +204,8 @@ def _stage(
     seed: int,
     inputs: tuple[InputFile, ...],
     watch: Stopwatch,
+    *,
+    reviewed: bool,
 ) -> PlanResult:
     """Take the nodules on to specimens and to a plan."""
     book = protocol.book()
@@ -179,13 +222,13 @@ def _stage(
             function_assumed=assumed,
             protocol=protocol,
             regimen=_regimen(protocol, case, book),
-            warnings=_warnings(scan, anatomy, nodules, assumed),
+            warnings=_warnings(scan, anatomy, nodules, assumed, reviewed),
             evidence_ids=function_evidence,
             seed=seed,
         )
         plan = solve_plan(problem)
     return PlanResult(
-        scan, anatomy, nodules, lesions, specimens, plan, protocol, case, inputs, tuple(watch.times)
+        scan, anatomy, nodules, lesions, specimens, plan, protocol, case, inputs, reviewed, tuple(watch.times)
     )
 
 
@@ -225,7 +268,7 @@ def _regimen(protocol: Protocol, case: Case, book: EvidenceBook) -> Regimen | No
 
 
 def _warnings(
-    scan: Scan | None, anatomy: Anatomy | None, nodules: NoduleTable, assumed: Sequence[str]
+    scan: Scan | None, anatomy: Anatomy | None, nodules: NoduleTable, assumed: Sequence[str], reviewed: bool
 ) -> tuple[str, ...]:
     warnings = list(scan.warnings) if scan is not None else []
     if assumed:
@@ -235,11 +278,12 @@ def _warnings(
             "Planned from a list without a scan: specimens are spheres below a flat pleura, and tissue shared"
             " by neighboring specimens is counted in each."
         )
-    else:
+    elif not reviewed:
         warnings.append(
             "The nodules were found by the program and nobody has reviewed them: some are vessels or scars,"
             " and some nodules are missing."
         )
+    if anatomy is not None:
         unsure = int((nodules.lobe_confidence < LOBE_UNSURE_BELOW).sum())
         if unsure:
             warnings.append(
