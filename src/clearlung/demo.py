@@ -40,8 +40,8 @@ class Detection:
         """Say it in words."""
         return (
             f"The plans are for all {self.metastases} metastases. By itself the detector found {self.found}"
-            f" of them, {self.found_visible} of the {self.visible} of {self.visible_from_mm:g} mm and more, and"
-            f" {self.false} things that are none."
+            f" of them, {self.found_visible} of the {self.visible} of {self.visible_from_mm:g} mm and more,"
+            f" and {self.false} things that are none."
         )
 
 
