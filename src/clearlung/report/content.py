@@ -64,6 +64,8 @@ def _course_blocks(report: ReportInput) -> tuple[Pictures | Table | Facts, ...]:
 
 def _function_table(plan: Plan) -> Table:
     function = plan.function
+    # Named by field or in words; in a sentence they begin with a small letter.
+    assumed = {name for given in function.assumed for name in (given, given[:1].upper() + given[1:])}
     rows = (
         ("FEV1 before the first operation", f"{percent(function.fev1_percent)} of predicted", "fev1_percent"),
         ("Predicted FEV1", f"{fixed(function.fev1_predicted_l, 2)} l", "fev1_predicted_l"),
@@ -78,11 +80,11 @@ def _function_table(plan: Plan) -> Table:
     return Table(
         (Column("Lung function", share=1), Column("Value", "right", share=1), Column("Status", share=1)),
         tuple(
-            (Cell(words), Cell(value), Cell("assumed", "warn") if key in function.assumed else _status(key))
+            (Cell(words), Cell(value), Cell("assumed", "warn") if {key, words} & assumed else _status(key))
             for words, value, key in rows
         ),
     )
 
 
 def _status(key: str) -> Cell:
-    return Cell("given") if key else Cell("predicted")
+    return Cell("given or measured") if key else Cell("predicted")

@@ -17,7 +17,7 @@ class Cell:
     tone: Tone = ""
     operation: int | None = None
     aside: str = ""
-    """Smaller words on the same line that call for a look, e.g. ``lobe uncertain, 62 %``."""
+    """Smaller words on the same line that call for a look, e.g. ``lobe uncertain (62 % sure)``."""
     note: str = ""
     """A second, smaller line."""
 

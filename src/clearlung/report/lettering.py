@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LEGEND_LINE_MM = 4.4
 # The letters of the directions stand halfway up the picture.
 _CLEAR_OF_MARK_MM = 4.5
+# What the name of a lobe takes up.
+_WIDE_MM, _HIGH_MM = 6.0, 2.5
 
 Words = tuple[float, float, float, float]
 """Middle, width and height on paper, mm, of words that numbers must not cover."""
@@ -59,7 +61,8 @@ def draw_lobe_names(axes: Axes, view: View, behind: Backdrop, sheet: Sheet) -> l
             continue
         # From the front the outer edge: the inner one borders on the other lung. From the side the one
         # that the lobe reaches, the back for choice: the upper lobe reaches the front alone further down.
-        to_right = LOBE_SIDES[lobe] == "left" if view.side is None else bool(mask[row, columns[-1]])
+        from_front = view.marks[0] == "R"
+        to_right = LOBE_SIDES[lobe] == "left" if from_front else bool(mask[row, columns[-1]])
         edge = (columns[-1] + 1 if to_right else columns[0]) / mask.shape[1]
         x, y = sheet.points(
             np.array([left + edge * (right - left), bottom + (row + 0.5) / mask.shape[0] * (top - bottom)])
@@ -67,8 +70,10 @@ def draw_lobe_names(axes: Axes, view: View, behind: Backdrop, sheet: Sheet) -> l
         if abs(y - middle) < _CLEAR_OF_MARK_MM:
             y = middle + np.copysign(_CLEAR_OF_MARK_MM, y - middle)
         x += 3.9 if to_right else -3.9
+        while any(abs(x - at) < _WIDE_MM and abs(y - level) < _HIGH_MM for at, level, _, _ in words):
+            y -= _HIGH_MM
         axes.text(x, y, lobe, fontsize=7, color="#5A5A5A", ha="center", va="center", zorder=3)
-        words.append((float(x), float(y), 6.0, 2.4))
+        words.append((float(x), float(y), _WIDE_MM, _HIGH_MM))
     return words
 
 

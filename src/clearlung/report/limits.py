@@ -18,6 +18,8 @@ from clearlung.staging import Operation, Plan
 
 # From here on a limit is called close: the next specimen would hardly fit.
 _CLOSE = 0.95
+# Minutes and percentages meet a limit only to a rounding.
+_REACHED = 0.995
 
 
 @dataclass(frozen=True)
@@ -196,8 +198,10 @@ def _use(limit: _Limit, value: float, reached: float) -> tuple[str, Tone]:
     else:
         share = reached / value if value > 0 else (math.inf if reached > 0 else 1.0)
     text = "over" if math.isinf(share) else f"{100 * share:.0f} %"
-    if share >= 1 - 1e-9:
-        return (f"{text}, at the limit" if share < 1 + 1e-9 else f"{text}, broken"), "warn"
+    if share > 1 + 1e-9:
+        return f"{text}, broken", "warn"
+    if share >= _REACHED:
+        return f"{text}, at the limit", "warn"
     return (f"{text}, close", "strong") if share >= _CLOSE else (text, "")
 
 

@@ -194,7 +194,7 @@ def _draw_nodules(
     for number in sorted(set(nodules.operations), key=lambda n: n or 0):
         mine = [i for i, other in enumerate(nodules.operations) if other == number]
         draw_symbols(axes, centers[mine, 0].tolist(), centers[mine, 1].tolist(), number, mark)
-    points = _label_points(len(nodules))
+    points = _label_points(len(nodules), sheet.scale)
     sizes = np.array([_label_size(str(number), points) for number in nodules.ids])
     labels = place_labels(centers, radii, sizes, frame, np.reshape(words, (-1, 4)))
     leaders = _leaders(centers, radii, labels, sizes)
@@ -208,9 +208,10 @@ def _mark_mm(count: int, scale: float) -> float:
     return float(np.clip(min(1.6 * (170 / max(count, 1)) ** 0.3, _MARK_IN_PATIENT_MM * scale), 1.0, 1.8))
 
 
-def _label_points(count: int) -> float:
-    """Size of the numbers: the more there are the smaller, down to what a printer still resolves."""
-    return float(np.clip(6.6 * (170 / max(count, 1)) ** 0.35, 3.4, 7.5))
+def _label_points(count: int, scale: float) -> float:
+    """Size of the numbers: smaller on small maps and among many, down to what a printer still resolves."""
+    largest = np.clip(7.5 * (scale / 0.6) ** 0.5, 5.0, 7.5)
+    return float(np.clip(6.6 * (170 / max(count, 1)) ** 0.35, 3.4, largest))
 
 
 def _label_size(text: str, points: float) -> tuple[float, float]:

@@ -82,7 +82,7 @@ def _specimen_row(
     lesions = [report.lesions[i] for i in specimen.lesions if i in report.lesions]
     expected = [lesion.diameter_at_operation_mm for lesion in lesions]
     unsure = [c for i in specimen.lesions if (c := _lobe_confidence(report, i)) < LOBE_SURE]
-    doubt = f"lobe uncertain, {listed([100 * c for c in unsure], 0)} %" if unsure else ""
+    doubt = f"lobe uncertain ({listed([100 * c for c in unsure], 0)} % sure)" if unsure else ""
     return (
         Cell(str(specimen.id)),
         Cell(ids(specimen.lesions), "strong"),

@@ -35,7 +35,9 @@ def quality_in_words(plan: Plan) -> str:
     open_goals = [goal for goal in plan.solver.goals if not goal.proven]
     proven = len(plan.solver.goals) - len(open_goals)
     worst = max((goal.gap for goal in open_goals), default=plan.solver.gap)
-    return f"{proven} of {len(plan.solver.goals)} goals proven optimal, largest gap {fixed(100 * worst, 1)} %"
+    fewest = "fewest operations proven, " if plan.solver.bound >= plan.solver.objective else ""
+    goals = f"{proven} of {len(plan.solver.goals)} goals proven optimal"
+    return f"{fewest}{goals}, largest gap {fixed(100 * worst, 1)} %"
 
 
 def key_figures(report: ReportInput) -> Facts:

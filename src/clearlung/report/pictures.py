@@ -32,6 +32,9 @@ from clearlung.staging import Operation
 
 PAGE_WIDTH_MM = 178.0
 _HALF_WIDTH_MM = 87.0
+# Of a sheet for one operation: what headings and captions leave, a row of the table, and sensible maps.
+_SHEET_MM, _SECTION_MM, _ROW_MM = 219.0, 14.0, 3.45
+_MAP_MIN_MM, _MAP_MAX_MM = 62.0, 88.0
 _SAGITTAL = (SAGITTAL_RIGHT, SAGITTAL_LEFT)
 _SIDE_WORDS = {"right": "right", "left": "left", "both": "both sides"}
 
@@ -70,8 +73,9 @@ class Atlas:
         """Return an operation's nodules from two directions, the others as dots; nothing without places."""
         if not self._report.has_places:
             return ()
+        height = _height_beside(len(operation.specimens), first=operation is self._report.plan.operations[0])
         maps = [
-            self._map(view, self._marked(view, operation.number), _HALF_WIDTH_MM, 88.0)[0]
+            self._map(view, self._marked(view, operation.number), _HALF_WIDTH_MM, height)[0]
             for view in OPERATION_VIEWS[operation.side]
         ]
         return (Pictures(tuple(maps)),)
@@ -147,6 +151,12 @@ def course_picture(report: ReportInput) -> Picture:
     )
 
 
+def _height_beside(rows: int, *, first: bool) -> float:
+    """Height of an operation's maps that leaves room for its table on the same sheet, if it fits at all."""
+    left = _SHEET_MM - (_SECTION_MM if first else 0.0) - rows * _ROW_MM
+    return min(left, _MAP_MAX_MM) if left >= _MAP_MIN_MM else _MAP_MAX_MM
+
+
 def _legend(report: ReportInput) -> tuple[LegendEntry, ...]:
     entries = [
         LegendEntry(
@@ -183,7 +193,7 @@ def _map_alt(view: View, nodules: Marked) -> str:
 
 def _map_caption(view: View, nodules: Marked) -> str:
     if len(nodules.others):
-        return f"{_direction(view).capitalize()}. Dots: nodules of other operations."
+        return "Dots: nodules of other operations."
     return (
         f"{_direction(view).capitalize()}. Circles are true to scale, the smallest ones enlarged to be seen; "
         "the mark inside is the operation's. Dashed: lobes."

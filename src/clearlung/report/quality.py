@@ -28,7 +28,7 @@ def proof_blocks(plan: Plan) -> tuple[Block, ...]:
     rows = tuple(
         (
             Cell(str(rank)),
-            Cell(goal.name),
+            Cell(goal.name[:1].upper() + goal.name[1:]),
             Cell(with_unit(plain(round(goal.value, 2)), goal.unit)),
             Cell(with_unit(plain(round(goal.bound, 2)), goal.unit)),
             Cell(f"{fixed(100 * goal.gap, 2)} %"),
@@ -87,9 +87,10 @@ _COMPARED: tuple[tuple[str, Callable[[Plan], str]], ...] = (
 
 def comparison_blocks(report: ReportInput) -> tuple[Block, ...]:
     """Return the plans of several protocols side by side; nothing if there is only one."""
-    if not report.comparison:
+    others = [plan for plan in report.comparison if plan != report.plan]
+    if not others:
         return ()
-    plans = (report.plan, *report.comparison)
+    plans = (report.plan, *others)
     columns = (
         Column("", share=1.6),
         *(

@@ -33,7 +33,7 @@ class ReportInput:
     created
         The day that the report bears, ``YYYY-MM-DD``. Passed in, so that the same input gives the same bytes.
     comparison
-        Plans of the same patient by other protocols, to show side by side.
+        Plans of the same patient by other protocols, to show side by side; the plan itself may be among them.
     """
 
     plan: Plan
