@@ -138,8 +138,7 @@ def test_a_smooth_path_goes_through_its_points():
 
 @pytest.fixture(scope="module")
 def grown():
-    spec = PhantomSpec(seed=2)
-    body = make_body(spec, np.random.default_rng(2))
+    body = make_body(np.random.default_rng(2))
     return body, make_trees(body, np.random.default_rng(3))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy import LOBES, SIDES, Lobe, Side
+from clearlung.anatomy import SIDES, Lobe, Side
 from clearlung.phantom import atlas
 from clearlung.phantom.fields import (
     Field,
@@ -23,8 +23,8 @@ from clearlung.phantom.spec import (
     BODY_SCALE_SD,
     FIELD_BOTTOM_MM,
     FIELD_OF_VIEW_MM,
+    LOBE_SHARES,
     RIGHT_LUNG_SHARE,
-    PhantomSpec,
 )
 
 STEP_MM = 2.0
@@ -74,8 +74,8 @@ class Body:
         return lung.with_array(np.maximum(lung.array, self.fissures[lobe].array))
 
 
-def make_body(spec: PhantomSpec, rng: np.random.Generator) -> Body:
-    """Build the patient that a specification describes."""
+def make_body(rng: np.random.Generator) -> Body:
+    """Build one patient, a little different for each stream of random numbers."""
     spread = BODY_SCALE_SD * rng.standard_normal(3)
     scale = 1 + np.clip(spread, -BODY_SCALE_LIMIT, BODY_SCALE_LIMIT)
     grid = _empty_grid()
@@ -89,7 +89,7 @@ def make_body(spec: PhantomSpec, rng: np.random.Generator) -> Body:
     right_share = RIGHT_LUNG_SHARE[0] + 0.5 * RIGHT_LUNG_SHARE[1] * float(rng.standard_normal())
     mediastinum = _mediastinum(grid, scale, organs) + 1.5 * UNEVEN_MM * smooth_noise(grid, 24.0, rng)
     lungs = _lungs(scale, cage, diaphragm, mediastinum, right_share)
-    fissures = _fissures(lungs, scale, spec, rng)
+    fissures = _fissures(lungs, scale, rng)
     return Body(scale, skin, muscle, cage, diaphragm, organs, lungs, fissures)
 
 
@@ -211,12 +211,12 @@ def _with_share(lungs: dict[Side, Field], right_share: float) -> dict[Side, Fiel
 
 
 def _fissures(
-    lungs: dict[Side, Field], scale: NDArray[np.float64], spec: PhantomSpec, rng: np.random.Generator
+    lungs: dict[Side, Field], scale: NDArray[np.float64], rng: np.random.Generator
 ) -> dict[Lobe, Field]:
     """Place the fissures so that each lobe has its share of its lung."""
     share = {
         lobe: max(mean + 0.5 * sd * float(rng.standard_normal()), 0.2 * mean)
-        for lobe, (mean, sd) in ((lobe, spec.lobe_shares[lobe]) for lobe in LOBES)
+        for lobe, (mean, sd) in LOBE_SHARES.items()
     }
     grid = lungs["right"]
     wave = FISSURE_WAVE_MM * smooth_noise(grid, 50.0, rng)

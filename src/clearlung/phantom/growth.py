@@ -12,6 +12,11 @@ from clearlung.phantom.fields import interpolate
 # The smaller of two branches supplies between these shares of what the two do: an uneven parting keeps the
 # larger one straight, as the lungs' are.
 MINOR_SHARE = (0.12, 0.45)
+# Share of the way to the middle of its region that a branch goes: stems part early, near the hilum, and
+# their branches radiate; twigs go further. A stem supplies more than this share of the tree.
+STEM_REACH = (0.10, 0.22)
+TWIG_REACH = (0.30, 0.48)
+STEM_SHARE = 0.06
 # A branch that finds no free way is given up if it supplies no more than this many ends; a larger one goes
 # this share of its way regardless.
 LEAST_FORCED = 6
@@ -115,7 +120,8 @@ def grow(points: Any, root: Any, lobe: Any, step_mm: Any, origin: Any, uniform: 
         direction = center - place[at]
         count = high - low
         draw = uniform[nodes % len(uniform)]
-        fraction = 1.0 if count == 1 else 0.36 + 0.16 * draw[0]
+        reach = STEM_REACH if count > STEM_SHARE * n else TWIG_REACH
+        fraction = 1.0 if count == 1 else reach[0] + (reach[1] - reach[0]) * draw[0]
         fraction = _free_fraction(lobe, step_mm, origin, place[at], direction, fraction, margin_mm)
         if fraction <= 0.0 and count <= LEAST_FORCED:
             continue

@@ -50,7 +50,7 @@ def make_phantom(spec: PhantomSpec, progress: Progress | None = None) -> Phantom
     tell = progress or (lambda stage, done: None)
     rngs = dict(zip(STAGES, np.random.default_rng(spec.seed).spawn(len(STAGES)), strict=True))
     tell("body", 0.0)
-    body = make_body(spec, rngs["body"])
+    body = make_body(rngs["body"])
     tell("trees", 0.15)
     trees = make_trees(body, rngs["trees"])
     tell("metastases", 0.2)

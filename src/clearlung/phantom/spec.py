@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from clearlung.anatomy import LOBES, Lobe
+from clearlung.anatomy import Lobe
 
 # --- the patient -------------------------------------------------------------------------------------------
 # The field of view is the same for every shape: 512 x 0.7 mm in plane, 400 x 0.8 mm along the body.
@@ -131,7 +131,6 @@ class PhantomSpec:
     calcified_fraction: float = CALCIFIED_FRACTION
     pleura_fraction: float = PLEURA_FRACTION
     vessel_fraction: float = VESSEL_FRACTION
-    lobe_shares: dict[Lobe, tuple[float, float]] = field(default_factory=lambda: dict(LOBE_SHARES))
 
     def __post_init__(self) -> None:
         if not 0 <= self.nodules <= 32_000:
@@ -149,8 +148,6 @@ class PhantomSpec:
                 raise ValueError(f"{name} must be 0 to 1, not {getattr(self, name)}")
         if self.pleura_fraction + self.vessel_fraction > 1:
             raise ValueError("pleura_fraction and vessel_fraction together must not exceed 1")
-        if set(self.lobe_shares) != set(LOBES):
-            raise ValueError(f"lobe_shares must name {', '.join(LOBES)}, not {sorted(self.lobe_shares)}")
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:

@@ -21,7 +21,7 @@ VEIN_ENDS_PER_ML = 0.8
 # Huang 1996 (human pulmonary arteries): 3.36 branches per order, diameters 1.56 apart, so that
 # r ~ n^(1/2.7) with n the ends supplied.
 RADIUS_EXPONENT = 1 / 2.7
-END_RADIUS_MM = 0.46
+END_RADIUS_MM = 0.44
 # Assumed: a bronchus' lumen is 0.72 of its artery, its wall 0.18 of the lumen's radius and 0.2 mm.
 LUMEN_TO_ARTERY = 0.72
 WALL_TO_LUMEN = 0.18
