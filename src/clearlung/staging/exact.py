@@ -18,7 +18,7 @@ SOLVER = f"scipy.optimize.milp (HiGHS), SciPy {scipy.__version__}"
 # Beyond this many choices the program is not even built: it would not end within the limits below.
 _CHOICES_MAX = 12_000
 # Stops the same way on every machine; the seconds are only for machines on which that takes too long.
-_NODES_MAX = 3_000
+NODES_MAX = 1_500
 _SECONDS_MAX = 20.0
 
 
@@ -42,7 +42,7 @@ class Answer:
     proven: bool
 
 
-def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int) -> Answer:
+def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int, nodes_max: int = NODES_MAX) -> Answer:
     """Look for the packing with the least tissue in its largest operation.
 
     Parameters
@@ -53,6 +53,8 @@ def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int) -> Answe
         Shape (operations, limits).
     peak_from
         A lower bound of that tissue, whole ml.
+    nodes_max
+        Nodes of the search tree after which it ends without proof.
 
     Notes
     -----
@@ -72,7 +74,7 @@ def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int) -> Answe
             np.r_[np.zeros(choices), peak_from], np.r_[allowed.ravel(), capacity[:, ML].max() // THOUSAND + 1]
         ),
         constraints=_constraints(weight[order], capacity),
-        options={"node_limit": _NODES_MAX, "time_limit": _SECONDS_MAX, "mip_rel_gap": 0.0},
+        options={"node_limit": nodes_max, "time_limit": _SECONDS_MAX, "mip_rel_gap": 0.0},
     )
     if result.status == 2:
         return Answer(None, None, True)

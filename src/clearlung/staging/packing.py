@@ -11,13 +11,18 @@ import numpy as np
 
 from clearlung.staging.exact import pack_exactly
 from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Limits, Weights
-from clearlung.staging.repair import Assignment, loads_of, pack_by_exchange
+from clearlung.staging.repair import SHAKES, Assignment, loads_of, pack_by_exchange
 
 # How many operations above the bound are tried before the packing is given up; a packing with few large
 # specimens needs one or two.
 _TRIES_MAX = 60
 # How many whole ml above the bound are tried by construction before the integer program is asked.
 _PEAKS_TRIED = (0, 1, 2, 4, 8, 16, 32, 64, 128)
+# Few specimens are large ones, which take more tries to balance, and each try is quick.
+_BALANCE_WORK = 4_000
+_FEW = 20
+# Nodes of the integer program that balances: a ml between two operations is not worth minutes of waiting.
+_BALANCE_NODES = 60
 # A tapered packing that does not succeed at once is dropped: others with more room follow.
 _TAPER_SHAKES = 1
 
@@ -129,6 +134,11 @@ def pack(items: Items, limits: Limits, seed: int, *, at_least: int = 0) -> Packi
     return None
 
 
+def _balance_shakes(specimens: int) -> int:
+    # The integer program settles a handful of specimens at once.
+    return SHAKES if specimens < _FEW else max(SHAKES, _BALANCE_WORK // specimens)
+
+
 def _peak_bound(items: Items, operations: int) -> int:
     ml = items.weight[:, ML]
     return max(_whole_ml(-(-int(ml.sum()) // operations)), _whole_ml(int(ml.max())))
@@ -150,7 +160,7 @@ def _balance(
             break
         lower = capacity.copy()
         lower[:, ML] = np.minimum(lower[:, ML], target * THOUSAND)
-        found = pack_by_exchange(items.weight, lower, seed)
+        found = pack_by_exchange(items.weight, lower, seed, shakes=_balance_shakes(len(items)))
         if found is not None:
             where = found
             peak = _whole_ml(int(loads_of(items.weight, where, operations)[:, ML].max()))
@@ -159,7 +169,7 @@ def _balance(
         return where, peak, bound, "mean or largest specimen, rounded up"
     lower = capacity.copy()
     lower[:, ML] = np.minimum(lower[:, ML], (peak - 1) * THOUSAND)
-    answer = pack_exactly(items.weight, lower, peak_from=bound)
+    answer = pack_exactly(items.weight, lower, peak_from=bound, nodes_max=_BALANCE_NODES)
     if answer.where is not None:
         where = answer.where
         peak = _whole_ml(int(loads_of(items.weight, where, operations)[:, ML].max()))

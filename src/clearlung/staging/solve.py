@@ -32,7 +32,9 @@ def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None =
     Returns
     -------
     Plan
-        The same for the same problem and seed, apart from the seconds it took.
+        The same for the same problem and seed, apart from the seconds it took. Searches end after a number
+        of steps, not seconds; only an integer program that runs into its 20 s could end elsewhere on a slower
+        machine, and the status is then ``feasible``.
 
     Raises
     ------
