@@ -59,9 +59,15 @@ def folder(report, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def texts(folder):
+def pdf(folder):
+    """The PDF and the words of its pages; reading them takes as long as writing the report."""
+    return pdf_pages(folder)
+
+
+@pytest.fixture(scope="module")
+def texts(folder, pdf):
     """Words of the page and of the PDF."""
-    return parse(folder).words, " ".join(pdf_pages(folder)[1])
+    return parse(folder).words, " ".join(pdf[1])
 
 
 def test_three_files(folder):
@@ -93,8 +99,8 @@ def test_headline_and_limits_are_there(texts):
         assert "Conservative" in text
 
 
-def test_notice_is_on_every_page_of_the_pdf(folder):
-    _, pages = pdf_pages(folder)
+def test_notice_is_on_every_page_of_the_pdf(folder, pdf):
+    _, pages = pdf
     assert len(pages) > 4
     assert all(RESEARCH_NOTICE in page for page in pages)
     words = parse(folder).words
@@ -102,8 +108,8 @@ def test_notice_is_on_every_page_of_the_pdf(folder):
     assert words.index(RESEARCH_NOTICE) < words.index("168 of 170")
 
 
-def test_pdf_is_tagged_dated_and_has_its_fonts_inside(folder):
-    reader, _ = pdf_pages(folder)
+def test_pdf_is_tagged_dated_and_has_its_fonts_inside(pdf):
+    reader, _ = pdf
     catalog = reader.trailer["/Root"]
     assert catalog["/MarkInfo"]["/Marked"] is True or catalog["/MarkInfo"]["/Marked"].value is True
     assert catalog["/Lang"].startswith("en")
@@ -156,6 +162,20 @@ def test_words_that_no_font_shows_do_not_stop_the_report(tmp_path):
     assert "Пациент" in pages[0]
 
 
+def test_words_of_the_plan_are_escaped_too(tmp_path):
+    report = cases.make_input(12, 2)
+    warning = f"{HOSTILE}\x07"
+    write_report(
+        dataclasses.replace(report, plan=report.plan.model_copy(update={"warnings": (warning,)})), tmp_path
+    )
+    page = parse(tmp_path)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert HOSTILE in page.words
+    reader, pages = pdf_pages(tmp_path)
+    assert '#eval("1+1")' in " ".join(pages)
+    assert b"pdfuaid" in reader.trailer["/Root"]["/Metadata"].get_data()
+
+
 def test_a_list_without_places_gets_a_schematic(tmp_path):
     report = cases.make_input(30, 4, places=False)
     write_report(report, tmp_path)
@@ -185,7 +205,7 @@ def test_findings_outside_the_plan_are_named(tmp_path):
 
 
 def test_twenty_operations(tmp_path):
-    write_report(cases.make_input(80, 20), tmp_path)
+    write_report(cases.make_input(60, 20, spacing_mm=(4.0, 4.0, 4.0)), tmp_path)
     words = parse(tmp_path).words
     assert all(f"Operation {number}: " in words for number in range(1, 21))
 

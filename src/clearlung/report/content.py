@@ -48,10 +48,10 @@ def build_document(report: ReportInput, atlas: Atlas, overview: Picture) -> Docu
     blocks += evidence_blocks(plan)
     blocks += making_blocks(report)
     return Document(
-        title=clean(report.title) or "Plan",
+        title=clean(report.title).strip() or "Plan",
         notice=plan.notice,
         headline=headline(plan) + ".",
-        source=clean(report.source),
+        source=report.source,
         created=report.created,
         operations=tuple(o.number for o in plan.operations),
         blocks=tuple(blocks),

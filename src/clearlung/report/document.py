@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from clearlung.report.numbers import clean
+
 Tone = Literal["", "strong", "muted", "warn", "good"]
 Align = Literal["left", "right"]
 
@@ -116,5 +118,14 @@ class Document:
     blocks: tuple[Block, ...] = field(default=())
 
     def as_data(self) -> dict[str, Any]:
-        """Return it as plain dictionaries and lists."""
-        return asdict(self)
+        """Return it as plain dictionaries and lists, its text without control characters."""
+        data: dict[str, Any] = _cleaned(asdict(self))
+        return data
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {key: part if key == "svg" else _cleaned(part) for key, part in value.items()}
+    return [_cleaned(part) for part in value] if isinstance(value, list | tuple) else value

@@ -210,7 +210,7 @@ def _mark_mm(count: int, scale: float) -> float:
 
 def _label_points(count: int, scale: float) -> float:
     """Size of the numbers: smaller on small maps and among many, down to what a printer still resolves."""
-    largest = np.clip(7.5 * (scale / 0.6) ** 0.5, 5.0, 7.5)
+    largest = np.clip(7.5 * (scale / 0.6) ** 0.5, 5.4, 7.5)
     return float(np.clip(6.6 * (170 / max(count, 1)) ** 0.35, 3.4, largest))
 
 

@@ -21,15 +21,16 @@ def render_page(document: Document) -> str:
     )
     environment.filters["data_uri"] = _data_uri
     template = environment.from_string(template_text("report.html.j2"))
+    data = document.as_data()
     style = template_text("report.css") + _operation_rules(document)
     return template.render(
-        document=document,
+        document=data,
         style=style,
         # Names the one style sheet that the page may use; everything else is shut out.
         style_sha256=_sha256(style),
         symbol=lambda number: _data_uri(symbol_svg(number)),
         sign=operation_sign,
-        sections=_sections(document),
+        sections=_sections(data),
     )
 
 
@@ -39,8 +40,8 @@ def template_text(name: str) -> str:
     return (files("clearlung.report") / "templates" / name).read_text(encoding="utf-8")
 
 
-def _sections(document: Document) -> list[Any]:
-    return [b for b in document.blocks if b.kind == "heading" and b.level == 2 and b.anchor]
+def _sections(data: dict[str, Any]) -> list[Any]:
+    return [b for b in data["blocks"] if b["kind"] == "heading" and b["level"] == 2 and b["anchor"]]
 
 
 def _operation_rules(document: Document) -> str:
