@@ -134,27 +134,37 @@ def _draw_function(axes: Axes, plan: Plan, last: int) -> None:
         va="bottom",
         fontsize=6.5,
     )
-    for value, words, style in (
-        (limits.fev1_after_percent_min, "floor right after an operation", (0, (5, 2))),
-        (limits.ppo_fev1_percent_min, "floor after recovery", (0, (1, 1.5))),
-    ):
+    _draw_floors(axes, limits.fev1_after_percent_min, limits.ppo_fev1_percent_min, last)
+    lowest = min([limits.ppo_fev1_percent_min, *(o.fev1_after_low_percent for o in operations)])
+    axes.set_ylim(max(0.0, min(lowest, limits.fev1_after_percent_min) - 14), None)
+    axes.set_ylabel("FEV1, % of predicted", fontsize=7)
+    axes.set_xlabel("Weeks after the first operation", fontsize=7)
+
+
+def _draw_floors(axes: Axes, right_after: float, after_recovery: float, last: int) -> None:
+    if right_after == after_recovery:
+        lines = [(right_after, "floor right after an operation and after recovery", (0, (5.0, 2.0)))]
+    else:
+        lines = [
+            (right_after, "floor right after an operation", (0, (5.0, 2.0))),
+            (after_recovery, "floor after recovery", (0, (1.0, 1.5))),
+        ]
+    for value, words, style in lines:
         axes.axhline(value, color=_FLOOR, linewidth=0.9, linestyle=style, zorder=2)
         # The higher floor is labeled above its line and the lower one below: they may lie close together.
-        above = value >= max(limits.fev1_after_percent_min, limits.ppo_fev1_percent_min)
+        above = value == max(right_after, after_recovery)
         axes.annotate(
             f"{words} {value:.0f} %",
             (last, value),
-            xytext=(0, 1.5 if above else -2),
+            xytext=(0, 2 if above else -2.5),
             textcoords="offset points",
             ha="right",
             va="bottom" if above else "top",
             fontsize=6.5,
             color=_FLOOR,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
+            zorder=5,
         )
-    lowest = min([limits.ppo_fev1_percent_min, *(o.fev1_after_low_percent for o in operations)])
-    axes.set_ylim(max(0.0, min(lowest, limits.fev1_after_percent_min) - 14), None)
-    axes.set_ylabel("FEV1, % of predicted", fontsize=7)
-    axes.set_xlabel("Weeks after the first operation", fontsize=7)
 
 
 def _recovery_weeks(plan: Plan) -> float:
