@@ -215,9 +215,9 @@ def _stage(
     with watch.phase("staging"):
         function, assumed, function_evidence = function_model(case, anatomy, protocol, book)
         problem = StagingProblem.build(
-            book=book,
+            book,
             specimens=specimens,
-            lesions=nodules,
+            lesions=lesions,
             function=function,
             function_assumed=assumed,
             protocol=protocol,

@@ -8,9 +8,10 @@ import numpy as np
 
 from clearlung.anatomy import LOBE_SIDES
 from clearlung.evidence import load_evidence
+from clearlung.followup import LesionTable
 from clearlung.perfusion import make_regimen
 from clearlung.resection import FunctionModel, SpecimenSet
-from clearlung.staging import LesionColumns, Plan, Protocol, StagingProblem, load_protocol
+from clearlung.staging import Plan, Protocol, StagingProblem, load_protocol
 
 EASY_LUNG_ML = 1e6  # so large that tissue takes no function
 
@@ -57,7 +58,7 @@ def problem(specimens, limits=None, *, model=None, perfused=False, vdt=None, see
             unresectable={},
             evidence=("technique.laser.rim",),
         ),
-        lesions=LesionColumns(
+        lesions=LesionTable(
             id=np.arange(1, total + 1, dtype=np.int32),
             side=np.repeat(side, counts),
             lobe=np.repeat(lobe, counts),

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from clearlung.errors import InfeasiblePlan
-from clearlung.staging import LesionColumns, Plan, compare, solve_plan
+from clearlung.followup import LesionTable
+from clearlung.staging import Plan, compare, solve_plan
 from tests.staging.problems import EASY_LUNG_ML, check, function, goals, problem, protocol
 
 MANY = [("RLL", 2.0, 8.0)] * 20 + [("LUL", 2.0, 8.0)] * 16
@@ -53,7 +54,7 @@ def test_a_specimen_at_the_limit_is_taken():
 
 def test_an_unresectable_lesion_keeps_its_reason():
     case = problem([("LLL", 3.0, 10.0)])
-    more = LesionColumns(
+    more = LesionTable(
         id=np.array([1, 2], dtype=np.int32),
         side=np.array(["left", "left"]),
         lobe=np.array(["LLL", "LUL"]),
@@ -98,7 +99,7 @@ def test_operations_with_more_tumor_come_first():
     grown = case.lesions.diameter_mm.copy()
     grown[5:8] = 20.0
     columns = {**vars(case.lesions), "diameter_mm": grown}
-    plan = solve_plan(type(case)(**{**vars(case), "lesions": LesionColumns(**columns)}))
+    plan = solve_plan(type(case)(**{**vars(case), "lesions": LesionTable(**columns)}))
     tumor = [sum(grown[i - 1] ** 3 for i in o.lesions) for o in plan.operations if o.side == "right"]
     assert tumor == sorted(tumor, reverse=True)
 
@@ -181,16 +182,16 @@ def test_what_function_does_not_bear_is_left_from_the_largest():
 def test_a_mismatched_lesion_table_is_refused():
     case = problem(MANY)
     with pytest.raises(ValueError, match="not on the"):
-        LesionColumns(**{**vars(case.lesions), "side": case.lesions.side[::-1]})
+        LesionTable(**{**vars(case.lesions), "side": case.lesions.side[::-1]})
     with pytest.raises(ValueError, match="twice"):
-        LesionColumns(**{**vars(case.lesions), "id": np.ones(len(case.lesions), dtype=np.int32)})
+        LesionTable(**{**vars(case.lesions), "id": np.ones(len(case.lesions), dtype=np.int32)})
     with pytest.raises(ValueError, match="differ in length"):
-        LesionColumns(**{**vars(case.lesions), "lobe": case.lesions.lobe[:-1]})
+        LesionTable(**{**vars(case.lesions), "lobe": case.lesions.lobe[:-1]})
     with pytest.raises(ValueError, match="lesion 36"):
         type(case)(
             **{
                 **vars(case),
-                "lesions": LesionColumns(**{k: v[:-1] for k, v in vars(case.lesions).items()}),
+                "lesions": LesionTable(**{k: v[:-1] for k, v in vars(case.lesions).items()}),
             }
         )
 

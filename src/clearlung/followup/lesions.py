@@ -2,54 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clearlung.anatomy import LOBE_SIDES
 from clearlung.nodules import NoduleTable
 
 
 @dataclass(frozen=True, eq=False)
 class LesionTable:
-    """Lesions of one patient.
+    """Lesions of one patient, as they are on the latest scan.
 
     Parameters
     ----------
     id
-        int32: the lesion's number, kept for life.
-    nodule
-        int32: its nodule on the latest scan.
+        int32: the lesion's number, kept for life; each one once, in any order.
     side, lobe
         Strings.
-    diameter_mm, depth_mm, vdt_days
-        float64: on the latest scan; the doubling time is NaN where unknown.
-    scans
-        int32: on how many scans it was seen.
+    diameter_mm, depth_mm
+        float64.
+    vdt_days
+        float64: volume doubling time; NaN where unknown.
+
+    Raises
+    ------
+    ValueError
+        If the columns differ in length, an id occurs twice, or a lobe is not on its side.
     """
 
     id: NDArray[np.int32]
-    nodule: NDArray[np.int32]
     side: NDArray[np.str_]
     lobe: NDArray[np.str_]
     diameter_mm: NDArray[np.float64]
     depth_mm: NDArray[np.float64]
     vdt_days: NDArray[np.float64]
-    scans: NDArray[np.int32]
+
+    def __post_init__(self) -> None:
+        lengths = {f.name: len(getattr(self, f.name)) for f in fields(self)}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns differ in length: {lengths}")
+        if len(np.unique(self.id)) < len(self):
+            raise ValueError("a lesion id occurs twice")
+        sides = {str(lobe): side for lobe, side in LOBE_SIDES.items()}
+        for lesion, side, lobe in zip(self.id.tolist(), self.side.tolist(), self.lobe.tolist(), strict=True):
+            if sides.get(lobe) != side:
+                raise ValueError(f"lesion {lesion}: lobe {lobe!r} is not on the {side!r} side")
 
     def __len__(self) -> int:
         return len(self.id)
 
 
 def lesions_of_first_scan(nodules: NoduleTable) -> LesionTable:
-    """Every nodule of a first scan is a lesion, and gives it its number."""
+    """Make every nodule of a first scan a lesion with the nodule's number."""
     return LesionTable(
         id=nodules.id,
-        nodule=nodules.id,
         side=nodules.side,
         lobe=nodules.lobe,
         diameter_mm=nodules.diameter_mm,
         depth_mm=nodules.depth_mm,
         vdt_days=nodules.vdt_days,
-        scans=np.ones(len(nodules), dtype=np.int32),
     )

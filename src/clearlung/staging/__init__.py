@@ -2,14 +2,13 @@
 
 from clearlung.staging.compare import Comparison, ComparisonRow, compare
 from clearlung.staging.plan import Operation, Plan, PlannedLesion, PlannedSpecimen, Unassigned
-from clearlung.staging.problem import LesionColumns, StagingProblem
+from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, shipped_protocols
 from clearlung.staging.solve import solve_plan
 
 __all__ = [
     "Comparison",
     "ComparisonRow",
-    "LesionColumns",
     "Operation",
     "Plan",
     "PlannedLesion",

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from clearlung.anatomy import LOBE_SIDES
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
-from clearlung.nodules import NoduleTable
 from clearlung.perfusion import Regimen
 from clearlung.resection import FunctionModel, SpecimenSet
 from clearlung.staging.protocol import Protocol
@@ -18,54 +13,6 @@ from clearlung.staging.protocol import Protocol
 ACCESS_EVIDENCE = "time.access"
 PERFUSION_EVIDENCE = "time.perfusion"
 PLACEMENT_EVIDENCE = "regimen.placement"
-
-
-@dataclass(frozen=True, eq=False)
-class LesionColumns:
-    """What a plan says about each lesion, one array per column.
-
-    Parameters
-    ----------
-    id
-        int32: unique, in any order.
-    side, lobe
-        Strings.
-    diameter_mm, depth_mm
-        float64.
-    vdt_days
-        float64: volume doubling time; NaN where unknown.
-
-    Raises
-    ------
-    ValueError
-        If the columns differ in length, an id occurs twice, or a lobe is not on its side.
-    """
-
-    id: NDArray[np.int32]
-    side: NDArray[np.str_]
-    lobe: NDArray[np.str_]
-    diameter_mm: NDArray[np.float64]
-    depth_mm: NDArray[np.float64]
-    vdt_days: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        lengths = {f.name: len(getattr(self, f.name)) for f in fields(self)}
-        if len(set(lengths.values())) > 1:
-            raise ValueError(f"columns differ in length: {lengths}")
-        if len(set(self.id.tolist())) < len(self.id):
-            raise ValueError("a lesion id occurs twice")
-        sides = {str(lobe): str(side) for lobe, side in LOBE_SIDES.items()}
-        for lesion, side, lobe in zip(self.id.tolist(), self.side.tolist(), self.lobe.tolist(), strict=True):
-            if sides.get(lobe) != side:
-                raise ValueError(f"lesion {lesion}: lobe {lobe!r} is not on the {side!r} side")
-
-    def __len__(self) -> int:
-        return len(self.id)
-
-    @classmethod
-    def of(cls, table: LesionColumns | LesionTable | NoduleTable) -> LesionColumns:
-        """Take the columns from the lesions of a patient or the nodules of a scan."""
-        return cls(table.id, table.side, table.lobe, table.diameter_mm, table.depth_mm, table.vdt_days)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +51,7 @@ class StagingProblem:
     """
 
     specimens: SpecimenSet
-    lesions: LesionColumns
+    lesions: LesionTable
     function: FunctionModel
     function_assumed: tuple[str, ...]
     protocol: Protocol
@@ -133,7 +80,7 @@ class StagingProblem:
         book: EvidenceBook,
         *,
         specimens: SpecimenSet,
-        lesions: LesionColumns | LesionTable | NoduleTable,
+        lesions: LesionTable,
         function: FunctionModel,
         protocol: Protocol,
         regimen: Regimen | None = None,
@@ -158,7 +105,7 @@ class StagingProblem:
         """
         return cls(
             specimens=specimens,
-            lesions=LesionColumns.of(lesions),
+            lesions=lesions,
             function=function,
             function_assumed=function_assumed,
             protocol=protocol,
