@@ -83,10 +83,13 @@ def _line_distance(
 
 
 @numba.njit(cache=True)
-def distance_to(target: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Distance in voxels from each voxel center to the nearest one of a target; huge without a target."""
-    n = target.shape[0]
-    squared = np.where(target, np.float32(0), FAR).astype(np.float32)
+def distance_to(mask: NDArray[np.bool_], target: bool) -> NDArray[np.float32]:
+    """Distance in voxels from each voxel center to the nearest one with a value; huge if none has it."""
+    n = mask.shape[0]
+    squared = np.empty(mask.shape, dtype=np.float32)
+    flat, start = mask.ravel(), squared.ravel()
+    for i in range(flat.size):
+        start[i] = np.float32(0.0) if flat[i] == target else FAR
     line = np.empty(n, dtype=np.float32)
     out = np.empty(n, dtype=np.float32)
     v = np.empty(n + 1, dtype=np.int64)
@@ -109,7 +112,9 @@ def distance_to(target: NDArray[np.bool_]) -> NDArray[np.float32]:
                         squared[p, r, q] = out[r]
                     else:
                         squared[r, p, q] = out[r]
-    return np.sqrt(squared)
+    for i in range(start.size):
+        start[i] = np.sqrt(start[i])
+    return squared
 
 
 @numba.njit(cache=True)

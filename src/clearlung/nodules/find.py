@@ -12,7 +12,8 @@ from clearlung.anatomy import Anatomy
 from clearlung.ct import Scan
 from clearlung.nodules.candidates import Candidates, get_detector
 from clearlung.nodules.options import NoduleOptions
-from clearlung.nodules.outline import COLUMN, describe_all, paint
+from clearlung.nodules.outline import COLUMN, FEATURES, describe_all, outline
+from clearlung.nodules.painting import paint
 from clearlung.nodules.score import built_in_score, shape_terms
 from clearlung.nodules.table import NoduleTable, sphere_diameter_mm, sphere_volume_mm3
 from clearlung.nodules.tabulate import tabulate
@@ -81,7 +82,7 @@ def find_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None = N
     scan, anatomy
         The scan, and its anatomy from :func:`clearlung.anatomy.segment_anatomy`.
     options
-        By default the built-in detector, from 2 mm up, findings that are more likely nodules than not.
+        By default the built-in detector, from 2 mm up, findings with a probability of 0.3 or more.
 
     Returns
     -------
@@ -188,17 +189,18 @@ def _paint(anatomy: Anatomy, scan: Scan, found: Outlined) -> tuple[NDArray[np.in
     spacing = np.asarray(anatomy.lungs.spacing_mm)
     kept: list[int] = []
     for row in range(len(found)):
-        painted = paint(
-            labels,
-            len(kept) + 1,
+        center, step = found.centers[row], float(found.step_mm[row])
+        nodule = outline(
             hu,
             anatomy.lungs.array,
             spacing,
-            found.centers[row],
-            found.diameter_mm[row],
-            found.step_mm[row],
-            found.half[row],
+            center,
+            float(found.diameter_mm[row]),
+            step,
+            int(found.half[row]),
+            np.zeros(len(FEATURES)),
         )
+        painted = paint(labels, len(kept) + 1, nodule, anatomy.lungs.array, spacing, center, step)
         if painted:
             kept.append(row)
     return labels, np.asarray(kept, dtype=np.intp)

@@ -19,7 +19,8 @@ class NoduleOptions:
         Smallest diameter that is reported. On slices thicker than this, what is smaller than a slice
         cannot be told from a vessel and is mostly missed.
     least_probability
-        Findings below this probability are left out.
+        Findings below this probability are left out. The default is below one half because a metastasis
+        that is missed costs more than a finding that a reader strikes off.
     calcified_hu
         A nodule with a peak of at least this counts as calcified. Assumed: enhanced soft tissue stays
         below, and partial volume takes from calcium.
@@ -32,7 +33,7 @@ class NoduleOptions:
 
     detector: str = "blob"
     smallest_mm: float = 2.0
-    least_probability: float = 0.5
+    least_probability: float = 0.3
     calcified_hu: float = 200.0
 
     def __post_init__(self) -> None:

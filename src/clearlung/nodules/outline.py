@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.nodules.cubes import distance_to, flood, sample_cube
+from clearlung.nodules.measures import contacts, count, crowd, describe, full_density, measured_voxels
 
 # Columns of a candidate's features; see :func:`outline`.
 FEATURES = (
@@ -103,101 +106,26 @@ def _deepest(distance: NDArray[np.float32], dense: NDArray[np.bool_], reach: flo
 
 
 @numba.njit(cache=True)
-def _contacts(
-    nodule: NDArray[np.bool_], dense: NDArray[np.bool_], inside: NDArray[np.bool_]
-) -> tuple[float, float, float]:
-    """Shares of the outline's faces that touch other dense tissue and the pleura; whether it is cut off."""
-    n = nodule.shape[0]
-    faces, neck, pleura, cut = 0, 0, 0, 0
-    for z in range(n):
-        for y in range(n):
-            for x in range(n):
-                if not nodule[z, y, x]:
-                    continue
-                for k in range(6):
-                    pz = z + (k == 0) - (k == 1)
-                    py = y + (k == 2) - (k == 3)
-                    px = x + (k == 4) - (k == 5)
-                    if not (0 <= pz < n and 0 <= py < n and 0 <= px < n):
-                        cut = 1
-                        continue
-                    if nodule[pz, py, px]:
-                        continue
-                    faces += 1
-                    if not inside[pz, py, px]:
-                        pleura += 1
-                    elif dense[pz, py, px]:
-                        neck += 1
-    total = max(faces, 1)
-    return neck / total, pleura / total, float(cut)
-
-
-@numba.njit(cache=True)
-def _measured_voxels(
-    values: NDArray[np.float32],
-    nodule: NDArray[np.bool_],
-    others: NDArray[np.bool_],
-    from_nodule: NDArray[np.float32],
-    to_rim: NDArray[np.float32],
-    rim: float,
-    background: float,
-    full: float,
-) -> float:
-    """Volume in voxels: whole ones inside, in the rim the share of the contrast that they have."""
-    volume = 0.0
-    own, other = nodule.ravel(), others.ravel()
-    value, out_of, into = values.ravel(), from_nodule.ravel(), to_rim.ravel()
+def _above(values: NDArray[np.float32], within: NDArray[np.bool_], limit: float) -> NDArray[np.bool_]:
+    """Voxels of a mask whose value is above a limit."""
+    out = np.zeros(values.shape, dtype=np.bool_)
+    value, mask, result = values.ravel(), within.ravel(), out.ravel()
     for i in range(value.size):
-        if own[i] and into[i] > rim:
-            volume += 1.0
-        elif out_of[i] <= rim and not other[i]:
-            volume += min(1.0, max(0.0, float((value[i] - background) / (full - background))))
-    return volume
+        result[i] = mask[i] and value[i] > limit
+    return out
 
 
 @numba.njit(cache=True)
-def _describe(
-    out: NDArray[np.float64], nodule: NDArray[np.bool_], values: NDArray[np.float32], step: float
-) -> None:
-    """Write volume, center, spread, reach and mean of an outline into its row of features."""
-    half = values.shape[0] // 2
-    total, mean, reach = 0, 0.0, 0.0
-    first: NDArray[np.float64] = np.zeros(3)
-    second: NDArray[np.float64] = np.zeros((3, 3))
-    place = np.zeros(3)
-    for index, here in np.ndenumerate(nodule):
-        if not here:
-            continue
-        total += 1
-        mean += float(values[index])
-        for a in range(3):
-            place[a] = (index[a] - half) * step
-        for a in range(3):
-            first[a] += place[a]
-            for b in range(3):
-                second[a, b] += place[a] * place[b]
-    if total == 0:
-        return
-    first = first / total
-    second = second / total
-    for index, here in np.ndenumerate(nodule):
-        if here:
-            for a in range(3):
-                place[a] = (index[a] - half) * step - first[a]
-            reach = max(reach, float((place * place).sum()))
-    out[1] = total * step**3
-    out[2] = np.sqrt(reach) + 0.5 * step
-    out[6] = mean / total
-    own = step * step / 12.0  # the spread within a voxel
-    for a in range(3):
-        out[12 + a] = first[a]
-        out[15 + a] = second[a, a] - first[a] ** 2 + own
-    out[18] = second[0, 1] - first[0] * first[1]
-    out[19] = second[0, 2] - first[0] * first[2]
-    out[20] = second[1, 2] - first[1] * first[2]
+def _reachable(dense: NDArray[np.bool_], from_core: NDArray[np.float32], reach: float) -> NDArray[np.bool_]:
+    """Dense voxels within reach of the core."""
+    out = np.zeros(dense.shape, dtype=np.bool_)
+    mask, distance, result = dense.ravel(), from_core.ravel(), out.ravel()
+    for i in range(mask.size):
+        result[i] = mask[i] and distance[i] <= reach
+    return out
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def outline(
     hu: NDArray[np.int16],
     lungs: NDArray[np.uint8],
@@ -240,8 +168,8 @@ def outline(
     background = _background(values, inside)
     peak = _peak(values, inside, max(1.0, 0.35 * diameter_mm / step_mm))
     threshold = 0.5 * (background + min(peak, PEAK_AT_MOST_HU))
-    dense = inside & (values > threshold)
-    depth = distance_to(~dense)
+    dense = _above(values, inside, threshold)
+    depth = distance_to(dense, False)
     z, y, x = _deepest(depth, dense, 0.5 * diameter_mm / step_mm)
     if not dense[z, y, x]:
         return np.zeros(dense.shape, dtype=np.bool_)
@@ -249,32 +177,23 @@ def outline(
     cut = max(1.0, CUT_SHARE * radius)
     if radius <= cut:
         cut = radius - 0.5
-    core = flood(depth > cut, z, y, x)
-    nodule: NDArray[np.bool_] = dense & (distance_to(core) <= cut)
-    others = dense & ~nodule
-    from_nodule = distance_to(nodule)
-    near = (from_nodule <= max(2.0, RIM_MM / step_mm)) & inside & ~nodule
-    tree = flood(dense, z, y, x)
+    core = flood(_above(depth, dense, cut), z, y, x)
+    nodule: NDArray[np.bool_] = _reachable(dense, distance_to(core, True), cut)
+    from_nodule = distance_to(nodule, True)
     out[0] = (radius - 0.5) * step_mm
-    _describe(out, nodule, values, step_mm)
-    out[3], out[4], out[5] = _contacts(nodule, dense, inside)
+    describe(out, nodule, values, step_mm)
+    out[3], out[4], out[5] = contacts(nodule, dense, inside)
     out[7], out[8] = background, peak
-    out[9] = (near & others).sum() / max(1, near.sum())
-    out[10] = tree.sum() / max(1, nodule.sum())
-    out[11] = step_mm**3 * _measured_voxels(
-        values,
-        nodule,
-        others | ~inside,
-        from_nodule,
-        depth,
-        RIM_MM / step_mm,
-        background,
-        min(peak, PEAK_AT_MOST_HU),
+    out[9] = crowd(nodule, dense, inside, from_nodule, max(2.0, RIM_MM / step_mm))
+    out[10] = count(flood(dense, z, y, x)) / max(1, count(nodule))
+    full = full_density(min(peak, PEAK_AT_MOST_HU), out[0], spacing_mm.max())
+    rim = RIM_MM / step_mm
+    out[11] = step_mm**3 * measured_voxels(
+        values, nodule, dense, inside, from_nodule, depth, rim, background, full
     )
     return nodule
 
 
-@numba.njit(parallel=True, cache=True)
 def describe_all(
     hu: NDArray[np.int16],
     lungs: NDArray[np.uint8],
@@ -285,55 +204,21 @@ def describe_all(
     half: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """Features of many candidates, one row each; a row of zeros where nothing dense is there."""
-    rows = np.zeros((len(centers), 21))
-    for i in numba.prange(len(centers)):
-        outline(hu, lungs, spacing_mm, centers[i], diameter_mm[i], step_mm[i], half[i], rows[i])
+    rows = np.zeros((len(centers), len(FEATURES)))
+
+    def describe(i: int) -> None:
+        outline(
+            hu,
+            lungs,
+            spacing_mm,
+            centers[i],
+            float(diameter_mm[i]),
+            float(step_mm[i]),
+            int(half[i]),
+            rows[i],
+        )
+
+    # The kernel lets go of Python's lock, and threads compile it once where a parallel one takes a minute.
+    with ThreadPoolExecutor(max_workers=numba.get_num_threads()) as pool:
+        list(pool.map(describe, range(len(centers))))
     return rows
-
-
-@numba.njit(cache=True)
-def paint(
-    labels: NDArray[np.int32],
-    label: int,
-    hu: NDArray[np.int16],
-    lungs: NDArray[np.uint8],
-    spacing_mm: NDArray[np.float64],
-    center: NDArray[np.float64],
-    diameter_mm: float,
-    step_mm: float,
-    half: int,
-) -> int:
-    """Paint a candidate's outline into the label map of the box, unless it is taken.
-
-    Returns
-    -------
-    int
-        How many voxels were painted. 0 if half of the outline or more belongs to others already; then
-        nothing was.
-    """
-    nodule = outline(hu, lungs, spacing_mm, center, diameter_mm, step_mm, half, np.zeros(21))
-    reach = half * step_mm / spacing_mm
-    low = np.empty(3, dtype=np.int64)
-    high = np.empty(3, dtype=np.int64)
-    for a in range(3):
-        low[a] = max(0, int(np.ceil(center[a] - reach[a])))
-        high[a] = min(labels.shape[a] - 1, int(np.floor(center[a] + reach[a])))
-    free, taken = 0, 0
-    for again in range(2):
-        for z in range(low[0], high[0] + 1):
-            k = int(np.floor((z - center[0]) * spacing_mm[0] / step_mm + 0.5)) + half
-            for y in range(low[1], high[1] + 1):
-                j = int(np.floor((y - center[1]) * spacing_mm[1] / step_mm + 0.5)) + half
-                for x in range(low[2], high[2] + 1):
-                    i = int(np.floor((x - center[2]) * spacing_mm[2] / step_mm + 0.5)) + half
-                    if not nodule[k, j, i] or lungs[z, y, x] == 0:
-                        continue
-                    if again == 1 and labels[z, y, x] == 0:
-                        labels[z, y, x] = label
-                    elif again == 0 and labels[z, y, x] == 0:
-                        free += 1
-                    elif again == 0:
-                        taken += 1
-        if free <= taken:
-            return 0
-    return free

@@ -28,6 +28,7 @@ TERMS = (
     "contrast",
     "slices",
     "neck_times_log_diameter",
+    "crowd_times_log_diameter",
 )
 
 
@@ -78,7 +79,7 @@ def shape_terms(features: NDArray[np.float64], slice_spacing_mm: float) -> NDArr
     Returns
     -------
     array
-        Shape (n, 13), columns as in :data:`TERMS`. All are pure numbers.
+        Shape (n, 14), columns as in :data:`TERMS`. All are pure numbers.
     """
 
     def column(name: str) -> NDArray[np.float64]:
@@ -103,6 +104,7 @@ def shape_terms(features: NDArray[np.float64], slice_spacing_mm: float) -> NDArr
             (column("mean_hu") - column("background_hu")) / 1000.0,
             np.log(diameter / slice_spacing_mm),
             column("neck") * log_diameter,
+            column("crowd") * log_diameter,
         ]
     )
 

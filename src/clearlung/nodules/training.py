@@ -33,6 +33,7 @@ PHANTOM_SHAPES = ((400, 512, 512), (200, 512, 512), (128, 512, 512))
 # Blur of the implants, in plane; along the body they are averaged over the slice.
 IMPLANT_BLUR_MM = 0.6
 RIDGE = 2.0
+LEAST_LOBULATED_MM = 8.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +47,9 @@ class Known:
 def implant(scan: Scan, anatomy: Anatomy, seed: int) -> tuple[Scan, Known]:
     """Draw nodules into a scan's lungs.
 
-    Sizes are log-uniform, shapes are ellipsoids, places are uniform over the lungs as long as two implants
-    stay apart. Each is blurred like the scan: by a normal edge in plane and by the slice along the body.
+    Sizes are log-uniform, shapes are ellipsoids, half of the larger ones with lobes and spicules; places are
+    uniform over the lungs as long as two implants stay apart. Each is blurred like the scan: by a normal
+    edge in plane and by the slice along the body.
     """
     rng = np.random.default_rng(seed)
     volume = scan.volume
@@ -61,13 +63,11 @@ def implant(scan: Scan, anatomy: Anatomy, seed: int) -> tuple[Scan, Known]:
         diameter = float(np.exp(rng.uniform(low, high)))
         place = inside[rng.integers(len(inside))] + start + rng.uniform(-0.5, 0.5, 3)
         mm = place * volume.spacing_mm
-        axes = np.exp(rng.normal(0.0, 0.12, 3))
-        axes *= 0.5 * diameter / np.cbrt(axes.prod())
         density = rng.uniform(-20, 80) if rng.random() < 0.8 else rng.uniform(150, 600)
         apart = [np.linalg.norm(mm - p) - 0.5 * (diameter + d) for p, d in zip(places, sizes, strict=True)]
         if apart and min(apart) < 4.0:
             continue
-        _draw(hu, np.asarray(volume.spacing_mm), mm, axes, density)
+        _draw_nodule(hu, np.asarray(volume.spacing_mm), mm, diameter, density, rng)
         places.append(mm)
         sizes.append(diameter)
     drawn = volume.with_array(np.clip(np.round(hu), -1024, 3071).astype(np.int16))
@@ -75,26 +75,52 @@ def implant(scan: Scan, anatomy: Anatomy, seed: int) -> tuple[Scan, Known]:
     return replace(scan, volume=drawn), Known(points, np.array(sizes))
 
 
+def _draw_nodule(
+    hu: NDArray[np.float32],
+    spacing: NDArray[np.float64],
+    center_mm: NDArray[np.float64],
+    diameter_mm: float,
+    density: float,
+    rng: np.random.Generator,
+) -> None:
+    """Draw an ellipsoid, and on half of the larger ones the lobes and spicules of a tumor."""
+    axes = np.exp(rng.normal(0.0, 0.12, 3))
+    axes *= 0.5 * diameter_mm / np.cbrt(axes.prod())
+    _draw(hu, spacing, center_mm, axes, np.eye(3), density)
+    if diameter_mm < LEAST_LOBULATED_MM or rng.random() < 0.5:
+        return
+    radius = 0.5 * diameter_mm
+    for kind in ["lobe"] * int(rng.integers(1, 4)) + ["spicule"] * int(rng.integers(4, 16)):
+        turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        if kind == "lobe":
+            place, part = 0.7 * radius * turn[0], np.full(3, rng.uniform(0.4, 0.65) * radius)
+        else:
+            length, width = rng.uniform(0.3, 0.6) * radius, rng.uniform(0.8, 1.6)
+            place, part = (0.9 * radius + 0.5 * length) * turn[0], np.array([length, width, width])
+        _draw(hu, spacing, center_mm + place, part, turn, density)
+
+
 def _draw(
     hu: NDArray[np.float32],
     spacing: NDArray[np.float64],
     center_mm: NDArray[np.float64],
     axes_mm: NDArray[np.float64],
+    turn: NDArray[np.float64],
     density: float,
 ) -> None:
-    """Blend one ellipsoid into the scan, in place."""
+    """Blend one ellipsoid, its axes along the rows of ``turn``, into the scan, in place."""
     reach = axes_mm.max() + 3.0 * IMPLANT_BLUR_MM + spacing[0]
     low = np.maximum(0, np.floor((center_mm - reach) / spacing)).astype(int)
     high = np.minimum(np.array(hu.shape), np.ceil((center_mm + reach) / spacing).astype(int) + 1)
-    z, y, x = (np.arange(a, b) * s - c for a, b, s, c in zip(low, high, spacing, center_mm, strict=True))
-    share = np.zeros((z.size, y.size, x.size))
+    if (high <= low).any():
+        return
+    grid = [np.arange(a, b) * s - c for a, b, s, c in zip(low, high, spacing, center_mm, strict=True)]
+    offset = np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1)
+    share = np.zeros(offset.shape[:3])
     for sub in (-0.4, -0.2, 0.0, 0.2, 0.4):
-        scaled = np.sqrt(
-            (((z + sub * spacing[0]) / axes_mm[0]) ** 2)[:, None, None]
-            + ((y / axes_mm[1]) ** 2)[None, :, None]
-            + ((x / axes_mm[2]) ** 2)[None, None, :]
-        )
-        share += 0.1 * erfc((scaled - 1.0) * axes_mm.mean() / (np.sqrt(2.0) * IMPLANT_BLUR_MM))
+        moved = offset + np.array([sub * spacing[0], 0.0, 0.0])
+        scaled = np.linalg.norm((moved @ turn.T) / axes_mm, axis=-1)
+        share += 0.1 * erfc((scaled - 1.0) * axes_mm.min() / (np.sqrt(2.0) * IMPLANT_BLUR_MM))
     part = hu[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
     part += (share * np.maximum(density - part, 0.0)).astype(np.float32)
 
