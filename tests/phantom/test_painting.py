@@ -97,6 +97,15 @@ def test_an_ellipsoid_from_a_coarse_grid_has_its_volume():
     assert painted_mm3(view) == pytest.approx(4 / 3 * np.pi * 12 * 9 * 10, rel=0.02)
 
 
+def test_nothing_is_painted_beyond_a_fields_grid():
+    grid = Field(np.zeros((6, 6, 6), dtype=np.float32), 2.0, (-5.0, -5.0, -5.0))
+    _, _, x = grid.axes_mm()
+    slab = grid.with_array(np.broadcast_to(4.0 - np.abs(x) * 0.5, grid.array.shape))
+    view = canvas()
+    paint_field(view, slab, BACKGROUND + CONTRAST)
+    assert (view.hu == BACKGROUND).all()
+
+
 def test_a_field_knows_its_surface_and_slope():
     grid = Field(np.zeros((30, 30, 30), dtype=np.float32), 2.0, (-29.0, -29.0, -29.0))
     center = np.array([3.0, -2.0, 6.0])

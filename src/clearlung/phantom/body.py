@@ -85,7 +85,7 @@ def make_body(rng: np.random.Generator) -> Body:
     fat_mm = 13.0 + 4.5 * smooth_noise(grid, 60.0, rng)
     muscle = grid.with_array(np.minimum(np.maximum(skin.array + np.maximum(fat_mm, 3.0), -24), 60))
     diaphragm = _diaphragm(grid, scale)
-    organs = _organs(grid, scale, cage, diaphragm)
+    organs = _organs(scale, cage, diaphragm, smooth_noise(grid, 32.0, rng))
     right_share = RIGHT_LUNG_SHARE[0] + 0.5 * RIGHT_LUNG_SHARE[1] * float(rng.standard_normal())
     mediastinum = _mediastinum(grid, scale, organs) + 1.5 * UNEVEN_MM * smooth_noise(grid, 24.0, rng)
     lungs = _lungs(scale, cage, diaphragm, mediastinum, right_share)
@@ -119,8 +119,9 @@ def _drop(away: FloatArray, radius: float, drop_mm: float, exponent: float) -> F
     return np.asarray(drop_mm * (np.maximum(away, 0) / radius) ** exponent, dtype=np.float32)
 
 
-def _organs(grid: Field, scale: NDArray[np.float64], cage: Field, diaphragm: Field) -> dict[str, Field]:
-    """Organs of the mediastinum and the abdomen."""
+def _organs(scale: NDArray[np.float64], cage: Field, diaphragm: Field, wave: FloatArray) -> dict[str, Field]:
+    """Organs of the mediastinum and the abdomen, the soft ones uneven."""
+    grid = cage
 
     def ellipsoid(
         center: tuple[float, ...], radii: tuple[float, ...], axis: tuple[float, ...] | None = None
@@ -136,13 +137,13 @@ def _organs(grid: Field, scale: NDArray[np.float64], cage: Field, diaphragm: Fie
     below = np.maximum(diaphragm.array + 2.5, cage.array + 3.0)
     right, left = (ellipsoid(*part).array for part in atlas.LIVER_PARTS)
     liver = smooth_union(right, left, 15.0)
-    stomach = np.maximum(ellipsoid(*atlas.STOMACH).array, below)
-    spleen = np.maximum(ellipsoid(*atlas.SPLEEN).array, below)
+    stomach = np.maximum(ellipsoid(*atlas.STOMACH).array + 4.5 * wave, below)
+    spleen = np.maximum(ellipsoid(*atlas.SPLEEN).array + 2.0 * wave, below)
     return {
-        "heart": grid.with_array(np.maximum(heart, -diaphragm.array + 2.0)),
+        "heart": grid.with_array(np.maximum(heart + 1.5 * wave, -diaphragm.array + 2.0)),
         "vessels": vessels,
         "gullet": gullet,
-        "liver": grid.with_array(np.maximum(liver, below)),
+        "liver": grid.with_array(np.maximum(liver + 2.5 * wave, below)),
         "spleen": grid.with_array(spleen),
         "stomach": grid.with_array(np.maximum(stomach, -spleen + 2.0)),
     }

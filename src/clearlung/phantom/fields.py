@@ -98,6 +98,19 @@ def _refine(values: Any, base: Any, weights: Any, out: Any) -> Any:
             out[i, j, m] = total
 
 
+@njit(cache=True, parallel=True)
+def _refine_rows(values: Any, base: Any, weights: Any, out: Any) -> Any:
+    for i in prange(out.shape[0]):
+        for j in range(out.shape[1]):
+            b = base[j]
+            out[i, j] = (
+                weights[0, j] * values[i, b]
+                + weights[1, j] * values[i, b + 1]
+                + weights[2, j] * values[i, b + 2]
+                + weights[3, j] * values[i, b + 3]
+            )
+
+
 def _spline_up(values: FloatArray, axis: int, step: int, n: int) -> FloatArray:
     """Refine along one axis with the cubic B-spline, rescaled to keep the mean variance."""
     index = np.arange(n) / step
@@ -109,7 +122,10 @@ def _spline_up(values: FloatArray, axis: int, step: int, n: int) -> FloatArray:
     shape[axis] = n
     outer, inner = int(np.prod(shape[:axis])), int(np.prod(shape[axis + 1 :]))
     out = np.empty((outer, n, inner), dtype=np.float32)
-    _refine(values.reshape(outer, -1, inner), base, weights, out)
+    if inner == 1:
+        _refine_rows(values.reshape(outer, -1), base, weights, out[:, :, 0])
+    else:
+        _refine(values.reshape(outer, -1, inner), base, weights, out)
     return out.reshape(shape)
 
 

@@ -45,11 +45,16 @@ class Canvas:
         return float(np.prod(self.spacing_mm) ** (1 / 3))
 
     def fractional(self, field: Field) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Where the voxels lie on a field's grid: indices along z, y and x."""
+        """Where the voxels lie on a field's grid: indices along z, y and x, held to the grid's borders."""
         z, y, x = (
-            ((o + s * np.arange(n) - f) / field.step_mm).astype(np.float32)
-            for o, s, n, f in zip(
-                self.origin_mm, self.spacing_mm, self.hu.shape, field.origin_mm, strict=True
+            np.clip((o + s * np.arange(n) - f) / field.step_mm, 0, m - 1.001).astype(np.float32)
+            for o, s, n, f, m in zip(
+                self.origin_mm,
+                self.spacing_mm,
+                self.hu.shape,
+                field.origin_mm,
+                field.array.shape,
+                strict=True,
             )
         )
         return z, y, x
@@ -104,7 +109,7 @@ def _paint_field(
             if amount != 0:
                 _row(texture, tz[z], ty[y], shade)
             for x in range(nx):
-                ix = min(max(int(xs[x]), 0), len(distance) - 2)
+                ix = int(xs[x])
                 fx = xs[x] - ix
                 d = distance[ix] + (distance[ix + 1] - distance[ix]) * fx + shift
                 if d > half * edge:
@@ -112,7 +117,7 @@ def _paint_field(
                 alpha = min(half - d / edge, np.float32(1.0))
                 target = value
                 if amount != 0:
-                    jx = min(max(int(tx[x]), 0), len(shade) - 2)
+                    jx = int(tx[x])
                     target += amount * (shade[jx] + (shade[jx + 1] - shade[jx]) * (tx[x] - jx))
                 hu[z, y, x] += alpha * (target - hu[z, y, x])
 
@@ -172,7 +177,7 @@ def _paint_sheet(
                 continue
             _row(sheet, zs[z], ys[y], distance)
             for x in range(nx):
-                ix = min(max(int(xs[x]), 0), len(distance) - 2)
+                ix = int(xs[x])
                 fx = xs[x] - ix
                 d = abs(distance[ix] + (distance[ix + 1] - distance[ix]) * fx)
                 if d > edge or depth[ix] + (depth[ix + 1] - depth[ix]) * fx > -inset:
