@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, LUNG_LABELS
 from clearlung.nodules import sphere_volume_mm3
@@ -113,7 +114,6 @@ def test_pleural_nodules_touch_and_the_others_do_not(phantom):
 
 
 def test_depth_agrees_with_the_distance_in_the_label_map(phantom):
-    sitk = pytest.importorskip("SimpleITK")
     outside = sitk.GetImageFromArray((phantom.lungs.array == 0).astype(np.uint8))
     outside.SetSpacing(phantom.scan.volume.spacing_mm[::-1])
     distance = sitk.GetArrayFromImage(
@@ -153,6 +153,14 @@ def published_sizes(phantom):
 def test_lungs_and_lobes_have_published_sizes(phantom, tiny, empty):
     for one in (phantom, tiny, empty):
         published_sizes(one)
+
+
+def test_each_lung_is_one_piece(phantom):
+    for label in LUNG_LABELS.values():
+        lung = (phantom.lungs.array == label).astype(np.uint8)
+        parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(lung), True))
+        sizes = np.sort(np.bincount(parts[parts > 0]))[::-1]
+        assert sizes[0] > 0.999 * sizes.sum()
 
 
 def test_lungs_stay_clear_of_the_edges(phantom):

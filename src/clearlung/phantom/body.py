@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from clearlung.anatomy import SIDES, Lobe, Side
@@ -191,8 +192,19 @@ def _lungs(
         z = grid.axes_mm()[0]
         apex = np.where(z > center[2], apex, np.minimum(apex, -8.0))
         lung = smooth_intersection(space, np.asarray(apex, dtype=np.float32), 8.0)
-        lungs[side] = distance_like(grid.with_array(np.maximum(lung, 2.0 - sign * x)))
+        lung = np.maximum(lung, 2.0 - sign * x)
+        lungs[side] = distance_like(grid.with_array(_largest_part(lung)))
     return _with_share(lungs, right_share)
+
+
+def _largest_part(distance: FloatArray) -> FloatArray:
+    """Fill every part of a shape but its largest, such as a pocket of lung cut off before the heart."""
+    parts = sitk.GetArrayFromImage(
+        sitk.RelabelComponent(
+            sitk.ConnectedComponent(sitk.GetImageFromArray((distance < 0).astype(np.uint8)))
+        )
+    )
+    return np.where(parts > 1, np.float32(STEP_MM / 2), distance)
 
 
 def _with_share(lungs: dict[Side, Field], right_share: float) -> dict[Side, Field]:
