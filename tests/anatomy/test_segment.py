@@ -96,7 +96,7 @@ def test_nodules_at_the_pleura_stay_inside(ball):
     in_ball = (x - bx) ** 2 + (y - by) ** 2 + (z - bz) ** 2 < (diameter / 2) ** 2
     in_lung = ((x - side * 55) / 42) ** 2 + (y / 60) ** 2 + (z / 80) ** 2 < 0.97
     full = anatomy.full_lungs(in_ball.shape)
-    assert (full[in_ball & in_lung] > 0).mean() > 0.97
+    assert (full[in_ball & in_lung] > 0).mean() > 0.95
 
 
 def test_the_trachea_is_no_lung():

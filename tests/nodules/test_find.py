@@ -66,8 +66,11 @@ def test_every_ball_is_found_and_nothing_else(table, balls):
 def test_balls_are_measured(table, balls):
     rows = match_nodules(balls[:, :3], balls[:, 3], places(table)).found_of_known
     assert places(table)[rows] == pytest.approx(balls[:, :3], abs=0.5)
-    assert table.diameter_mm[rows] == pytest.approx(balls[:, 3], rel=0.06)
-    assert table.volume_mm3[rows] == pytest.approx(sphere_volume_mm3(balls[:, 3]), rel=0.18)
+    soft = balls[:, 4] < 200
+    assert table.diameter_mm[rows][soft] == pytest.approx(balls[soft, 3], rel=0.03)
+    assert table.volume_mm3[rows][soft] == pytest.approx(sphere_volume_mm3(balls[soft, 3]), rel=0.1)
+    # The blur of calcium is brighter than soft tissue for some way.
+    assert table.diameter_mm[rows] == pytest.approx(balls[:, 3], rel=0.08)
     assert table.diameter_mm == pytest.approx(np.cbrt(6 / np.pi * table.volume_mm3))
     assert table.depth_mm[rows[6]] == pytest.approx(10.0, abs=1.0)
     assert table.calcified[rows].tolist() == [hu > 200 for hu in balls[:, 4]]
@@ -122,8 +125,7 @@ def test_the_order_of_the_axes_in_the_file_does_not_matter(axes, scan, table):
     assert other.volume_mm3 == pytest.approx(table.volume_mm3)
 
 
-def test_shifting_the_densities_of_a_ball_changes_nothing_but_its_density(scan, anatomy, table):
-    """A scan moved in space finds the same nodules, moved."""
+def test_a_scan_moved_in_space_gives_the_same_nodules_moved(scan, table):
     far = Volume(scan.volume.array, scan.volume.spacing_mm, (100.0, 200.0, -300.0), scan.volume.direction)
     moved = Scan(far, scan.native, scan.source, scan.series, "")
     other = find_nodules(moved, segment_anatomy(moved))

@@ -70,12 +70,27 @@ def close(mask: Mask, spacing_mm: Spacing, radius_mm: float) -> Mask:
 
     The mask must keep ``radius_mm`` away from the array's faces, except where it is cut off by one.
     """
+    return close_with_depth(mask, spacing_mm, radius_mm)[0]
+
+
+def close_with_depth(mask: Mask, spacing_mm: Spacing, radius_mm: float) -> tuple[Mask, NDArray[np.float32]]:
+    """Close a mask with a ball, and return the depth of voxel centers below the closed surface.
+
+    Notes
+    -----
+    A ball of the closing's radius touches every point of the closed surface from outside. So the distance
+    to what the dilated mask leaves out, less the radius, is the depth: one distance map does for both. As
+    the dilation ends somewhere between two voxel centers, this counts from a surface halfway between the
+    last center inside and the first one outside, to within half a voxel.
+    """
     grown = dilate(mask, spacing_mm, radius_mm)
     if grown.all():
-        return grown
+        return grown, np.full(mask.shape, np.inf, dtype=np.float32)
+    depth = distance_outside_mm(~grown, spacing_mm) - np.float32(radius_mm)
     # Half a voxel is forgiven, so that a voxel on the ball's own surface does not decide.
-    reach = radius_mm + 0.5 * min(spacing_mm)
-    return np.asarray((distance_outside_mm(~grown, spacing_mm) > reach) | mask, dtype=np.bool_)
+    least = np.float32(0.5 * min(spacing_mm))
+    closed = (depth > least) | mask
+    return closed, np.maximum(depth, least)
 
 
 def open_(mask: Mask, spacing_mm: Spacing, radius_mm: float) -> Mask:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from clearlung.anatomy.air import AIR_BELOW_HU, CoarseAir, find_air
 from clearlung.anatomy.airways import find_airways, walled_airways
-from clearlung.anatomy.grid import Mask, Spacing, bounding_box, close, dilate, distance_outside_mm, repeat
+from clearlung.anatomy.grid import Mask, Spacing, bounding_box, close_with_depth, dilate, repeat
 from clearlung.anatomy.lobes import LOBE_METHOD, model_lobes
 from clearlung.anatomy.masses import restored_masses
 from clearlung.anatomy.sides import split_sides
@@ -112,19 +112,9 @@ def _lungs_and_depth(
         own |= restored_masses(own, spacing, middle_x) & (sides == 0)
         box = bounding_box(own, spacing, CLOSING_MM + MARGIN_MM)
         others = (sides[box] > 0) & ~own[box]
-        closed = close(own[box], spacing, CLOSING_MM) & ~others & (lungs[box] == 0)
-        depth[box][closed] = _depth_mm(closed, spacing)[closed]
+        closed, below = close_with_depth(own[box], spacing, CLOSING_MM)
+        closed &= ~others & (lungs[box] == 0)
+        depth[box][closed] = below[closed]
         lungs[box][closed & ~walled[box]] = label
     depth[lungs == 0] = 0.0
     return lungs, depth
-
-
-def _depth_mm(lung: Mask, spacing: Spacing) -> NDArray[np.float32]:
-    """Depth of voxel centers below the surface of a lung.
-
-    The surface runs halfway between the last center inside and the first one outside, so the mean of the
-    distances to both is the depth, whatever the spacing along the way.
-    """
-    to_outside = distance_outside_mm(~lung, spacing)
-    to_rim = -distance_outside_mm(lung, spacing)
-    return np.asarray(0.5 * (to_outside + to_rim), dtype=np.float32)

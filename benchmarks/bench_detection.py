@@ -1,0 +1,234 @@
+"""Lungs, lobes and nodules against what is known: radiologists' marks, outlined tumors, the phantom."""
+
+import csv
+import os
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from clearlung.anatomy import LOBE_LABELS, LOBES, Anatomy, segment_anatomy
+from clearlung.ct import Scan, read_scan, read_volume
+from clearlung.nodules import NoduleTable, find_nodules, match_nodules
+from clearlung.phantom import PhantomSpec, make_phantom
+
+LIDC = {"LIDC-IDRI-0001": "ct.nii.gz", "LIDC-IDRI-0003": "dicom"}
+QIN = ("QIN-LSC-0014", "QIN-LSC-0028", "QIN-LSC-0088")
+SOLID_TEXTURE = 2.5
+PHANTOM_SHAPES = ((400, 512, 512), (128, 512, 512))
+SIZES_MM = ((0, 2), (2, 3), (3, 4), (4, 5), (5, 7), (7, 10), (10, 40))
+
+
+@dataclass
+class Done:
+    """What one scan gave and what it cost."""
+
+    scan: Scan
+    anatomy: Anatomy
+    nodules: NoduleTable
+    seconds: tuple[float, float]
+    cpu_seconds: tuple[float, float]
+    gib: float
+
+    @property
+    def places(self) -> np.ndarray:
+        """LPS centers, shape (n, 3)."""
+        return np.column_stack([self.nodules.x_mm, self.nodules.y_mm, self.nodules.z_mm])
+
+
+def run() -> None:
+    """Print all tables; those of the real scans only where CLEARLUNG_DATA points to them."""
+    _find(make_phantom(PhantomSpec(nodules=3, shape=(80, 96, 96))).scan)  # compiles the kernels
+    cost = _table(
+        "Time and memory",
+        "scan",
+        "voxels",
+        "anatomy s",
+        "nodules s",
+        "anatomy CPU s",
+        "nodules CPU s",
+        "extra GiB",
+    )
+    if "CLEARLUNG_DATA" in os.environ:
+        _real(Path(os.environ["CLEARLUNG_DATA"]), cost)
+    for shape in PHANTOM_SHAPES:
+        _phantom(shape, cost)
+    Console(width=120).print(cost)
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left")
+    return table
+
+
+def _find(scan: Scan) -> Done:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    wall, cpu = [time.perf_counter()], [time.process_time()]
+    anatomy = segment_anatomy(scan)
+    wall.append(time.perf_counter())
+    cpu.append(time.process_time())
+    nodules = find_nodules(scan, anatomy)
+    wall.append(time.perf_counter())
+    cpu.append(time.process_time())
+    extra = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
+    return Done(
+        scan,
+        anatomy,
+        nodules,
+        (wall[1] - wall[0], wall[2] - wall[1]),
+        (cpu[1] - cpu[0], cpu[2] - cpu[1]),
+        extra,
+    )
+
+
+def _add_cost(cost: Table, name: str, done: Done) -> None:
+    shape = "x".join(str(n) for n in done.scan.volume.shape[::-1])
+    times = [f"{value:.1f}" for value in (*done.seconds, *done.cpu_seconds)]
+    cost.add_row(name, shape, *times, f"{done.gib:.2f}")
+
+
+def _real(data: Path, cost: Table) -> None:
+    found = _table(
+        "Real scans",
+        "scan",
+        "known",
+        "mm",
+        "found mm",
+        "off mm",
+        "probability",
+        "lobe",
+        "false",
+        "false >= 4 mm",
+    )
+    lobes = None
+    for name in (*LIDC, *QIN):
+        done = _find(read_scan(data / name / LIDC.get(name, "ct.nii.gz")))
+        known, diameter = _marked(data / name) if name in LIDC else _outlined(data / name)
+        _add_findings(found, name, done, known, diameter)
+        _add_cost(cost, name, done)
+        if name == "LIDC-IDRI-0001":
+            lobes = _lobes(data / name / "lobes_totalsegmentator.nii.gz", done)
+    console = Console(width=120)
+    console.print(found)
+    console.print(lobes)
+
+
+def _marked(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    with (folder / "nodules.csv").open(newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if float(row["texture"]) >= SOLID_TEXTURE]
+    known = np.array([[float(row[key]) for key in ("x_lps", "y_lps", "z_lps")] for row in rows])
+    return known, np.array([float(row["equiv_diam_mm"]) for row in rows])
+
+
+def _outlined(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    tumor, _ = read_volume(folder / "tumour_majority.nii.gz")
+    inside = np.argwhere(tumor.array > 0)
+    volume = len(inside) * tumor.voxel_ml * 1000.0
+    return tumor.points_mm(inside).mean(axis=0)[None], np.cbrt(np.array([6.0 / np.pi * volume]))
+
+
+def _add_findings(table: Table, name: str, done: Done, known: np.ndarray, diameter: np.ndarray) -> None:
+    match = match_nodules(known, diameter, done.places)
+    false = match.known_of_found < 0
+    large = np.count_nonzero(false & (done.nodules.diameter_mm >= 4.0))
+    for place, row in enumerate(match.found_of_known):
+        first = [str(match.false), str(large)] if place == 0 else ["", ""]
+        what = [name if place == 0 else "", str(place + 1), f"{diameter[place]:.1f}"]
+        if row < 0:
+            table.add_row(*what, "missed", "", "", "", *first)
+            continue
+        off = float(np.linalg.norm(done.places[row] - known[place]))
+        nodules = done.nodules
+        table.add_row(
+            *what,
+            f"{nodules.diameter_mm[row]:.1f}",
+            f"{off:.1f}",
+            f"{nodules.probability[row]:.2f}",
+            str(nodules.lobe[row]),
+            *first,
+        )
+
+
+def _dice(one: np.ndarray, other: np.ndarray) -> float:
+    return float(
+        2.0 * np.count_nonzero(one & other) / max(1, np.count_nonzero(one) + np.count_nonzero(other))
+    )
+
+
+def _lobes(path: Path, done: Done) -> Table:
+    """Agreement with another program's lobes: 1 to 5 in our order; 6 and 7 are airway and gullet."""
+    other = read_volume(path)[0].array
+    lobes = np.zeros(other.shape, dtype=np.uint8)
+    lobes[done.anatomy.box] = done.anatomy.lobes.array
+    sure = np.zeros(other.shape, dtype=np.float32)
+    sure[done.anatomy.box] = done.anatomy.lobe_confidence.array
+    table = _table("LIDC-IDRI-0001: lobes against TotalSegmentator", "part", "Dice", "ml", "its ml")
+    voxel_ml = done.scan.volume.voxel_ml
+    parts = {"both lungs": (lobes > 0, (other >= 1) & (other <= 5))}
+    parts |= {lobe: (lobes == LOBE_LABELS[lobe], other == LOBE_LABELS[lobe]) for lobe in LOBES}
+    for name, (own, its) in parts.items():
+        volumes = [f"{np.count_nonzero(mask) * voxel_ml:.0f}" for mask in (own, its)]
+        table.add_row(name, f"{_dice(own, its):.3f}", *volumes)
+    both = (lobes > 0) & (other >= 1) & (other <= 5)
+    for low, high in ((0.0, 0.6), (0.6, 0.8), (0.8, 0.95), (0.95, 1.01)):
+        band = both & (sure >= low) & (sure < high)
+        right = np.mean(lobes[band] == other[band])
+        table.add_row(
+            f"confidence {low:g} to {min(high, 1):g}",
+            f"{right:.3f} right",
+            f"{np.count_nonzero(band) * voxel_ml:.0f}",
+            "",
+        )
+    return table
+
+
+def _phantom(shape: tuple[int, int, int], cost: Table) -> None:
+    phantom = make_phantom(PhantomSpec(nodules=170, seed=1, shape=shape))
+    done = _find(phantom.scan)
+    name = f"phantom, {phantom.scan.slice_spacing_mm:.1f} mm slices"
+    _add_cost(cost, name, done)
+    truth = phantom.truth
+    known = np.column_stack([truth.x_mm, truth.y_mm, truth.z_mm])
+    match = match_nodules(known, truth.diameter_mm, done.places)
+    hit = match.found_of_known >= 0
+    table = _table(
+        f"{name}: {match.false} false",
+        "mm",
+        "nodules",
+        "found",
+        "volume bias",
+        "volume SD",
+        "mean probability",
+    )
+    for low, high in SIZES_MM:
+        own = (truth.diameter_mm >= low) & (truth.diameter_mm < high)
+        rows = match.found_of_known[own & hit]
+        if not rows.size:
+            table.add_row(f"{low} to {high}", str(np.count_nonzero(own)), "0", "", "", "")
+            continue
+        error = done.nodules.volume_mm3[rows] / truth.volume_mm3[own & hit] - 1.0
+        table.add_row(
+            f"{low} to {high}",
+            str(np.count_nonzero(own)),
+            f"{100 * hit[own].mean():.0f} %",
+            f"{100 * error.mean():+.0f} %",
+            f"{100 * error.std():.0f} %",
+            f"{done.nodules.probability[rows].mean():.2f}",
+        )
+    console = Console(width=120)
+    console.print(table)
+    found = match.found_of_known[hit]
+    console.print(
+        f"Lobe right: {100 * np.mean(done.nodules.lobe[found] == truth.lobe[hit]):.0f} %; depth error "
+        f"{np.mean(done.nodules.depth_mm[found] - truth.depth_mm[hit]):+.1f} mm on average."
+    )
+
+
+if __name__ == "__main__":
+    run()
