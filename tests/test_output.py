@@ -4,8 +4,9 @@ import os
 
 import pytest
 
+from clearlung.atomic import write_file
 from clearlung.errors import OutputError
-from clearlung.output import folder_all_or_nothing, write_file
+from clearlung.output import folder_all_or_nothing
 
 
 def fill(folder, text="new"):
@@ -70,7 +71,7 @@ def test_a_missing_parent_is_named(tmp_path):
 
 def test_a_file_that_fails_leaves_the_earlier_one(tmp_path):
     path = tmp_path / "scan.nii.gz"
-    write_file(path, lambda work: work.write_text("old") and None)
+    write_file(path, lambda work: work.write_text("old"))
 
     def fail(work):
         work.write_text("half")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from clearlung.atomic import sync
 from clearlung.errors import OutputError
 
 MANIFEST = "manifest.json"
@@ -80,30 +81,6 @@ def _swap(work: Path, target: Path) -> None:
     sync(target.parent)
     if old is not None:
         shutil.rmtree(old, ignore_errors=True)
-
-
-def write_file(path: Path, write: Callable[[Path], None]) -> None:
-    """Write one file all or nothing: to a temporary name beside it, synced, then renamed."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix="".join(path.suffixes), dir=path.parent)
-    os.close(handle)
-    work = Path(name)
-    try:
-        write(work)
-        sync(work)
-        work.chmod(0o666 & ~_umask())
-        os.replace(work, path)
-    except BaseException:
-        work.unlink(missing_ok=True)
-        raise
-
-
-def sync(path: Path) -> None:
-    """Force a file or folder to disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _umask() -> int:

@@ -35,8 +35,8 @@ def test_the_truth_is_all_there(small, tmp_path):
     with truth.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [int(row["id"]) for row in rows] == list(range(1, 13))
-    assert [row["touches_pleura"] == "True" for row in rows] == small.touches_pleura.tolist()
-    assert [row["touches_vessel"] == "True" for row in rows] == small.touches_vessel.tolist()
+    assert [row["touches_pleura"] == "yes" for row in rows] == small.touches_pleura.tolist()
+    assert [row["touches_vessel"] == "yes" for row in rows] == small.touches_vessel.tolist()
     for column in ("x_mm", "depth_mm", "diameter_mm"):
         read = [float(row[column]) for row in rows]
         assert np.allclose(read, getattr(small.truth, column), atol=1e-3)

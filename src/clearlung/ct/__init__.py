@@ -2,7 +2,7 @@
 
 from clearlung.ct.codes import REJECTION_CODES
 from clearlung.ct.dicom_headers import SeriesInfo
-from clearlung.ct.files import read_volume, write_volume
+from clearlung.ct.files import check_volume_target, read_volume, write_volume
 from clearlung.ct.read import list_series, read_scan
 from clearlung.ct.scan import Scan
 from clearlung.ct.volume import AxisOrder, Box, Volume
@@ -14,6 +14,7 @@ __all__ = [
     "Scan",
     "SeriesInfo",
     "Volume",
+    "check_volume_target",
     "list_series",
     "read_scan",
     "read_volume",

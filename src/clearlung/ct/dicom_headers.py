@@ -250,8 +250,14 @@ def _read_image(path: Path) -> DicomImage | str:
 
 
 def _is_ct_class(header: pydicom.Dataset) -> bool:
-    """Whether the object is a CT image; its first bytes say so too, where the rest is cut off."""
-    classes = (header.get("SOPClassUID"), header.file_meta.get("MediaStorageSOPClassUID"))
+    """Whether the object is a CT image; its first bytes say so too, where the rest is cut off.
+
+    An object whose class cannot be read may be one, and passing it over would lose a slice.
+    """
+    try:
+        classes = (header.get("SOPClassUID"), header.file_meta.get("MediaStorageSOPClassUID"))
+    except Exception:  # pydicom decodes when asked, and raises whatever damaged bytes lead it to
+        return True
     return any(sop_class in (CT_IMAGE, *ENHANCED_CT_IMAGES) for sop_class in classes)
 
 

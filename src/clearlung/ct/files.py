@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
+from clearlung.atomic import write_file
 from clearlung.ct.checks import check_geometry, check_grid, check_slices
 from clearlung.ct.hounsfield import check_finite, to_hounsfield
 from clearlung.ct.metaimage import read_metaimage_header
@@ -144,6 +144,28 @@ def write_volume(volume: Volume, path: str | os.PathLike[str], order: AxisOrder 
         name (or the other way), or writing fails.
     """
     path = Path(path)
+    check_volume_target(path)
+    if volume.array.dtype == np.bool_:
+        volume = volume.with_array(volume.array.view(np.uint8))
+    compress = suffix_of(path) != ".nii"
+    try:
+        image = volume.to_sitk(order)
+        write_file(path, lambda part: sitk.WriteImage(image, str(part), useCompression=compress))
+    except (OSError, RuntimeError, TypeError, KeyError, NotImplementedError) as error:
+        raise OutputError(
+            f"{path} cannot be written: {type(error).__name__}. Check space, rights and type."
+        ) from error
+
+
+def check_volume_target(path: Path) -> None:
+    """Refuse a file name under which no volume can be written.
+
+    Raises
+    ------
+    OutputError
+        If the format is not writable, the folder is missing, or a .nii would lie beside a .nii.gz of the
+        same name (or the other way).
+    """
     suffix = suffix_of(path)
     if suffix not in _WRITABLE:
         raise OutputError(f"{path} has a suffix that cannot be written; use one of {', '.join(_WRITABLE)}.")
@@ -156,28 +178,3 @@ def write_volume(volume: Volume, path: str | os.PathLike[str], order: AxisOrder 
             )
     if not path.parent.is_dir():
         raise OutputError(f"The folder {path.parent} does not exist. Make it first.")
-    if volume.array.dtype == np.bool_:
-        volume = volume.with_array(volume.array.view(np.uint8))
-    try:
-        _write_then_rename(volume.to_sitk(order), path, suffix)
-    except (OSError, RuntimeError, TypeError, KeyError, NotImplementedError) as error:
-        raise OutputError(
-            f"{path} cannot be written: {type(error).__name__}. Check space, rights and type."
-        ) from error
-
-
-def _write_then_rename(image: sitk.Image, path: Path, suffix: str) -> None:
-    """Write in a folder of our own beside the target: a crash never leaves half a file under its name."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".clearlung-") as folder:
-        part = Path(folder) / f"part{suffix}"
-        sitk.WriteImage(image, str(part), useCompression=suffix != ".nii")
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    if os.name != "posix":  # elsewhere a folder cannot be opened, and renaming is journaled
-        return
-    folder_handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder_handle)
-    finally:
-        os.close(folder_handle)

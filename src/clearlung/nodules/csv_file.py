@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES
 from clearlung.errors import NoduleListError
@@ -59,13 +60,27 @@ def read_nodule_list(path: Path) -> NoduleTable:
     return _to_table(rows)
 
 
-def write_nodules(nodules: NoduleTable, path: Path) -> None:
-    """Write every nodule, one row each; what is unknown stays empty."""
+def write_nodules(
+    nodules: NoduleTable, path: Path, more: Mapping[str, NDArray[np.bool_]] | None = None
+) -> None:
+    """Write every nodule, one row each; what is unknown stays empty.
+
+    Parameters
+    ----------
+    nodules
+        The table.
+    path
+        The file.
+    more
+        Columns beside the table's own, by name: yes or no for each nodule.
+    """
+    more = more or {}
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for row in nodules.rows():
-            writer.writerow([_cell(row[name]) for name in COLUMNS])
+        writer.writerow([*COLUMNS, *more])
+        for place, row in enumerate(nodules.rows()):
+            beside = [bool(column[place]) for column in more.values()]
+            writer.writerow([_cell(value) for value in (*row.values(), *beside)])
 
 
 def _cell(value: Any) -> str:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Callable
 from pathlib import Path
 
-import SimpleITK as sitk
-
-from clearlung.ct import Volume
+from clearlung.atomic import write_file
+from clearlung.ct import check_volume_target, write_volume
 from clearlung.errors import OutputError
-from clearlung.nodules import COLUMNS
+from clearlung.nodules import write_nodules
 from clearlung.phantom.phantom import Phantom
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
-TRUTH_DECIMALS = 4
 
 
 def write_phantom(phantom: Phantom, path: str | os.PathLike[str]) -> list[Path]:
@@ -44,8 +40,6 @@ def write_phantom(phantom: Phantom, path: str | os.PathLike[str]) -> list[Path]:
     suffix = next((s for s in SUFFIXES if path.name.endswith(s) and path.name != s), None)
     if suffix is None:
         raise OutputError(f"{path.name!r} must end in one of {', '.join(SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise OutputError(f"the folder {str(path.parent)!r} does not exist; make it first")
     stem = path.name.removesuffix(suffix)
     volumes = {
         path: phantom.scan.volume,
@@ -54,44 +48,10 @@ def write_phantom(phantom: Phantom, path: str | os.PathLike[str]) -> list[Path]:
         path.with_name(f"{stem}_nodules{suffix}"): phantom.nodules,
     }
     for target in volumes:
-        _refuse_twin(target, suffix)
+        check_volume_target(target)
     for target, volume in volumes.items():
-        _replace(target, suffix, lambda partial, volume=volume: _write_volume(volume, partial))  # type: ignore[misc]
+        write_volume(volume, target)
     truth = path.with_name(f"{stem}_truth.csv")
-    _replace(truth, ".csv", lambda partial: _write_truth(phantom, partial))
+    more = {"touches_pleura": phantom.touches_pleura, "touches_vessel": phantom.touches_vessel}
+    write_file(truth, lambda part: write_nodules(phantom.truth, part, more))
     return [*volumes, truth]
-
-
-def _refuse_twin(target: Path, suffix: str) -> None:
-    twins = {".nii.gz": ".nii", ".nii": ".nii.gz"}
-    if suffix in twins:
-        twin = target.with_name(target.name.removesuffix(suffix) + twins[suffix])
-        if twin.exists():
-            raise OutputError(
-                f"{str(twin)!r} exists: beside it, {target.name!r} would be read wrongly;"
-                " remove it or choose another name"
-            )
-
-
-def _replace(target: Path, suffix: str, write: Callable[[Path], None]) -> None:
-    """Write to a temporary name in the same folder, then rename."""
-    partial = target.with_name(f".{target.name.removesuffix(suffix)}.{os.getpid()}.partial{suffix}")
-    try:
-        write(partial)
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _write_volume(volume: Volume, path: Path) -> None:
-    sitk.WriteImage(volume.to_sitk(), str(path), useCompression=path.suffix != ".nii")
-
-
-def _write_truth(phantom: Phantom, path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*COLUMNS, "touches_pleura", "touches_vessel"])
-        touches = zip(phantom.touches_pleura.tolist(), phantom.touches_vessel.tolist(), strict=True)
-        for row, touching in zip(phantom.truth.rows(), touches, strict=True):
-            values = [round(v, TRUTH_DECIMALS) if isinstance(v, float) else v for v in row.values()]
-            writer.writerow([*values, *touching])
