@@ -2,7 +2,6 @@
 
 import csv
 import os
-import resource
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +67,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _find(scan: Scan) -> Done:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _peak_gib(reset=True)
     wall, cpu = [time.perf_counter()], [time.process_time()]
     anatomy = segment_anatomy(scan)
     wall.append(time.perf_counter())
@@ -76,7 +75,7 @@ def _find(scan: Scan) -> Done:
     nodules = find_nodules(scan, anatomy)
     wall.append(time.perf_counter())
     cpu.append(time.process_time())
-    extra = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
+    extra = _peak_gib() - before
     return Done(
         scan,
         anatomy,
@@ -85,6 +84,14 @@ def _find(scan: Scan) -> Done:
         (cpu[1] - cpu[0], cpu[2] - cpu[1]),
         extra,
     )
+
+
+def _peak_gib(reset: bool = False) -> float:
+    """Highest resident memory since the last reset; Linux keeps count."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 2**20
 
 
 def _add_cost(cost: Table, name: str, done: Done) -> None:

@@ -82,7 +82,7 @@ def find_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None = N
     scan, anatomy
         The scan, and its anatomy from :func:`clearlung.anatomy.segment_anatomy`.
     options
-        By default the built-in detector, from 2 mm up, findings with a probability of 0.3 or more.
+        By default the built-in detector, from 2 mm up, findings with a probability of 0.25 or more.
 
     Returns
     -------

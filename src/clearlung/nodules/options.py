@@ -33,7 +33,7 @@ class NoduleOptions:
 
     detector: str = "blob"
     smallest_mm: float = 2.0
-    least_probability: float = 0.3
+    least_probability: float = 0.25
     calcified_hu: float = 200.0
 
     def __post_init__(self) -> None:

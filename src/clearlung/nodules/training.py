@@ -1,13 +1,15 @@
 """How the shape score was fitted: known nodules among everything else that the detector proposes.
 
-``python -m clearlung.nodules.training QIN-FOLDERS ...`` repeats the fit and writes ``score.json``. Known
-nodules are implanted into real scans, or come with a phantom; whatever else the detector proposes there is
-taken as no nodule. The scans that detection is evaluated on must not be given.
+``python -m clearlung.nodules.training FOLDER ...`` repeats the fit and writes ``score.json``. Each folder
+holds a scan ``ct.nii.gz`` and its tumor ``tumour_majority.nii.gz``; into each scan more nodules are implanted,
+and phantoms bring their own. Whatever else the detector proposes there is taken as no nodule. Scans that are kept
+for evaluation must not be given.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfc, expit
 
-from clearlung.anatomy import Anatomy
-from clearlung.ct import Scan
+from clearlung.anatomy import Anatomy, segment_anatomy
+from clearlung.ct import Scan, read_scan, read_volume
 from clearlung.nodules.blobs import find_blobs
 from clearlung.nodules.candidates import Candidates
 from clearlung.nodules.find import outline_candidates
@@ -24,6 +26,7 @@ from clearlung.nodules.options import NoduleOptions
 from clearlung.nodules.outline import COLUMN
 from clearlung.nodules.score import TERMS, Score, shape_terms
 from clearlung.nodules.table import sphere_diameter_mm
+from clearlung.phantom import PhantomSpec, make_phantom
 
 IMPLANTS_PER_SCAN = 70
 IMPLANT_SEEDS = (11, 12)
@@ -125,9 +128,7 @@ def _draw(
     part += (share * np.maximum(density - part, 0.0)).astype(np.float32)
 
 
-def rows_of(
-    scan: Scan, anatomy: Anatomy, known: Known, ignored: Known | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def rows_of(scan: Scan, anatomy: Anatomy, known: Known) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Terms of everything proposed, and whether it is a known nodule; doubtful ones are left out."""
     options = NoduleOptions(least_probability=0.0)
     blobs = find_blobs(scan, anatomy, options.smallest_mm)
@@ -139,8 +140,6 @@ def rows_of(
     points = anatomy.lungs.points_mm(found.centers + offset / np.asarray(anatomy.lungs.spacing_mm))
     diameter = sphere_diameter_mm(found.features[:, COLUMN["volume_mm3"]])
     hit, near = _matches(points, diameter, known)
-    if ignored is not None:
-        near |= _matches(points, diameter, ignored)[1]
     usable = hit | ~near
     terms = shape_terms(found.features, float(max(anatomy.lungs.spacing_mm)))
     return terms[usable], hit[usable]
@@ -180,3 +179,45 @@ def write(score: Score, path: Path) -> None:
     terms = {name: [round(v, 5) for v in values] for name, values in score.terms.items()}
     raw = {"record": score.record, "intercept": round(score.intercept, 5), "terms": terms}
     path.write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
+
+
+def train(folders: list[Path]) -> Score:
+    """Fit the score on scans with an outlined tumor and on phantoms."""
+    rows = [row for folder in folders for row in _rows_of_scan(folder)]
+    for seed, shape in zip(PHANTOM_SEEDS, PHANTOM_SHAPES, strict=True):
+        phantom = make_phantom(PhantomSpec(nodules=170, seed=seed, shape=shape))
+        truth = phantom.truth
+        known = Known(np.column_stack([truth.x_mm, truth.y_mm, truth.z_mm]), truth.diameter_mm)
+        rows.append(rows_of(phantom.scan, segment_anatomy(phantom.scan), known))
+    terms = np.concatenate([row[0] for row in rows])
+    hits = np.concatenate([row[1] for row in rows])
+    names = ", ".join(folder.name for folder in folders)
+    low, high = IMPLANT_DIAMETERS_MM
+    record = (
+        f"Ridge-penalized logistic fit on {len(hits)} outlines of the built-in detector, {hits.sum()} of "
+        f"them nodules: nodules of {low} to {high:g} mm implanted into {names} (seeds {IMPLANT_SEEDS}) with those "
+        f"scans' tumors, and phantoms of 170 nodules (seeds {PHANTOM_SEEDS}, shapes {PHANTOM_SHAPES})."
+    )
+    return fit(terms, hits, record)
+
+
+def _rows_of_scan(folder: Path) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+    """Rows of one scan, once for each seed of the implants."""
+    scan = read_scan(folder / "ct.nii.gz")
+    anatomy = segment_anatomy(scan)
+    tumor, _ = read_volume(folder / "tumour_majority.nii.gz")
+    inside = np.argwhere(tumor.array > 0)
+    center = tumor.points_mm(inside).mean(axis=0)
+    diameter = sphere_diameter_mm(len(inside) * tumor.voxel_ml * 1000.0)
+    rows = []
+    for seed in IMPLANT_SEEDS:
+        drawn, known = implant(scan, anatomy, seed)
+        both = Known(
+            np.vstack([known.points_mm, center]), np.append(known.diameter_mm, diameter).astype(np.float64)
+        )
+        rows.append(rows_of(drawn, segment_anatomy(drawn), both))
+    return rows
+
+
+if __name__ == "__main__":
+    write(train([Path(name) for name in sys.argv[1:]]), Path(__file__).with_name("score.json"))
