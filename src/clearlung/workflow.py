@@ -20,7 +20,7 @@ from clearlung.nodules import NoduleOptions, NoduleTable, find_nodules, read_nod
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.progress import PhaseTime, Stopwatch
 from clearlung.resection import FunctionModel, SpecimenSet, excise
-from clearlung.staging import Plan, Protocol, StagingProblem, solve_plan
+from clearlung.staging import MeasuredFunction, Plan, Protocol, StagingProblem, solve_plan
 
 PHASES = ("scan", "anatomy", "nodules", "specimens", "staging", "report")
 """The phases of :func:`make_plan` and of writing its result, in order."""
@@ -234,28 +234,24 @@ def _stage(
 
 def function_model(
     case: Case, anatomy: Anatomy | None, protocol: Protocol, book: EvidenceBook
-) -> tuple[FunctionModel, tuple[str, ...], tuple[str, ...]]:
+) -> tuple[FunctionModel, tuple[MeasuredFunction, ...], tuple[str, ...]]:
     """Return the patient's function model, what in it is assumed, and the evidence of those assumptions."""
-    assumed: list[str] = []
+    assumed: list[MeasuredFunction] = []
     evidence: list[str] = []
 
-    def known(value: float | None, what: str, key: str, unit: str) -> float:
+    def known(value: float | None, field: MeasuredFunction, unit: str) -> float:
         if value is not None:
             return value
-        assumed.append(what)
-        evidence.append(key)
-        return book.value(key, unit=unit)
+        assumed.append(field)
+        evidence.append(f"function.reference.{field}")
+        return book.value(evidence[-1], unit=unit)
 
     lung_ml = None if anatomy is None else sum(anatomy.lung_ml(side) for side in SIDES)
     model = FunctionModel.from_evidence(
         book,
-        fev1_percent=known(
-            case.function.percent, "FEV1 before the first operation", "function.reference.fev1_percent", "%"
-        ),
-        fev1_predicted_l=known(
-            case.function.predicted_l, "predicted FEV1", "function.reference.fev1_predicted_l", "l"
-        ),
-        lung_ml=known(lung_ml, "volume of the lungs", "function.reference.lung_ml", "ml"),
+        fev1_percent=known(case.function.percent, "fev1_percent", "%"),
+        fev1_predicted_l=known(case.function.predicted_l, "fev1_predicted_l", "l"),
+        lung_ml=known(lung_ml, "lung_ml", "ml"),
         confidence=protocol.function.confidence,
     )
     return model, tuple(assumed), tuple(evidence)
@@ -268,11 +264,16 @@ def _regimen(protocol: Protocol, case: Case, book: EvidenceBook) -> Regimen | No
 
 
 def _warnings(
-    scan: Scan | None, anatomy: Anatomy | None, nodules: NoduleTable, assumed: Sequence[str], reviewed: bool
+    scan: Scan | None,
+    anatomy: Anatomy | None,
+    nodules: NoduleTable,
+    assumed: Sequence[MeasuredFunction],
+    reviewed: bool,
 ) -> tuple[str, ...]:
     warnings = list(scan.warnings) if scan is not None else []
     if assumed:
-        warnings.append(f"Not given and therefore assumed: {', '.join(assumed)}.")
+        words = ", ".join(FUNCTION_WORDS[field] for field in assumed)
+        warnings.append(f"Not given and therefore assumed: {words}.")
     if anatomy is None:
         warnings.append(
             "Planned from a list without a scan: specimens are spheres below a flat pleura, and tissue shared"
@@ -294,3 +295,9 @@ def _warnings(
 
 # Below this the report and the warnings call a nodule's lobe uncertain.
 LOBE_UNSURE_BELOW = 0.8
+
+FUNCTION_WORDS: dict[MeasuredFunction, str] = {
+    "fev1_percent": "FEV1 before the first operation",
+    "fev1_predicted_l": "predicted FEV1",
+    "lung_ml": "volume of the lungs",
+}

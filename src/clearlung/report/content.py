@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from clearlung.report.document import (
     Block,
     Cell,
@@ -21,7 +23,7 @@ from clearlung.report.overview import glance, headline, key_figures, warning_blo
 from clearlung.report.pictures import Atlas, course_picture
 from clearlung.report.quality import comparison_blocks, evidence_blocks, making_blocks, proof_blocks
 from clearlung.report.source import ReportInput
-from clearlung.staging import Plan
+from clearlung.staging import MeasuredFunction, Plan
 
 
 def build_document(report: ReportInput, atlas: Atlas, overview: Picture) -> Document:
@@ -64,9 +66,7 @@ def _course_blocks(report: ReportInput) -> tuple[Pictures | Table | Facts, ...]:
 
 def _function_table(plan: Plan) -> Table:
     function = plan.function
-    # Named by field or in words; in a sentence they begin with a small letter.
-    assumed = {name for given in function.assumed for name in (given, given[:1].upper() + given[1:])}
-    rows = (
+    rows: tuple[tuple[str, str, MeasuredFunction | None], ...] = (
         ("FEV1 before the first operation", f"{percent(function.fev1_percent)} of predicted", "fev1_percent"),
         ("Predicted FEV1", f"{fixed(function.fev1_predicted_l, 2)} l", "fev1_predicted_l"),
         ("Volume of both lungs", f"{fixed(function.lung_ml)} ml", "lung_ml"),
@@ -74,17 +74,16 @@ def _function_table(plan: Plan) -> Table:
             "FEV1 after full recovery",
             f"{percent(function.ppo_fev1_percent)} of predicted ({percent(function.ppo_fev1_low_percent)} to "
             f"{percent(function.ppo_fev1_high_percent)})",
-            "",
+            None,
         ),
     )
     return Table(
         (Column("Lung function", share=1), Column("Value", "right", share=1), Column("Status", share=1)),
-        tuple(
-            (Cell(words), Cell(value), Cell("assumed", "warn") if {key, words} & assumed else _status(key))
-            for words, value, key in rows
-        ),
+        tuple((Cell(words), Cell(value), _status(field, function.assumed)) for words, value, field in rows),
     )
 
 
-def _status(key: str) -> Cell:
-    return Cell("given or measured") if key else Cell("predicted")
+def _status(field: MeasuredFunction | None, assumed: Sequence[MeasuredFunction]) -> Cell:
+    if field is None:
+        return Cell("predicted")
+    return Cell("assumed", "warn") if field in assumed else Cell("given or measured")

@@ -1,7 +1,14 @@
 """Which metastasis in which operation: the protocol's limits, the optimizer and its plan."""
 
 from clearlung.staging.compare import Comparison, ComparisonRow, compare
-from clearlung.staging.plan import Operation, Plan, PlannedLesion, PlannedSpecimen, Unassigned
+from clearlung.staging.plan import (
+    MeasuredFunction,
+    Operation,
+    Plan,
+    PlannedLesion,
+    PlannedSpecimen,
+    Unassigned,
+)
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, shipped_protocols
 from clearlung.staging.solve import solve_plan
@@ -9,6 +16,7 @@ from clearlung.staging.solve import solve_plan
 __all__ = [
     "Comparison",
     "ComparisonRow",
+    "MeasuredFunction",
     "Operation",
     "Plan",
     "PlannedLesion",

@@ -19,6 +19,9 @@ PLAN_FORMAT: Literal["clearlung-plan/1"] = "clearlung-plan/1"
 
 OperationSide = Literal["right", "left", "both"]
 
+MeasuredFunction = Literal["fev1_percent", "fev1_predicted_l", "lung_ml"]
+"""What of the lung function is measured, or assumed where nobody has."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -114,7 +117,7 @@ class FunctionSummary(_Part):
     fev1_percent: float = Field(description="FEV1 before the first operation, percent of predicted.")
     fev1_predicted_l: float = Field(description="Predicted FEV1, liters.")
     lung_ml: float = Field(description="Volume of both lungs, ml.")
-    assumed: tuple[str, ...] = Field(description="Which of these are assumed and not measured.")
+    assumed: tuple[MeasuredFunction, ...] = Field(description="Which of these are assumed and not measured.")
     ppo_fev1_percent: float = Field(description="Expected FEV1 after full recovery, percent of predicted.")
     ppo_fev1_low_percent: float = Field(description="Its lower bound at the protocol's confidence.")
     ppo_fev1_high_percent: float = Field(description="Its upper bound at the protocol's confidence.")

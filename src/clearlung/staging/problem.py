@@ -8,6 +8,7 @@ from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
 from clearlung.perfusion import Regimen
 from clearlung.resection import FunctionModel, SpecimenSet
+from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.protocol import Protocol
 
 ACCESS_EVIDENCE = "time.access"
@@ -53,7 +54,7 @@ class StagingProblem:
     specimens: SpecimenSet
     lesions: LesionTable
     function: FunctionModel
-    function_assumed: tuple[str, ...]
+    function_assumed: tuple[MeasuredFunction, ...]
     protocol: Protocol
     regimen: Regimen | None
     access_minutes: float
@@ -84,7 +85,7 @@ class StagingProblem:
         function: FunctionModel,
         protocol: Protocol,
         regimen: Regimen | None = None,
-        function_assumed: tuple[str, ...] = (),
+        function_assumed: tuple[MeasuredFunction, ...] = (),
         warnings: tuple[str, ...] = (),
         evidence_ids: tuple[str, ...] = (),
         seed: int = 0,

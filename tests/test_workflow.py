@@ -1,0 +1,73 @@
+"""The phases strung together."""
+
+import pytest
+
+from clearlung.casefile import parse_case
+from clearlung.result_folder import write_result
+from clearlung.staging import load_protocol
+from clearlung.workflow import PlanRequest, make_plan, plan_again
+
+from .lists import write_list
+
+ALL_ASSUMED = ("fev1_percent", "fev1_predicted_l", "lung_ml")
+
+
+@pytest.mark.parametrize(
+    ("case", "assumed"),
+    [
+        ("", ALL_ASSUMED),
+        ("[function]\nfev1_percent = 90", ("fev1_predicted_l", "lung_ml")),
+        ("[function]\nfev1_l = 3.0\nfev1_predicted_l = 4.0", ("lung_ml",)),
+    ],
+)
+def test_what_is_assumed_is_said_in_the_plan_the_warnings_the_evidence_and_the_report(
+    tmp_path, case, assumed
+):
+    source = write_list(tmp_path / "list.csv", 12)
+    result = make_plan(
+        PlanRequest(source=source, protocol=load_protocol("high-volume"), case=parse_case(case))
+    )
+    assert result.plan.function.assumed == assumed
+    assert result.plan.warnings[0].startswith("Not given and therefore assumed")
+    cited = {entry.id for entry in result.plan.evidence}
+    for field in ALL_ASSUMED:
+        assert (f"function.reference.{field}" in cited) == (field in assumed)
+    write_result(result, tmp_path / "out", command="test", options={})
+    page = (tmp_path / "out" / "report.html").read_text()
+    table = page.split("Lung function</th>")[1].split("</table>")[0]
+    assert table.count("assumed") == len(assumed)
+    assert table.count("given or measured") == 3 - len(assumed)
+
+
+def test_another_protocol_is_planned_on_the_same_nodules(tmp_path):
+    source = write_list(tmp_path / "list.csv", 60)
+    first = make_plan(PlanRequest(source=source, protocol=load_protocol("high-volume"), seed=3))
+    again = plan_again(first, load_protocol("conservative"))
+    assert again.nodules is first.nodules
+    assert again.plan.protocol.name == "conservative"
+    assert again.plan.solver.seed == 3
+    assert len(again.plan.operations) > len(first.plan.operations)
+
+
+def test_a_centers_own_assumption_reaches_the_plan_and_is_marked(tmp_path):
+    from importlib.resources import files
+
+    source = write_list(tmp_path / "list.csv", 40)
+    text = (files("clearlung.staging") / "protocols" / "high-volume.toml").read_text()
+    (tmp_path / "slow.toml").write_text(text + '\n[assumptions]\n"time.nodule.superficial" = 20\n')
+    usual = make_plan(PlanRequest(source=source, protocol=load_protocol("high-volume")))
+    slow = make_plan(PlanRequest(source=source, protocol=load_protocol(tmp_path / "slow.toml")))
+    assert sum(o.minutes for o in slow.plan.operations) > sum(o.minutes for o in usual.plan.operations)
+    (entry,) = [e for e in slow.plan.evidence if e.id == "time.nodule.superficial"]
+    assert entry.overridden
+    assert entry.value == 20
+
+
+def test_growth_until_the_operation_is_told_where_the_doubling_time_is_known(tmp_path):
+    lines = ["id,side,lobe,diameter_mm,depth_mm,vdt_days", "1,right,RUL,5,5,64", "2,left,LUL,8,5,"]
+    (tmp_path / "list.csv").write_text("\n".join(lines) + "\n")
+    plan = make_plan(PlanRequest(source=tmp_path / "list.csv", protocol=load_protocol("high-volume"))).plan
+    grown, unknown = plan.lesions
+    week = plan.operations[grown.operation - 1].week
+    assert grown.diameter_at_operation_mm == pytest.approx(5 * 2 ** (7 * week / (3 * 64)))
+    assert unknown.diameter_at_operation_mm is None
