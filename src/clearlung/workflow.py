@@ -223,7 +223,7 @@ def _stage(
             protocol=protocol,
             regimen=_regimen(protocol, case, book),
             warnings=_warnings(scan, anatomy, nodules, assumed, reviewed),
-            evidence_ids=function_evidence,
+            evidence_ids=function_evidence + (anatomy.evidence if anatomy else ()),
             seed=seed,
         )
         plan = solve_plan(problem)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, LUNG_LABELS, SIDES, segment_anatomy
-from clearlung.anatomy.lobes import LOBE_SHARES_PERCENT
 from clearlung.ct import AxisOrder, Scan, Volume
 from clearlung.errors import ScanRejected
+from clearlung.evidence import load_evidence
 from tests.anatomy.bodies import Body
 
 
@@ -48,12 +48,13 @@ def test_depth_and_confidence_are_zero_outside_and_only_there(anatomy):
 
 def test_lobes_fill_the_lungs_with_the_published_shares(anatomy):
     assert ((anatomy.lobes.array > 0) == (anatomy.lungs.array > 0)).all()
+    published = {lobe: load_evidence().value(f"anatomy.lobe_share.{lobe}", unit="%") for lobe in LOBES}
     for side in SIDES:
         own = [lobe for lobe in LOBES if LOBE_SIDES[lobe] == side]
-        total = sum(LOBE_SHARES_PERCENT[lobe] for lobe in own)
+        total = sum(published[lobe] for lobe in own)
         for lobe in own:
             share = anatomy.lobe_ml(lobe) / anatomy.lung_ml(side)
-            assert share == pytest.approx(LOBE_SHARES_PERCENT[lobe] / total, abs=0.005)
+            assert share == pytest.approx(published[lobe] / total, abs=0.005)
             labels = set(np.unique(anatomy.lungs.array[anatomy.lobes.array == LOBE_LABELS[lobe]]).tolist())
             assert labels == {LUNG_LABELS[side]}
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from clearlung.anatomy.grid import Spacing
-from clearlung.anatomy.types import LOBE_LABELS, LUNG_LABELS, SIDES, Lobe, Side
+from clearlung.anatomy.types import LOBE_LABELS, LOBES, LUNG_LABELS, SIDES, Lobe, Side
+from clearlung.evidence import load_evidence
 
 LOBE_METHOD = (
     "Geometric model: fissures as tilted planes in the proportions of each lung, placed so that the lobes "
@@ -24,12 +25,8 @@ LOBE_METHOD = (
     "model fissures."
 )
 
-# Mean shares of both lungs' CT volume, supine, n = 32 (PMC7490509), in percent.
-LOBE_SHARES_PERCENT: dict[Lobe, float] = {"RUL": 17.9, "RML": 9.3, "RLL": 26.5, "LUL": 23.1, "LLL": 23.2}
-
-# Assumed standard error of the model fissures: people's lobe shares scatter by about 2 % of both lungs'
-# volume (some 100 ml over a fissure of about 120 cm2 is 8 mm), and tilt and curvature add as much again.
-FISSURE_ERROR_MM = 15.0
+LOBE_EVIDENCE = ("anatomy.fissure_error", *(f"anatomy.lobe_share.{lobe}" for lobe in LOBES))
+"""The evidence that the model's lobes and their confidence rest on."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ def model_lobes(
 
     Notes
     -----
-    Confidence is the chance that a fissure displaced by a normal error of :data:`FISSURE_ERROR_MM` still
+    Confidence is the chance that a fissure displaced by a normal error still
     leaves the voxel on its side: one half on the fissure itself.
     """
     lobes = np.zeros(lungs.shape, dtype=np.uint8)
@@ -95,11 +92,13 @@ def _lobes_of_lung(
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     """Lobe and confidence of each voxel of one lung."""
     upper, lower = UPPER_AND_LOWER[side]
-    shares = {lobe: LOBE_SHARES_PERCENT[lobe] for lobe in _lobes_of(side)}
+    book = load_evidence()
+    error_mm = book.value("anatomy.fissure_error", unit="mm")
+    shares = {lobe: book.value(f"anatomy.lobe_share.{lobe}", unit="%") for lobe in _lobes_of(side)}
     total = sum(shares.values())
     above = _distance_above(OBLIQUE[side], side, inside, spacing_mm, shares[lower] / total)
     lobes = np.where(above > 0, LOBE_LABELS[upper], LOBE_LABELS[lower]).astype(np.uint8)
-    confidence = ndtr(np.abs(above) / FISSURE_ERROR_MM).astype(np.float32)
+    confidence = ndtr(np.abs(above) / error_mm).astype(np.float32)
     if side == "right":
         front = np.flatnonzero(above > 0)
         part = tuple(axis[front] for axis in inside)
@@ -107,7 +106,7 @@ def _lobes_of_lung(
             HORIZONTAL, side, part, spacing_mm, shares["RML"] / (total - shares["RLL"]), inside
         )
         lobes[front[over <= 0]] = LOBE_LABELS["RML"]
-        confidence[front] *= ndtr(np.abs(over) / FISSURE_ERROR_MM)
+        confidence[front] *= ndtr(np.abs(over) / error_mm)
     return lobes, confidence
 
 

@@ -39,6 +39,8 @@ class Anatomy:
         float32: distance of each lung voxel's center from the pleural surface of its lung; 0 outside.
     lobe_method
         How the lobes were found, in words a report can print.
+    evidence
+        Ids of the evidence entries that the lobes rest on.
     """
 
     box: Box
@@ -47,6 +49,7 @@ class Anatomy:
     lobe_confidence: Volume
     depth_mm: Volume
     lobe_method: str
+    evidence: tuple[str, ...] = ()
 
     def lung_ml(self, side: Side) -> float:
         """Volume of one lung in ml."""
