@@ -1,9 +1,9 @@
 """How the shape score was fitted: known nodules among everything else that the detector proposes.
 
 ``python -m clearlung.nodules.training FOLDER ...`` repeats the fit and writes ``score.json``. Each folder
-holds a scan ``ct.nii.gz`` and its tumor ``tumour_majority.nii.gz``; into each scan more nodules are implanted,
-and phantoms bring their own. Whatever else the detector proposes there is taken as no nodule. Scans that are kept
-for evaluation must not be given.
+holds a scan ``ct.nii.gz`` and its tumor ``tumour_majority.nii.gz``; into each scan more nodules are
+implanted, and phantoms bring their own. Whatever else the detector proposes there is taken as no nodule.
+Scans that are kept for evaluation must not be given.
 """
 
 from __future__ import annotations
@@ -195,8 +195,9 @@ def train(folders: list[Path]) -> Score:
     low, high = IMPLANT_DIAMETERS_MM
     record = (
         f"Ridge-penalized logistic fit on {len(hits)} outlines of the built-in detector, {hits.sum()} of "
-        f"them nodules: nodules of {low} to {high:g} mm implanted into {names} (seeds {IMPLANT_SEEDS}) with those "
-        f"scans' tumors, and phantoms of 170 nodules (seeds {PHANTOM_SEEDS}, shapes {PHANTOM_SHAPES})."
+        f"them nodules: nodules of {low} to {high:g} mm implanted into {names} (seeds {IMPLANT_SEEDS}) "
+        f"with those scans' tumors, and phantoms of 170 nodules (seeds {PHANTOM_SEEDS}, "
+        f"shapes {PHANTOM_SHAPES})."
     )
     return fit(terms, hits, record)
 
