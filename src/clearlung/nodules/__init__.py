@@ -1,17 +1,12 @@
 """Nodules: found, outlined and measured."""
 
-from clearlung.nodules.table import (  # isort: skip  (the phantom needs it while the rest is loading)
-    COLUMNS,
-    NoduleTable,
-    sphere_diameter_mm,
-    sphere_volume_mm3,
-)
 from clearlung.nodules import blobs as _blobs  # noqa: F401  (registers the built-in detector)
 from clearlung.nodules.candidates import Candidates, Detector, detector_names, register_detector
 from clearlung.nodules.csv_file import read_nodule_list, write_nodules
 from clearlung.nodules.find import find_nodules
 from clearlung.nodules.match import Match, match_nodules
 from clearlung.nodules.options import NoduleOptions
+from clearlung.nodules.table import COLUMNS, NoduleTable, sphere_diameter_mm, sphere_volume_mm3
 
 __all__ = [
     "COLUMNS",

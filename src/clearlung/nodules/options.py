@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from clearlung.errors import FieldError
+from clearlung.evidence import load_evidence
+
+
+def _assumed(key: str, unit: str) -> Callable[[], float]:
+    return lambda: load_evidence().value(key, unit=unit)
 
 
 @dataclass(frozen=True)
@@ -19,11 +25,9 @@ class NoduleOptions:
         Smallest diameter that is reported. On slices thicker than this, what is smaller than a slice
         cannot be told from a vessel and is mostly missed.
     least_probability
-        Findings below this probability are left out. The default is below one half because a metastasis
-        that is missed costs more than a finding that a reader strikes off.
+        Findings below this probability are left out.
     calcified_hu
-        A nodule with a peak of at least this counts as calcified. Assumed: enhanced soft tissue stays
-        below, and partial volume takes from calcium.
+        A nodule with a peak of at least this counts as calcified.
 
     Raises
     ------
@@ -33,8 +37,8 @@ class NoduleOptions:
 
     detector: str = "blob"
     smallest_mm: float = 2.0
-    least_probability: float = 0.25
-    calcified_hu: float = 200.0
+    least_probability: float = field(default_factory=_assumed("protocol.nodules.probability", "1"))
+    calcified_hu: float = field(default_factory=_assumed("nodule.calcified_hu", "HU"))
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.smallest_mm <= 30.0:

@@ -1,6 +1,6 @@
 """How the shape score was fitted: known nodules among everything else that the detector proposes.
 
-``python -m clearlung.nodules.training FOLDER ...`` repeats the fit and writes ``score.json``. Each folder
+``python tools/fit_nodule_score.py FOLDER ...`` repeats the fit and writes the score that ships. Each folder
 holds a scan ``ct.nii.gz`` and its tumor ``tumour_majority.nii.gz``; into each scan more nodules are
 implanted, and phantoms bring their own. Whatever else the detector proposes there is taken as no nodule.
 Scans that are kept for evaluation must not be given.
@@ -28,6 +28,7 @@ from clearlung.nodules.score import TERMS, Score, shape_terms
 from clearlung.nodules.table import sphere_diameter_mm
 from clearlung.phantom import PhantomSpec, make_phantom
 
+SCORE_FILE = Path(__file__).parent.parent / "src" / "clearlung" / "nodules" / "score.json"
 IMPLANTS_PER_SCAN = 70
 IMPLANT_SEEDS = (11, 12)
 IMPLANT_DIAMETERS_MM = (2.5, 28.0)
@@ -221,4 +222,4 @@ def _rows_of_scan(folder: Path) -> list[tuple[NDArray[np.float64], NDArray[np.bo
 
 
 if __name__ == "__main__":
-    write(train([Path(name) for name in sys.argv[1:]]), Path(__file__).with_name("score.json"))
+    write(train([Path(name) for name in sys.argv[1:]]), SCORE_FILE)
