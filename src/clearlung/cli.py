@@ -106,9 +106,9 @@ def demo(
     check_target(out, replace=force)
     with Bar(DEMO_PHASES) as bar:
         result = run_demo(out, nodules=nodules, seed=seed, overwrite=force, watch=Stopwatch(bar))
-    _print_plans(result.plans, out, as_json=as_json, extra={"detection": result.detection.as_dict()})
     if not as_json:
         typer.echo(result.detection.sentence())
+    _print_plans(result.plans, out, as_json=as_json, extra={"detection": result.detection.as_dict()})
 
 
 @app.command()
