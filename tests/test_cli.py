@@ -155,6 +155,18 @@ def test_the_shipped_protocols_are_listed(tmp_path):
     assert "nodules_max" in run("protocols", cwd=tmp_path).stdout
 
 
+def test_the_evidence_is_listed_by_the_beginning_of_its_ids(tmp_path):
+    done = run("evidence", "technique.laser", "--json", cwd=tmp_path)
+    entries = {entry["id"]: entry for entry in json.loads(done.stdout)}
+    assert entries["technique.laser.rim"]["value"] == 5
+    assert entries["technique.laser.depth_limit"]["tag"] == "assumed"
+    assert all(key.startswith("technique.laser") for key in entries)
+    assert "5 mm" in run("evidence", "technique.laser.rim", cwd=tmp_path).stdout
+    nothing = run("evidence", "alchemy", cwd=tmp_path)
+    assert nothing.returncode == 4
+    assert "alchemy" in nothing.stderr
+
+
 def test_conservative_needs_at_least_twelve_operations_for_170(planned):
     folder, _ = planned
     done = run("plan", "list.csv", "--protocol", "conservative", "--json", "-o", "conservative", cwd=folder)

@@ -188,6 +188,33 @@ def protocols(as_json: JsonOption = False) -> None:
     Console().print(table)
 
 
+@app.command()
+def evidence(
+    prefix: Annotated[str, typer.Argument(metavar="[ID]", help="An entry, or the beginning of ids.")] = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show the clinical numbers that plans rest on: value, unit, n, source, and whether it is assumed."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from clearlung.errors import EvidenceError
+    from clearlung.evidence import load_evidence
+
+    entries = [entry for key, entry in load_evidence().items() if key.startswith(prefix)]
+    if not entries:
+        raise EvidenceError(prefix, "no entry's id begins so; clearlung evidence lists all")
+    if as_json:
+        _print_json([entry.model_dump() for entry in entries])
+        return
+    table = Table("Id", "Value", "n", "Tag", "Source")
+    for entry in entries:
+        interval = "" if entry.low is None and entry.high is None else f" ({entry.low} to {entry.high})"
+        table.add_row(
+            entry.id, f"{entry.value:g} {entry.unit}{interval}", entry.n or "", entry.tag, entry.source
+        )
+    Console().print(table)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors that Clearlung raises on purpose end with their exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
