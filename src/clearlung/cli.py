@@ -195,7 +195,7 @@ def evidence(
 ) -> None:
     """Show the clinical numbers that plans rest on: value, unit, n, source, and whether it is assumed."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from clearlung.errors import EvidenceError
     from clearlung.evidence import load_evidence
@@ -206,7 +206,7 @@ def evidence(
     if as_json:
         _print_json([entry.model_dump() for entry in entries])
         return
-    table = Table("Id", "Value", "n", "Tag", "Source")
+    table = Table(Column("Id", no_wrap=True), "Value", "n", "Tag", "Source")
     for entry in entries:
         interval = "" if entry.low is None and entry.high is None else f" ({entry.low} to {entry.high})"
         table.add_row(

@@ -19,7 +19,7 @@ from clearlung.manifest import InputFile, file_sha256
 from clearlung.nodules import NoduleOptions, NoduleTable, find_nodules, read_nodule_list
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.progress import PhaseTime, Stopwatch
-from clearlung.resection import FunctionModel, SpecimenSet, excise
+from clearlung.resection import FunctionModel, SpecimenSet, deep_beds, excise
 from clearlung.staging import MeasuredFunction, Plan, Protocol, StagingProblem, solve_plan
 
 PHASES = ("scan", "anatomy", "nodules", "specimens", "staging", "report")
@@ -222,7 +222,9 @@ def _stage(
             function_assumed=assumed,
             protocol=protocol,
             regimen=_regimen(protocol, case, book),
-            warnings=_warnings(scan, anatomy, nodules, assumed, reviewed),
+            warnings=_warnings(
+                scan, anatomy, nodules, assumed, reviewed, deep_beds(nodules, specimens, book)
+            ),
             evidence_ids=function_evidence + (anatomy.evidence if anatomy else ()),
             seed=seed,
         )
@@ -269,6 +271,7 @@ def _warnings(
     nodules: NoduleTable,
     assumed: Sequence[MeasuredFunction],
     reviewed: bool,
+    beds: tuple[int, int],
 ) -> tuple[str, ...]:
     warnings = list(scan.warnings) if scan is not None else []
     if assumed:
@@ -290,6 +293,12 @@ def _warnings(
             warnings.append(
                 f"The lobe of {unsure} of {len(nodules)} nodules is uncertain ({anatomy.lobe_method})."
             )
+    sutured, unknown = beds
+    if sutured:
+        warnings.append(
+            f"{sutured} laser beds need a suture to be airtight, {unknown} of them are deeper than anybody has"
+            " tested."
+        )
     return tuple(warnings)
 
 

@@ -10,7 +10,7 @@ from clearlung.anatomy import Anatomy
 from clearlung.ct import Volume
 from clearlung.evidence import load_evidence
 from clearlung.nodules import COLUMNS, NoduleTable, sphere_volume_mm3
-from clearlung.resection import excise, make_techniques
+from clearlung.resection import deep_beds, excise, make_techniques
 
 SHAPE = (90, 90, 90)
 LUNG_FROM = 10  # the lung is the block from here on along x; its pleura is the plane x = 9.5 mm
@@ -128,6 +128,15 @@ def test_what_nothing_fits_is_unresectable_with_the_reason():
     assert len(specimens) == 0
     assert "79 mm deep, limit 60 mm" in specimens.unresectable[1]
     assert "wedge would reach 74 mm" in specimens.unresectable[1]
+
+
+def test_laser_beds_beyond_the_tested_depths_are_counted(anatomy):
+    """The floor lies a radius of 4 mm and a rim of 5 mm below the center: 14, 18 and 24 mm deep."""
+    nodules = table(anatomy, [(30, 45, 45), (45, 45, 45), (60, 45, 45)], 4)
+    nodules = nodules.with_columns(depth_mm=np.array([5.0, 9.0, 15.0]))
+    book = load_evidence()
+    assert deep_beds(nodules, excise(nodules, None, ["laser"], book), book) == (2, 1)
+    assert deep_beds(nodules, excise(nodules, None, ["wedge"], book), book) == (0, 0)
 
 
 def test_no_nodules_give_no_specimens(anatomy):

@@ -88,6 +88,30 @@ def excise(
     )
 
 
+def deep_beds(nodules: NoduleTable, specimens: SpecimenSet, book: EvidenceBook) -> tuple[int, int]:
+    """Count the laser beds that a suture must close.
+
+    Parameters
+    ----------
+    nodules, specimens
+        From :func:`excise`.
+    book
+        The evidence: to which depth a laser bed is airtight without a suture, and is known to be with one.
+
+    Returns
+    -------
+    sutured, unknown
+        Beds deeper than what is airtight by itself, and of those the ones deeper than anybody has tested.
+    """
+    row_of = {lesion: row for row, lesion in enumerate(nodules.id.tolist())}
+    laser = np.flatnonzero(specimens.technique == "laser")
+    rows = np.array([row_of[specimens.lesions[i][0]] for i in laser], dtype=np.int64)
+    reach_mm = nodules.depth_mm[rows] + nodules.diameter_mm[rows] / 2 + specimens.margin_mm[laser]
+    sutured = reach_mm > book.value("technique.laser.airtight_depth", unit="mm")
+    unknown = reach_mm > book.value("technique.laser.sutured_depth", unit="mm")
+    return int(sutured.sum()), int(unknown.sum())
+
+
 def _voxel_volumes_ml(
     nodules: NoduleTable, labels: NDArray[np.int32], anatomy: Anatomy, chosen: dict[int, Technique]
 ) -> NDArray[np.float64]:

@@ -14,17 +14,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import ClassVar
 
 from clearlung.evidence import EvidenceBook
-
-EVIDENCE = (
-    "function.early.access",
-    "function.early.tissue_factor",
-    "function.recovery.tau",
-    "function.perfusion.permanent",
-    "function.ppo.bias_ml",
-    "function.ppo.sd_ml",
-)
 
 
 @dataclass(frozen=True)
@@ -70,6 +62,16 @@ class FunctionModel:
     >>> round(model.percent([(0, loss)], week=0))
     69
     """
+
+    EVIDENCE: ClassVar[tuple[str, ...]] = (
+        "function.early.access",
+        "function.early.tissue_factor",
+        "function.recovery.tau",
+        "function.perfusion.permanent",
+        "function.ppo.bias_ml",
+        "function.ppo.sd_ml",
+    )
+    """Ids of the evidence entries that a prediction rests on."""
 
     fev1_percent: float
     fev1_predicted_l: float

@@ -100,7 +100,12 @@ def _laser(book: EvidenceBook) -> Technique:
         title="laser enucleation",
         margin_mm=book.value("technique.laser.rim", unit="mm"),
         depth_limit_mm=book.value("technique.laser.depth_limit", unit="mm"),
-        evidence=("technique.laser.rim", "technique.laser.depth_limit", "technique.laser.sutured_depth"),
+        evidence=(
+            "technique.laser.rim",
+            "technique.laser.airtight_depth",
+            "technique.laser.sutured_depth",
+            "technique.laser.depth_limit",
+        ),
     )
 
 
