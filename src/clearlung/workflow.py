@@ -296,8 +296,8 @@ def _warnings(
     sutured, unknown = beds
     if sutured:
         warnings.append(
-            f"{sutured} laser beds need a suture to be airtight, {unknown} of them are deeper than anybody has"
-            " tested."
+            f"{sutured} laser beds need a suture to be airtight; {unknown} of them are deeper than any that"
+            " were tested."
         )
     return tuple(warnings)
 
