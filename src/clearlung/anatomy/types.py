@@ -11,13 +11,25 @@ from numpy.typing import NDArray
 from clearlung.ct import Box, Volume
 
 Side = Literal["right", "left"]
+"""A lung, named by the patient's side."""
+
 Lobe = Literal["RUL", "RML", "RLL", "LUL", "LLL"]
+"""A lobe: R(ight) or L(eft), U(pper), M(iddle) or L(ower), L(obe)."""
 
 SIDES: tuple[Side, ...] = ("right", "left")
+"""Both lungs, in the order in which everything is listed."""
+
 LUNG_LABELS: dict[Side, int] = {"right": 1, "left": 2}
+"""Label of each lung in a label map; 0 is outside."""
+
 LOBES: tuple[Lobe, ...] = ("RUL", "RML", "RLL", "LUL", "LLL")
+"""The five lobes: right before left, each lung from the head down."""
+
 LOBE_LABELS: dict[Lobe, int] = {"RUL": 1, "RML": 2, "RLL": 3, "LUL": 4, "LLL": 5}
+"""Label of each lobe in a label map; 0 is outside."""
+
 LOBE_SIDES: dict[Lobe, Side] = {"RUL": "right", "RML": "right", "RLL": "right", "LUL": "left", "LLL": "left"}
+"""The lung that each lobe is part of."""
 
 
 @dataclass(frozen=True, eq=False)

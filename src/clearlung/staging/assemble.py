@@ -8,8 +8,7 @@ from typing import cast
 from clearlung.anatomy import Lobe, Side
 from clearlung.evidence import Evidence
 from clearlung.followup import diameter_after_mm
-from clearlung.resection import Loss
-from clearlung.resection.function import EVIDENCE as FUNCTION_EVIDENCE
+from clearlung.resection import FunctionModel, Loss
 from clearlung.staging.draft import Draft
 from clearlung.staging.exact import SOLVER
 from clearlung.staging.goals import Outcome
@@ -233,7 +232,7 @@ def _evidence(problem: StagingProblem) -> tuple[Evidence, ...]:
         *problem.specimens.evidence,
         *problem.protocol.evidence.values(),
         *problem.protocol.assumptions,
-        *FUNCTION_EVIDENCE,
+        *FunctionModel.EVIDENCE,
         ACCESS_EVIDENCE,
     }
     if problem.perfusions_per_lung and problem.regimen is not None:
