@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy.grid import Mask, Spacing, components, dilate, shrink
+from clearlung.anatomy.morphology import Mask, Spacing, components, dilate, shrink
 from clearlung.ct import Scan
 from clearlung.errors import ScanRejected
+from clearlung.evidence import load_evidence
 
 COARSE_MM = 2.0
 # Halfway between inflated lung (about -850 HU) and soft tissue (about 40 HU).
@@ -26,8 +27,6 @@ WRAPPING_MM = 8.0
 # A smaller piece of air is no lung, unless it is a large part of what was found.
 SMALLEST_PIECE_ML = 30.0
 SMALLEST_SHARE = 0.02
-# Assumed bounds of what can be the lungs of a child or an adult; a scan that shows a part of a lung passes.
-PLAUSIBLE_LUNGS_ML = (200.0, 12_000.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +57,16 @@ class CoarseAir:
 def find_air(scan: Scan) -> CoarseAir:
     """Find the air of the lungs.
 
+    Parameters
+    ----------
+    scan
+        A checked scan.
+
+    Returns
+    -------
+    CoarseAir
+        On a grid of :data:`COARSE_MM` or the scan's own, where that is coarser.
+
     Raises
     ------
     ScanRejected
@@ -68,7 +77,8 @@ def find_air(scan: Scan) -> CoarseAir:
     labels, count = components(hu < AIR_BELOW_HU, (sz, sy, sx), SMALLEST_PIECE_ML)
     lungs = np.isin(labels, _lung_pieces(labels, count, hu, (sz, sy, sx)))
     lungs_ml = float(np.count_nonzero(lungs)) * sz * sy * sx / 1000.0
-    low, high = PLAUSIBLE_LUNGS_ML
+    book = load_evidence()
+    low, high = (book.value(f"anatomy.air_{bound}", unit="ml") for bound in ("least", "most"))
     if not low <= lungs_ml <= high:
         raise ScanRejected(
             "no_lungs",

@@ -7,7 +7,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from clearlung.anatomy.air import CoarseAir
-from clearlung.anatomy.grid import Mask, Spacing, bounding_box, dilate, image_of, open_
+from clearlung.anatomy.morphology import Mask, Spacing, bounding_box, dilate, image_of, open_
 from clearlung.ct import Box
 
 # The lumen is gas, blurred at its rim by the slice thickness.

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from clearlung.anatomy.grid import Spacing
-from clearlung.anatomy.types import LOBE_LABELS, LOBES, LUNG_LABELS, SIDES, Lobe, Side
+from clearlung.anatomy.morphology import Spacing
+from clearlung.anatomy.types import LOBE_LABELS, LOBE_SIDES, LOBES, LUNG_LABELS, SIDES, Lobe, Side
 from clearlung.evidence import load_evidence
 
 LOBE_METHOD = (
@@ -75,8 +75,8 @@ def model_lobes(
 
     Notes
     -----
-    Confidence is the chance that a fissure displaced by a normal error still
-    leaves the voxel on its side: one half on the fissure itself.
+    Confidence is the chance that a fissure displaced by a normal error still leaves the voxel on its side:
+    one half on the fissure itself. The error and the lobes' shares are evidence (:data:`LOBE_EVIDENCE`).
     """
     lobes = np.zeros(lungs.shape, dtype=np.uint8)
     confidence = np.zeros(lungs.shape, dtype=np.float32)
@@ -94,7 +94,9 @@ def _lobes_of_lung(
     upper, lower = UPPER_AND_LOWER[side]
     book = load_evidence()
     error_mm = book.value("anatomy.fissure_error", unit="mm")
-    shares = {lobe: book.value(f"anatomy.lobe_share.{lobe}", unit="%") for lobe in _lobes_of(side)}
+    shares = {
+        lobe: book.value(f"anatomy.lobe_share.{lobe}", unit="%") for lobe in LOBES if LOBE_SIDES[lobe] == side
+    }
     total = sum(shares.values())
     above = _distance_above(OBLIQUE[side], side, inside, spacing_mm, shares[lower] / total)
     lobes = np.where(above > 0, LOBE_LABELS[upper], LOBE_LABELS[lower]).astype(np.uint8)
@@ -108,10 +110,6 @@ def _lobes_of_lung(
         lobes[front[over <= 0]] = LOBE_LABELS["RML"]
         confidence[front] *= ndtr(np.abs(over) / error_mm)
     return lobes, confidence
-
-
-def _lobes_of(side: Side) -> tuple[Lobe, ...]:
-    return ("RUL", "RML", "RLL") if side == "right" else ("LUL", "LLL")
 
 
 def _distance_above(

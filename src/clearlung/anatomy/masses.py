@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from clearlung.anatomy.grid import Mask, Spacing, bounding_box, close, open_, repeat, shrink
+from clearlung.anatomy.morphology import Mask, Spacing, bounding_box, close, open_, repeat, shrink
 
 COARSE_MM = 2.0
 # Masses with a contact to the chest wall of up to twice this are put back.

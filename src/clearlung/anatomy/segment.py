@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from clearlung.anatomy.air import AIR_BELOW_HU, CoarseAir, find_air
 from clearlung.anatomy.airways import find_airways, walled_airways
-from clearlung.anatomy.grid import Mask, Spacing, bounding_box, close_with_depth, dilate, repeat
 from clearlung.anatomy.lobes import LOBE_EVIDENCE, LOBE_METHOD, model_lobes
 from clearlung.anatomy.masses import restored_masses
+from clearlung.anatomy.morphology import Mask, Spacing, bounding_box, close_with_depth, dilate, repeat
 from clearlung.anatomy.sides import split_sides
 from clearlung.anatomy.types import LUNG_LABELS, SIDES, Anatomy
 from clearlung.ct import Box, Scan

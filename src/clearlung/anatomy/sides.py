@@ -6,7 +6,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from clearlung.anatomy.grid import (
+from clearlung.anatomy.morphology import (
     Mask,
     Spacing,
     bounding_box,
