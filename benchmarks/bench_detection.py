@@ -12,7 +12,7 @@ from rich.table import Table
 
 from clearlung.anatomy import LOBE_LABELS, LOBES, Anatomy, segment_anatomy
 from clearlung.ct import Scan, read_scan, read_volume
-from clearlung.nodules import NoduleTable, find_nodules, match_nodules
+from clearlung.nodules import NoduleTable, find_nodules, match_nodules, sphere_diameter_mm
 from clearlung.phantom import PhantomSpec, make_phantom
 
 LIDC = {"LIDC-IDRI-0001": "ct.nii.gz", "LIDC-IDRI-0003": "dicom"}
@@ -32,11 +32,6 @@ class Done:
     seconds: tuple[float, float]
     cpu_seconds: tuple[float, float]
     gib: float
-
-    @property
-    def places(self) -> np.ndarray:
-        """LPS centers, shape (n, 3)."""
-        return np.column_stack([self.nodules.x_mm, self.nodules.y_mm, self.nodules.z_mm])
 
 
 def run() -> None:
@@ -137,11 +132,11 @@ def _outlined(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     tumor, _ = read_volume(folder / "tumour_majority.nii.gz")
     inside = np.argwhere(tumor.array > 0)
     volume = len(inside) * tumor.voxel_ml * 1000.0
-    return tumor.points_mm(inside).mean(axis=0)[None], np.cbrt(np.array([6.0 / np.pi * volume]))
+    return tumor.points_mm(inside).mean(axis=0)[None], sphere_diameter_mm([volume])
 
 
 def _add_findings(table: Table, name: str, done: Done, known: np.ndarray, diameter: np.ndarray) -> None:
-    match = match_nodules(known, diameter, done.places)
+    match = match_nodules(known, diameter, done.nodules.points_mm)
     false = match.known_of_found < 0
     large = np.count_nonzero(false & (done.nodules.diameter_mm >= 4.0))
     for place, row in enumerate(match.found_of_known):
@@ -150,7 +145,7 @@ def _add_findings(table: Table, name: str, done: Done, known: np.ndarray, diamet
         if row < 0:
             table.add_row(*what, "missed", "", "", "", *first)
             continue
-        off = float(np.linalg.norm(done.places[row] - known[place]))
+        off = float(np.linalg.norm(done.nodules.points_mm[row] - known[place]))
         nodules = done.nodules
         table.add_row(
             *what,
@@ -201,8 +196,7 @@ def _phantom(shape: tuple[int, int, int], cost: Table) -> None:
     name = f"phantom, {phantom.scan.slice_spacing_mm:.1f} mm slices"
     _add_cost(cost, name, done)
     truth = phantom.truth
-    known = np.column_stack([truth.x_mm, truth.y_mm, truth.z_mm])
-    match = match_nodules(known, truth.diameter_mm, done.places)
+    match = match_nodules(truth.points_mm, truth.diameter_mm, done.nodules.points_mm)
     hit = match.found_of_known >= 0
     table = _table(
         f"{name}: {match.false} false",

@@ -23,7 +23,6 @@ from clearlung.nodules.blobs import find_blobs
 from clearlung.nodules.candidates import Candidates
 from clearlung.nodules.find import outline_candidates
 from clearlung.nodules.options import NoduleOptions
-from clearlung.nodules.outline import COLUMN
 from clearlung.nodules.score import TERMS, Score, shape_terms
 from clearlung.nodules.table import sphere_diameter_mm
 from clearlung.phantom import PhantomSpec, make_phantom
@@ -135,11 +134,10 @@ def rows_of(scan: Scan, anatomy: Anatomy, known: Known) -> tuple[NDArray[np.floa
     blobs = find_blobs(scan, anatomy, options.smallest_mm)
     everything = Candidates(blobs.indices, blobs.diameter_mm, np.ones(len(blobs)))
     found = outline_candidates(scan, anatomy, everything, options)
-    seen = (found.features[:, COLUMN["volume_mm3"]] > 0) & (found.features[:, COLUMN["cut"]] == 0)
+    seen = (found.column("volume_mm3") > 0) & (found.column("cut") == 0)
     found = found.take(np.flatnonzero(seen))
-    offset = found.features[:, COLUMN["center_z"] : COLUMN["center_x"] + 1]
-    points = anatomy.lungs.points_mm(found.centers + offset / np.asarray(anatomy.lungs.spacing_mm))
-    diameter = sphere_diameter_mm(found.features[:, COLUMN["volume_mm3"]])
+    points = anatomy.lungs.points_mm(found.indices(np.asarray(anatomy.lungs.spacing_mm)))
+    diameter = sphere_diameter_mm(found.column("volume_mm3"))
     hit, near = _matches(points, diameter, known)
     usable = hit | ~near
     terms = shape_terms(found.features, float(max(anatomy.lungs.spacing_mm)))
@@ -188,7 +186,7 @@ def train(folders: list[Path]) -> Score:
     for seed, shape in zip(PHANTOM_SEEDS, PHANTOM_SHAPES, strict=True):
         phantom = make_phantom(PhantomSpec(nodules=170, seed=seed, shape=shape))
         truth = phantom.truth
-        known = Known(np.column_stack([truth.x_mm, truth.y_mm, truth.z_mm]), truth.diameter_mm)
+        known = Known(truth.points_mm, truth.diameter_mm)
         rows.append(rows_of(phantom.scan, segment_anatomy(phantom.scan), known))
     terms = np.concatenate([row[0] for row in rows])
     hits = np.concatenate([row[1] for row in rows])

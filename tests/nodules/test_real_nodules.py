@@ -19,7 +19,7 @@ def found_on(path):
     scan = read_scan(path)
     anatomy = segment_anatomy(scan)
     table = find_nodules(scan, anatomy)
-    return anatomy, table, np.column_stack([table.x_mm, table.y_mm, table.z_mm])
+    return anatomy, table, table.points_mm
 
 
 @pytest.mark.parametrize(("name", "file"), [("LIDC-IDRI-0001", "ct.nii.gz"), ("LIDC-IDRI-0003", "dicom")])

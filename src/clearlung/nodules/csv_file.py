@@ -17,7 +17,6 @@ from clearlung.errors import NoduleListError
 from clearlung.nodules.table import COLUMNS, NoduleTable, sphere_volume_mm3
 
 REQUIRED = ("id", "side", "lobe", "diameter_mm", "depth_mm")
-OPTIONAL = ("x_mm", "y_mm", "z_mm", "calcified", "vdt_days")
 
 # Beyond these a number is a slip (a unit, a comma), not a nodule.
 LARGEST_DIAMETER_MM = 200.0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
@@ -11,8 +9,9 @@ from scipy.spatial import cKDTree
 from clearlung.anatomy import Anatomy
 from clearlung.ct import Scan
 from clearlung.nodules.candidates import Candidates, get_detector
+from clearlung.nodules.features import COLUMN, FEATURES, Outlined
 from clearlung.nodules.options import NoduleOptions
-from clearlung.nodules.outline import COLUMN, FEATURES, describe_all, outline
+from clearlung.nodules.outline import describe_all, outline
 from clearlung.nodules.painting import paint
 from clearlung.nodules.score import built_in_score, shape_terms
 from clearlung.nodules.table import NoduleTable, sphere_diameter_mm, sphere_volume_mm3
@@ -34,46 +33,6 @@ FIRST_LOOK_SHARE = 0.2
 SAME_NODULE = 0.5
 
 
-@dataclass(frozen=True, eq=False)
-class Outlined:
-    """Candidates with the features of their outlines.
-
-    Parameters
-    ----------
-    centers
-        float64, shape (n, 3): voxel index (z, y, x) around which the cube lies.
-    step_mm, half
-        Each one's cube.
-    diameter_mm
-        Size that the outline was looked for with.
-    features
-        Shape (n, 21), columns as in :data:`clearlung.nodules.outline.FEATURES`.
-    probability
-        Shape (n,).
-    """
-
-    centers: NDArray[np.float64]
-    step_mm: NDArray[np.float64]
-    half: NDArray[np.int64]
-    diameter_mm: NDArray[np.float64]
-    features: NDArray[np.float64]
-    probability: NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.diameter_mm)
-
-    def take(self, rows: NDArray[np.intp]) -> Outlined:
-        """Return some of the rows."""
-        return Outlined(
-            self.centers[rows],
-            self.step_mm[rows],
-            self.half[rows],
-            self.diameter_mm[rows],
-            self.features[rows],
-            self.probability[rows],
-        )
-
-
 def find_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None = None) -> NoduleTable:
     """Find, outline and measure the solid nodules of a scan.
 
@@ -82,7 +41,7 @@ def find_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None = N
     scan, anatomy
         The scan, and its anatomy from :func:`clearlung.anatomy.segment_anatomy`.
     options
-        By default the built-in detector, from 2 mm up, findings with a probability of 0.25 or more.
+        By default those of :class:`NoduleOptions`.
 
     Returns
     -------
@@ -99,14 +58,29 @@ def find_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None = N
     options = options or NoduleOptions()
     candidates = get_detector(options.detector)(scan, anatomy, options.smallest_mm)
     found = outline_candidates(scan, anatomy, candidates, options)
-    labels, kept = _paint(anatomy, scan, found)
+    labels, kept = _paint(scan, anatomy, found)
     return tabulate(scan, anatomy, found.take(kept), labels, options)
 
 
 def outline_candidates(
     scan: Scan, anatomy: Anatomy, candidates: Candidates, options: NoduleOptions
 ) -> Outlined:
-    """Outline candidates twice, coarsely and finely, and keep the probable ones, most probable first."""
+    """Outline candidates twice, coarsely and finely, and keep the probable ones.
+
+    Parameters
+    ----------
+    scan, anatomy
+        The scan and its anatomy.
+    candidates
+        What a detector proposed; its own probabilities, where it gives them, replace those of the shape.
+    options
+        The smallest diameter and the least probability to keep.
+
+    Returns
+    -------
+    Outlined
+        Most probable first, one outline for each nodule.
+    """
     first = _outlined(
         scan,
         anatomy,
@@ -116,19 +90,18 @@ def outline_candidates(
         candidates.probability,
     )
     first = first.take(np.flatnonzero(first.probability >= FIRST_LOOK_SHARE * options.least_probability))
-    first = _one_each(first, np.asarray(anatomy.lungs.spacing_mm))
+    spacing = np.asarray(anatomy.lungs.spacing_mm)
+    first = _one_each(first, spacing)
     second = _outlined(
         scan,
         anatomy,
-        _outline_centers(first, anatomy),
-        sphere_diameter_mm(first.features[:, COLUMN["volume_mm3"]]),
+        first.indices(spacing),
+        sphere_diameter_mm(first.column("volume_mm3")),
         (FINE_STEPS_PER_DIAMETER, FINE_STEP_MM),
         None if candidates.probability is None else first.probability,
     )
     smallest = 0.9 * sphere_volume_mm3(options.smallest_mm)
-    good = (second.probability >= options.least_probability) & (
-        second.features[:, COLUMN["measured_mm3"]] >= smallest
-    )
+    good = (second.probability >= options.least_probability) & (second.column("measured_mm3") >= smallest)
     rows = np.flatnonzero(good)
     return second.take(rows[np.argsort(-second.probability[rows], kind="stable")])
 
@@ -158,21 +131,14 @@ def _outlined(
     return Outlined(centers, step, half, diameter_mm, features, score)
 
 
-def _outline_centers(found: Outlined, anatomy: Anatomy) -> NDArray[np.float64]:
-    """Voxel indices of the outlines' own centers, shape (n, 3)."""
-    offset = found.features[:, COLUMN["center_z"] : COLUMN["center_x"] + 1]
-    return np.asarray(found.centers + offset / np.asarray(anatomy.lungs.spacing_mm), dtype=np.float64)
-
-
 def _one_each(found: Outlined, spacing_mm: NDArray[np.float64]) -> Outlined:
     """Keep one outline of each nodule: the one looked for at the size that it turned out to have."""
     if not len(found):
         return found
-    diameter = sphere_diameter_mm(found.features[:, COLUMN["volume_mm3"]])
+    diameter = sphere_diameter_mm(found.column("volume_mm3"))
     misfit = np.abs(np.log(diameter / found.diameter_mm))
     order = np.lexsort((np.arange(len(found)), np.round(misfit, 1), -np.round(found.probability, 1)))
-    offset = found.features[:, COLUMN["center_z"] : COLUMN["center_x"] + 1]
-    places = (found.centers * spacing_mm + offset)[order]
+    places = (found.centers * spacing_mm + found.offset_mm)[order]
     radius = 0.5 * diameter[order]
     kept = np.ones(len(order), dtype=np.bool_)
     neighbors = cKDTree(places).query_ball_point(places, SAME_NODULE * radius)
@@ -182,7 +148,7 @@ def _one_each(found: Outlined, spacing_mm: NDArray[np.float64]) -> Outlined:
     return found.take(order[kept])
 
 
-def _paint(anatomy: Anatomy, scan: Scan, found: Outlined) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+def _paint(scan: Scan, anatomy: Anatomy, found: Outlined) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
     """Paint outlines in order into one label map; return it and the rows that found room in it."""
     labels = np.zeros(anatomy.lungs.shape, dtype=np.int32)
     hu = np.ascontiguousarray(scan.volume.array[anatomy.box])

@@ -6,6 +6,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from clearlung.nodules.features import CENTER, CROSS, MEAN, REACH, SPREAD, VOLUME
+
 # Solid nodules, where blur hides their own density: a nodule narrower than about three times the blur, which
 # is at least this and at least a slice.
 SOLID_HU = 30.0
@@ -133,13 +135,13 @@ def describe(
             for a in range(3):
                 place[a] = (index[a] - half) * step - first[a]
             reach = max(reach, float((place * place).sum()))
-    out[1] = total * step**3
-    out[2] = np.sqrt(reach) + 0.5 * step
-    out[6] = mean / total
+    out[VOLUME] = total * step**3
+    out[REACH] = np.sqrt(reach) + 0.5 * step
+    out[MEAN] = mean / total
     own = step * step / 12.0  # the spread within a voxel
     for a in range(3):
-        out[12 + a] = first[a]
-        out[15 + a] = second[a, a] - first[a] ** 2 + own
-    out[18] = second[0, 1] - first[0] * first[1]
-    out[19] = second[0, 2] - first[0] * first[2]
-    out[20] = second[1, 2] - first[1] * first[2]
+        out[CENTER + a] = first[a]
+        out[SPREAD + a] = second[a, a] - first[a] ** 2 + own
+    out[CROSS] = second[0, 1] - first[0] * first[1]
+    out[CROSS + 1] = second[0, 2] - first[0] * first[2]
+    out[CROSS + 2] = second[1, 2] - first[1] * first[2]

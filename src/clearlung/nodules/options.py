@@ -25,14 +25,19 @@ class NoduleOptions:
         Smallest diameter that is reported. On slices thicker than this, what is smaller than a slice
         cannot be told from a vessel and is mostly missed.
     least_probability
-        Findings below this probability are left out.
+        Findings below this probability are left out; by default the evidence's operating point.
     calcified_hu
-        A nodule with a peak of at least this counts as calcified.
+        A nodule with a peak of at least this counts as calcified; by default the evidence's threshold.
 
     Raises
     ------
     FieldError
         If a value is impossible.
+
+    Examples
+    --------
+    >>> NoduleOptions(smallest_mm=3.0).least_probability
+    0.25
     """
 
     detector: str = "blob"

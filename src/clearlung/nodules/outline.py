@@ -9,33 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.nodules.cubes import distance_to, flood, sample_cube
-from clearlung.nodules.measures import contacts, count, crowd, describe, full_density, measured_voxels
-
-# Columns of a candidate's features; see :func:`outline`.
-FEATURES = (
-    "radius_mm",
-    "volume_mm3",
-    "reach_mm",
-    "neck",
-    "pleura",
-    "cut",
-    "mean_hu",
-    "background_hu",
-    "peak_hu",
-    "crowd",
-    "tree",
-    "measured_mm3",
-    "center_z",
-    "center_y",
-    "center_x",
-    "zz",
-    "yy",
-    "xx",
-    "zy",
-    "zx",
-    "yx",
+from clearlung.nodules.features import (
+    BACKGROUND,
+    CROWD,
+    CUT,
+    FEATURES,
+    MEASURED,
+    NECK,
+    PEAK,
+    PLEURA,
+    RADIUS,
+    TREE,
 )
-COLUMN = {name: k for k, name in enumerate(FEATURES)}
+from clearlung.nodules.measures import contacts, count, crowd, describe, full_density, measured_voxels
 
 # Inflated lung where none is in sight, and the brightest and dimmest lung that is believed.
 TYPICAL_LUNG_HU = -850.0
@@ -151,7 +137,7 @@ def outline(
     step_mm, half
         The cube has ``2 * half + 1`` voxels of this size along each axis.
     out
-        Its row of features (:data:`FEATURES`), filled in.
+        Its row of features (:data:`clearlung.nodules.features.FEATURES`), filled in.
 
     Returns
     -------
@@ -180,15 +166,15 @@ def outline(
     core = flood(_above(depth, dense, cut), z, y, x)
     nodule: NDArray[np.bool_] = _reachable(dense, distance_to(core, True), cut)
     from_nodule = distance_to(nodule, True)
-    out[0] = (radius - 0.5) * step_mm
+    out[RADIUS] = (radius - 0.5) * step_mm
     describe(out, nodule, values, step_mm)
-    out[3], out[4], out[5] = contacts(nodule, dense, inside)
-    out[7], out[8] = background, peak
-    out[9] = crowd(nodule, dense, inside, from_nodule, max(2.0, RIM_MM / step_mm))
-    out[10] = count(flood(dense, z, y, x)) / max(1, count(nodule))
-    full = full_density(min(peak, PEAK_AT_MOST_HU), out[0], spacing_mm.max())
+    out[NECK], out[PLEURA], out[CUT] = contacts(nodule, dense, inside)
+    out[BACKGROUND], out[PEAK] = background, peak
+    out[CROWD] = crowd(nodule, dense, inside, from_nodule, max(2.0, RIM_MM / step_mm))
+    out[TREE] = count(flood(dense, z, y, x)) / max(1, count(nodule))
+    full = full_density(min(peak, PEAK_AT_MOST_HU), out[RADIUS], spacing_mm.max())
     rim = RIM_MM / step_mm
-    out[11] = step_mm**3 * measured_voxels(
+    out[MEASURED] = step_mm**3 * measured_voxels(
         values, nodule, dense, inside, from_nodule, depth, rim, background, full
     )
     return nodule
@@ -203,10 +189,25 @@ def describe_all(
     step_mm: NDArray[np.float64],
     half: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """Features of many candidates, one row each; a row of zeros where nothing dense is there."""
+    """Outline many candidates and return their features.
+
+    Parameters
+    ----------
+    hu, lungs, spacing_mm
+        As for :func:`outline`.
+    centers
+        float64, shape (n, 3): fractional voxel indices (z, y, x).
+    diameter_mm, step_mm, half
+        Shape (n,): for each candidate as for :func:`outline`.
+
+    Returns
+    -------
+    array
+        float64, shape (n, 21): one row each; of zeros where nothing dense is there.
+    """
     rows = np.zeros((len(centers), len(FEATURES)))
 
-    def describe(i: int) -> None:
+    def fill(i: int) -> None:
         outline(
             hu,
             lungs,
@@ -220,5 +221,5 @@ def describe_all(
 
     # The kernel lets go of Python's lock, and threads compile it once where a parallel one takes a minute.
     with ThreadPoolExecutor(max_workers=numba.get_num_threads()) as pool:
-        list(pool.map(describe, range(len(centers))))
+        list(pool.map(fill, range(len(centers))))
     return rows

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from clearlung.nodules.outline import COLUMN
+from clearlung.nodules.features import COLUMN
 from clearlung.nodules.table import sphere_diameter_mm, sphere_volume_mm3
 
 TERMS = (
@@ -71,7 +71,7 @@ def shape_terms(features: NDArray[np.float64], slice_spacing_mm: float) -> NDArr
     Parameters
     ----------
     features
-        Shape (n, 21), columns as in :data:`clearlung.nodules.outline.FEATURES`, of outlines that are not
+        Shape (n, 21), columns as in :data:`clearlung.nodules.features.FEATURES`, of outlines that are not
         empty.
     slice_spacing_mm
         Largest spacing of the scan: what a diameter is worth depends on it.

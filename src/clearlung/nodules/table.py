@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from clearlung.anatomy import LOBES, SIDES
 from clearlung.ct import Volume
+from clearlung.evidence import load_evidence
 
 
 def sphere_volume_mm3(diameter_mm: Any) -> Any:
-    """Volume of spheres of the given diameters.
+    """Volume of spheres of the given diameters; any shape, which the result has too.
 
     Examples
     --------
@@ -25,7 +26,7 @@ def sphere_volume_mm3(diameter_mm: Any) -> Any:
 
 
 def sphere_diameter_mm(volume_mm3: Any) -> Any:
-    """Diameter of the spheres of the given volumes.
+    """Diameter of the spheres of the given volumes; any shape, which the result has too.
 
     Examples
     --------
@@ -105,6 +106,16 @@ class NoduleTable:
 
     def __len__(self) -> int:
         return len(self.id)
+
+    @property
+    def points_mm(self) -> NDArray[np.float64]:
+        """LPS centroids (x, y, z), shape (n, 3); rows of NaN where no places were given."""
+        return np.column_stack([self.x_mm, self.y_mm, self.z_mm])
+
+    @property
+    def lobe_unsure(self) -> NDArray[np.bool_]:
+        """Whether each nodule's lobe is too uncertain to be stated without a warning."""
+        return np.asarray(self.lobe_confidence < load_evidence().value("anatomy.lobe_sure", unit="1"))
 
     def rows(self) -> Iterable[dict[str, Any]]:
         """Yield one plain dictionary per nodule."""

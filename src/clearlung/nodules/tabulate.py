@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from clearlung.anatomy import LOBE_SIDES, LOBES, Anatomy
 from clearlung.ct import Scan
+from clearlung.nodules.features import Outlined
 from clearlung.nodules.options import NoduleOptions
-from clearlung.nodules.outline import COLUMN
 from clearlung.nodules.table import NoduleTable, sphere_diameter_mm
-
-if TYPE_CHECKING:
-    from clearlung.nodules.find import Outlined
 
 
 def tabulate(
@@ -44,16 +39,14 @@ def tabulate(
     of_voxel = labels.ravel()[inside] - 1
     lobe, confidence = _lobes(anatomy, inside, of_voxel, count)
     mean_hu, max_hu = _densities(scan, anatomy, inside, of_voxel, count)
-    spacing = np.asarray(anatomy.lungs.spacing_mm)
-    offset = found.features[:, COLUMN["center_z"] : COLUMN["center_x"] + 1]
-    index = found.centers + offset / spacing
+    index = found.indices(np.asarray(anatomy.lungs.spacing_mm))
     x, y, z = anatomy.lungs.points_mm(index).T
     order = np.lexsort((x, -z, lobe))  # LOBES lists the right lung first, each from the head down
     number = np.empty(count + 1, dtype=np.int32)
     number[0] = 0
     number[order + 1] = np.arange(1, count + 1)
     labels.ravel()[inside] = number[of_voxel + 1]
-    volume = found.features[order, COLUMN["measured_mm3"]]
+    volume = found.column("measured_mm3")[order]
     names = np.array([LOBES[k] for k in lobe[order]], dtype=np.str_)
     return NoduleTable(
         id=np.arange(1, count + 1, dtype=np.int32),
