@@ -89,6 +89,16 @@ def test_a_limit_without_evidence_is_the_protocols_own(plan):
     assert {row[5].text for row in rows.values()} == {"set by the protocol"}
 
 
+def test_without_perfusion_only_its_own_limits_are_left_out(plan):
+    part = plan.protocol.perfusion.model_copy(update={"regimen": "none"})
+    protocol = plan.protocol.model_copy(update={"perfusion": part})
+    rows = limit_rows(plan.model_copy(update={"protocol": protocol}))
+    gone = set(limit_rows(plan)) - set(rows)
+    assert len(gone) == 2
+    assert all("perfusion" in words.lower() for words in gone)
+    assert any(words.startswith("Minutes in theatre") for words in rows)
+
+
 def test_headline_says_when_all_is_removed_and_proven(plan):
     solver = plan.solver.model_copy(update={"status": "optimal"})
     lesions = tuple(lesion for lesion in plan.lesions if lesion.operation)
@@ -124,6 +134,12 @@ def test_recovery_between_operations_follows_the_model():
     assert len(inside) > 100
     for week, value in inside:
         assert value == pytest.approx(model.percent(losses, week), abs=1e-6)
+
+
+def test_nodules_are_looked_up_by_number_and_not_by_place():
+    report = cases.make_input(5, 2, spacing_mm=(4.0, 4.0, 4.0))
+    moved = report.nodules.with_columns(id=report.nodules.id[::-1].copy())
+    assert dataclasses.replace(report, nodules=moved).row_of == {5: 0, 4: 1, 3: 2, 2: 3, 1: 4}
 
 
 def test_report_input_is_frozen():

@@ -145,10 +145,13 @@ def limit_blocks(plan: Plan) -> tuple[Block, ...]:
         Column("Used", "right"),
         Column("Source", share=3),
     )
-    rows = [_row(plan, limit) for limit in _LIMITS if _field(plan, limit.field)[0] is not None]
     protocol = plan.protocol
-    if protocol.perfusion.regimen == "none":
-        rows = [row for row in rows if "erfusion" not in row[0].text]
+    rows = [
+        _row(plan, limit)
+        for limit in _LIMITS
+        if _field(plan, limit.field)[0] is not None
+        and not (protocol.perfusion.regimen == "none" and "perfusion" in limit.field)
+    ]
     names = {
         tone: "; ".join(row[0].text for row in rows if row[4].tone == tone) or "none"
         for tone in ("warn", "strong")

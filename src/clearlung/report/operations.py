@@ -9,9 +9,6 @@ from clearlung.report.pictures import Atlas
 from clearlung.report.source import ReportInput
 from clearlung.staging import Operation, PlannedSpecimen
 
-# Below this a surgeon should look for himself in which lobe a nodule lies.
-LOBE_SURE = 0.8
-
 
 def operation_blocks(report: ReportInput, atlas: Atlas) -> tuple[Block, ...]:
     """Return heading, facts, maps and specimens of every operation, each on a sheet of its own."""
@@ -81,8 +78,9 @@ def _specimen_row(
 ) -> tuple[Cell, ...]:
     lesions = [report.lesions[i] for i in specimen.lesions if i in report.lesions]
     expected = [lesion.diameter_at_operation_mm for lesion in lesions]
-    unsure = [c for i in specimen.lesions if (c := _lobe_confidence(report, i)) < LOBE_SURE]
-    doubt = f"lobe uncertain ({listed([100 * c for c in unsure], 0)} % sure)" if unsure else ""
+    rows = [report.row_of[i] for i in specimen.lesions if i in report.row_of]
+    unsure = [100 * float(report.nodules.lobe_confidence[r]) for r in rows if report.nodules.lobe_unsure[r]]
+    doubt = f"lobe uncertain ({listed(unsure, 0)} % sure)" if unsure else ""
     return (
         Cell(str(specimen.id)),
         Cell(ids(specimen.lesions), "strong"),
@@ -104,14 +102,9 @@ def _expected(diameters: list[float | None]) -> str:
     return ", ".join("–" if d is None else fixed(d, 1) for d in diameters)
 
 
-def _lobe_confidence(report: ReportInput, number: int) -> float:
-    known = 1 <= number <= len(report.nodules)
-    return float(report.nodules.lobe_confidence[number - 1]) if known else 1.0
-
-
 def _probability(report: ReportInput, number: int) -> float:
-    known = 1 <= number <= len(report.nodules)
-    return float(report.nodules.probability[number - 1]) if known else 1.0
+    row = report.row_of.get(number)
+    return 1.0 if row is None else float(report.nodules.probability[row])
 
 
 def unassigned_blocks(report: ReportInput) -> tuple[Block, ...]:

@@ -43,7 +43,6 @@ def quality_in_words(plan: Plan) -> str:
 def key_figures(report: ReportInput) -> Facts:
     """Return the numbers that a reader wants first."""
     plan = report.plan
-    lowest = min((o.fev1_after_low_percent for o in plan.operations), default=plan.function.fev1_percent)
     minutes = sum(o.minutes for o in plan.operations)
     removed = sum(len(o.lesions) for o in plan.operations)
     return Facts(
@@ -54,10 +53,15 @@ def key_figures(report: ReportInput) -> Facts:
             (str(sum(o.perfusion is not None for o in plan.operations)), "perfusions"),
             (f"{fixed(plan.removed_ml)} ml", f"of {fixed(plan.function.lung_ml)} ml lung removed"),
             (f"{fixed(minutes / 60, 1)} h", "in theatre in all"),
-            (percent(lowest), "lowest FEV1, lower bound"),
+            (percent(lowest_fev1_percent(plan)), "lowest FEV1, lower bound"),
             (percent(plan.function.ppo_fev1_percent), "FEV1 after recovery"),
         )
     )
+
+
+def lowest_fev1_percent(plan: Plan) -> float:
+    """Return the lower bound of FEV1 at its lowest: right after an operation, or now if there is none."""
+    return min((o.fev1_after_low_percent for o in plan.operations), default=plan.function.fev1_percent)
 
 
 def glance(plan: Plan) -> tuple[Heading | Table | Text, ...]:

@@ -113,8 +113,7 @@ class Backdrop:
 
 def places_mm(nodules: NoduleTable, anatomy: Anatomy) -> NDArray[np.float64]:
     """Return where the nodules lie along the scan's axes, shape (n, 3) in (z, y, x), mm."""
-    points = np.column_stack([nodules.x_mm, nodules.y_mm, nodules.z_mm])
-    return np.asarray(anatomy.lungs.indices(points) * np.asarray(anatomy.lungs.spacing_mm))
+    return np.asarray(anatomy.lungs.indices(nodules.points_mm) * np.asarray(anatomy.lungs.spacing_mm))
 
 
 def on_picture(view: View, places: NDArray[np.float64]) -> NDArray[np.float64]:

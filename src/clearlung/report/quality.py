@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 from clearlung.evidence import Evidence
 from clearlung.report.document import Block, Bullets, Cell, Column, Heading, Table, Text
 from clearlung.report.limits import LIMIT_FIELDS
 from clearlung.report.numbers import fixed, percent, plain, with_unit
-from clearlung.report.overview import quality_in_words
+from clearlung.report.overview import lowest_fev1_percent, quality_in_words
 from clearlung.report.source import ReportInput
-from clearlung.staging import Plan
+from clearlung.staging import ComparisonRow, Plan, compare
 
 
 def proof_blocks(plan: Plan) -> tuple[Block, ...]:
@@ -48,41 +48,39 @@ def proof_blocks(plan: Plan) -> tuple[Block, ...]:
     )
 
 
-_COMPARED: tuple[tuple[str, Callable[[Plan], str]], ...] = (
-    ("Operations", lambda p: str(len(p.operations))),
-    ("Weeks from first to last operation", lambda p: str(p.weeks_until_clear)),
-    ("With perfusion", lambda p: str(sum(o.perfusion is not None for o in p.operations))),
-    ("Metastases removed", lambda p: f"{sum(len(o.lesions) for o in p.operations):,}"),
-    ("In no operation", lambda p: f"{len(p.unassigned):,}"),
-    (
-        "Most metastases in one operation",
-        lambda p: str(max((len(o.lesions) for o in p.operations), default=0)),
-    ),
-    (
-        "Longest operation",
-        lambda p: f"{fixed(max((o.minutes for o in p.operations), default=0))} min",
-    ),
-    ("Time in theatre in all", lambda p: f"{fixed(sum(o.minutes for o in p.operations))} min"),
-    ("Tissue removed in all", lambda p: f"{fixed(p.removed_ml)} ml"),
-    (
-        "Most tissue in one operation",
-        lambda p: f"{fixed(max((o.removed_ml for o in p.operations), default=0))} ml",
-    ),
-    (
-        "Lowest FEV1 right after an operation, lower bound",
-        lambda p: percent(
-            min((o.fev1_after_low_percent for o in p.operations), default=p.function.fev1_percent)
-        ),
-    ),
-    (
-        "FEV1 after full recovery (interval)",
-        lambda p: (
-            f"{percent(p.function.ppo_fev1_percent)} ({percent(p.function.ppo_fev1_low_percent)} to "
-            f"{percent(p.function.ppo_fev1_high_percent)})"
-        ),
-    ),
-    ("Quality", quality_in_words),
+_COMPARED: tuple[tuple[str, Callable[[ComparisonRow], str]], ...] = (
+    ("Operations", lambda r: str(r.operations)),
+    ("Weeks from first to last operation", lambda r: str(r.weeks)),
+    ("With perfusion", lambda r: str(r.perfusions)),
+    ("Metastases removed", lambda r: f"{r.lesions_removed:,}"),
+    ("In no operation", lambda r: f"{r.lesions_left:,}"),
+    ("Most metastases in one operation", lambda r: str(r.nodules_max)),
+    ("Longest operation", lambda r: f"{fixed(r.minutes_max)} min"),
+    ("Time in theatre in all", lambda r: f"{fixed(r.minutes_total)} min"),
+    ("Tissue removed in all", lambda r: f"{fixed(r.removed_ml)} ml"),
+    ("Most tissue in one operation", lambda r: f"{fixed(r.removed_ml_max)} ml"),
 )
+"""Figures of a plan, in the order in which they are compared; those of lung function and proof follow."""
+
+
+def _compared(plans: Sequence[Plan]) -> Iterator[tuple[str, list[str]]]:
+    """Yield what is compared, and its value in each plan."""
+    rows = compare(plans).rows
+    for words, value in _COMPARED:
+        yield words, [value(row) for row in rows]
+    yield (
+        "Lowest FEV1 right after an operation, lower bound",
+        [percent(lowest_fev1_percent(plan)) for plan in plans],
+    )
+    yield (
+        "FEV1 after full recovery (interval)",
+        [
+            f"{percent(r.ppo_fev1_percent)} ({percent(r.ppo_fev1_low_percent)} to "
+            f"{percent(r.ppo_fev1_high_percent)})"
+            for r in rows
+        ],
+    )
+    yield "Quality", [quality_in_words(plan) for plan in plans]
 
 
 def comparison_blocks(report: ReportInput) -> tuple[Block, ...]:
@@ -99,7 +97,7 @@ def comparison_blocks(report: ReportInput) -> tuple[Block, ...]:
         ),
     )
     rows = tuple(
-        (Cell(words, "strong"), *(Cell(value(plan)) for plan in plans)) for words, value in _COMPARED
+        (Cell(words, "strong"), *(Cell(value) for value in values)) for words, values in _compared(plans)
     )
     return (
         Heading("Compared with other protocols", anchor="comparison"),

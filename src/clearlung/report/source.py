@@ -53,13 +53,17 @@ class ReportInput:
     @property
     def has_places(self) -> bool:
         """Whether every nodule can be drawn where it lies."""
-        coordinates = np.concatenate([self.nodules.x_mm, self.nodules.y_mm, self.nodules.z_mm])
-        return self.anatomy is not None and bool(np.isfinite(coordinates).all())
+        return self.anatomy is not None and bool(np.isfinite(self.nodules.points_mm).all())
 
     @property
     def not_planned(self) -> tuple[int, ...]:
         """Nodules that the plan does not speak of: findings too unlikely to be nodules."""
         return tuple(int(number) for number in self.nodules.id if int(number) not in self.lesions)
+
+    @cached_property
+    def row_of(self) -> dict[int, int]:
+        """Row in ``nodules`` of each nodule's number."""
+        return {number: row for row, number in enumerate(self.nodules.id.tolist())}
 
     def operation_of(self, number: int) -> int | None:
         """Return the operation that removes a nodule, or None."""

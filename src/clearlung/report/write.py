@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+from clearlung.atomic import write_file
 from clearlung.report.content import build_document
 from clearlung.report.page import render_page
 from clearlung.report.pdf import render_pdf
@@ -17,7 +19,8 @@ _FIRST_PICTURE_MM = 172.0
 def write_report(report: ReportInput, folder: Path) -> None:
     """Write ``report.html``, ``report.pdf`` and ``plan.png`` into a folder.
 
-    All three are made before the first is written, and the same input gives the same bytes.
+    All three are made before the first is written, each appears whole or not at all, and the same input
+    gives the same bytes.
 
     Parameters
     ----------
@@ -35,4 +38,4 @@ def write_report(report: ReportInput, folder: Path) -> None:
         "plan.png": png,
     }
     for name, content in made.items():
-        (folder / name).write_bytes(content)
+        write_file(folder / name, partial(Path.write_bytes, data=content))
