@@ -9,9 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
-Points = NDArray[np.float64]
 
 # Inner surface of the thoracic cage by height: z, half width, front and back.
 CAGE_MM = np.array(
@@ -80,7 +77,6 @@ VERTEBRA_HEIGHT_MM = 25.0
 DISC_HEIGHT_MM = 4.5
 CANAL_RADIUS_MM = 9.0
 CANAL_BEHIND_MM = 22.0
-SPINOUS_LENGTH_MM = 46.0
 
 HEART = ((25.0, -44.0, -68.0), (68.0, 41.0, 44.0))
 # The long axis points to the left, the front and the feet.

@@ -8,7 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from clearlung.anatomy import SIDES, Lobe, Side
+from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES, Lobe, Side
+from clearlung.evidence import load_evidence
 from clearlung.phantom import atlas
 from clearlung.phantom.fields import (
     Field,
@@ -24,8 +25,6 @@ from clearlung.phantom.spec import (
     BODY_SCALE_SD,
     FIELD_BOTTOM_MM,
     FIELD_OF_VIEW_MM,
-    LOBE_SHARES,
-    RIGHT_LUNG_SHARE,
 )
 
 STEP_MM = 2.0
@@ -71,12 +70,18 @@ class Body:
 
     def lobe(self, lobe: Lobe) -> Field:
         """Signed distance of one lobe: its lung within its fissures."""
-        lung = self.lungs["right" if lobe.startswith("R") else "left"]
+        lung = self.lungs[LOBE_SIDES[lobe]]
         return lung.with_array(np.maximum(lung.array, self.fissures[lobe].array))
 
 
 def make_body(rng: np.random.Generator) -> Body:
-    """Build one patient, a little different for each stream of random numbers."""
+    """Build one patient, a little different for each stream of random numbers.
+
+    Returns
+    -------
+    Body
+        Signed distances in mm on a grid of :data:`STEP_MM`.
+    """
     spread = BODY_SCALE_SD * rng.standard_normal(3)
     scale = 1 + np.clip(spread, -BODY_SCALE_LIMIT, BODY_SCALE_LIMIT)
     grid = _empty_grid()
@@ -87,7 +92,8 @@ def make_body(rng: np.random.Generator) -> Body:
     muscle = grid.with_array(np.minimum(np.maximum(skin.array + np.maximum(fat_mm, 3.0), -24), 60))
     diaphragm = _diaphragm(grid, scale)
     organs = _organs(scale, cage, diaphragm, smooth_noise(grid, 32.0, rng))
-    right_share = RIGHT_LUNG_SHARE[0] + 0.5 * RIGHT_LUNG_SHARE[1] * float(rng.standard_normal())
+    mean, sd = _published_share("right_lung_share")
+    right_share = mean + 0.5 * sd * float(rng.standard_normal())
     mediastinum = _mediastinum(grid, scale, organs) + 1.5 * UNEVEN_MM * smooth_noise(grid, 24.0, rng)
     lungs = _lungs(scale, cage, diaphragm, mediastinum, right_share)
     fissures = _fissures(lungs, scale, rng)
@@ -227,10 +233,10 @@ def _fissures(
     lungs: dict[Side, Field], scale: NDArray[np.float64], rng: np.random.Generator
 ) -> dict[Lobe, Field]:
     """Place the fissures so that each lobe has its share of its lung."""
-    share = {
-        lobe: max(mean + 0.5 * sd * float(rng.standard_normal()), 0.2 * mean)
-        for lobe, (mean, sd) in LOBE_SHARES.items()
-    }
+    share = {}
+    for lobe in LOBES:
+        mean, sd = _published_share(f"lobe_share.{lobe}")
+        share[lobe] = max(mean + 0.5 * sd * float(rng.standard_normal()), 0.2 * mean)
     grid = lungs["right"]
     wave = FISSURE_WAVE_MM * smooth_noise(grid, 50.0, rng)
     right_all = share["RUL"] + share["RML"] + share["RLL"]
@@ -247,6 +253,14 @@ def _fissures(
         "LUL": left_oblique.with_array(-left_oblique.array),
         "LLL": left_oblique,
     }
+
+
+def _published_share(name: str) -> tuple[float, float]:
+    """Mean and standard deviation of a part's share of the lungs; the evidence gives one SD each side."""
+    entry = load_evidence()[f"anatomy.{name}"]
+    low, high = entry.low or entry.value, entry.high or entry.value
+    # Rounded to what was published, so that no last bit depends on the arithmetic.
+    return round(entry.value / 100, 4), round((high - low) / 200, 4)
 
 
 def _placed(height: FloatArray, within: Field, share: float) -> Field:

@@ -32,8 +32,9 @@ DIAPHRAGM_MM = 3.0
 # Assumed: what a fissure adds is that of a soft sheet of this thickness.
 FISSURE_MM = 0.14
 FISSURE_INSET_MM = 0.8
+FISSURE_CONTRAST_HU = 700.0
 # The lungs' texture has its own finer grid; alveolar tissue varies over millimeters, ventilation over
-# centimeters. Amplitudes matched to four real scans.
+# centimeters. Amplitudes matched to four real scans (LIDC-IDRI, QIN LUNG CT).
 TEXTURE_STEP_MM = 1.25
 FINE_TEXTURE_HU = 62.0
 SLOW_TEXTURE_HU = 14.0
@@ -51,7 +52,19 @@ TABLE_HU = 60.0
 def paint_patient(
     canvas: Canvas, body: Body, trees: Trees, spec: PhantomSpec, rng: np.random.Generator
 ) -> None:
-    """Paint everything but the metastases."""
+    """Paint everything but the metastases.
+
+    Parameters
+    ----------
+    canvas
+        Painted in place.
+    body, trees
+        The patient.
+    spec
+        Attenuation of blood.
+    rng
+        Textures.
+    """
     _paint_table(canvas)
     _paint_wall(canvas, body, rng)
     _paint_organs(canvas, body, spec, rng)
@@ -124,11 +137,12 @@ def _lung_texture(rng: np.random.Generator) -> Field:
 
 
 def _paint_fissures(canvas: Canvas, body: Body) -> None:
-    value = LUNG_HU + 700.0
-    for side, lobe in (("right", "RLL"), ("left", "LLL")):
-        lung = body.lungs["right" if side == "right" else "left"]
-        sheet = body.fissures["RLL" if lobe == "RLL" else "LLL"]
-        paint_sheet(canvas, sheet, lung, value, FISSURE_MM, FISSURE_INSET_MM)
+    value = LUNG_HU + FISSURE_CONTRAST_HU
+    for lung, oblique in (
+        (body.lungs["right"], body.fissures["RLL"]),
+        (body.lungs["left"], body.fissures["LLL"]),
+    ):
+        paint_sheet(canvas, oblique, lung, value, FISSURE_MM, FISSURE_INSET_MM)
     lung = body.lungs["right"]
     above = lung.with_array(np.maximum(lung.array, -body.fissures["RLL"].array))
     paint_sheet(canvas, body.fissures["RML"], above, value, FISSURE_MM, FISSURE_INSET_MM)

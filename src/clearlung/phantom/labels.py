@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LUNG_LABELS
+from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, LUNG_LABELS
 from clearlung.ct import Box
 from clearlung.phantom.body import Body
 from clearlung.phantom.fields import interpolate
@@ -24,6 +24,10 @@ HILAR_RADIUS_MM = 3.5
 PROBE_MM = 0.16
 # ... but no more than this many along each axis.
 MOST_PROBES = 12
+
+
+# For the kernel, which takes integers and no dictionaries.
+_RUL, _RML, _RLL, _LUL, _LLL = (LOBE_LABELS[lobe] for lobe in LOBES)
 
 
 @njit(cache=True, parallel=True)
@@ -44,13 +48,13 @@ def _label_lobes(
             for x in range(nx):
                 if interpolate(right, zs[z], ys[y], xs[x]) < 0:
                     if interpolate(right_oblique, zs[z], ys[y], xs[x]) < 0:
-                        lobes[z, y, x] = 3
+                        lobes[z, y, x] = _RLL
                     elif interpolate(middle, zs[z], ys[y], xs[x]) < 0:
-                        lobes[z, y, x] = 2
+                        lobes[z, y, x] = _RML
                     else:
-                        lobes[z, y, x] = 1
+                        lobes[z, y, x] = _RUL
                 elif interpolate(left, zs[z], ys[y], xs[x]) < 0:
-                    lobes[z, y, x] = 5 if interpolate(left_oblique, zs[z], ys[y], xs[x]) < 0 else 4
+                    lobes[z, y, x] = _LLL if interpolate(left_oblique, zs[z], ys[y], xs[x]) < 0 else _LUL
 
 
 def _lung_box(canvas: Canvas, body: Body) -> Box:

@@ -33,8 +33,15 @@ def make_phantom(spec: PhantomSpec, progress: Progress | None = None) -> Phantom
 
     Parameters
     ----------
+    spec
+        What to make.
     progress
         Called as each stage begins, and at the end.
+
+    Returns
+    -------
+    Phantom
+        The scan in HU and LPS, with the truth about lungs, lobes and metastases.
 
     Raises
     ------

@@ -127,6 +127,20 @@ def draw_diameters_mm(spec: PhantomSpec, rng: np.random.Generator) -> NDArray[np
 def make_metastases(spec: PhantomSpec, body: Body, trees: Trees, rng: np.random.Generator) -> Metastases:
     """Draw and place all metastases, the largest first.
 
+    Parameters
+    ----------
+    spec
+        How many, how large, and which share at the pleura, at a vessel and calcified.
+    body, trees
+        The lungs to place them in, and what is in the way.
+    rng
+        Sizes, shapes, places and attenuations.
+
+    Returns
+    -------
+    Metastases
+        In LPS mm and HU, numbered by side, lobe, and from head to feet.
+
     Raises
     ------
     ValueError

@@ -48,7 +48,20 @@ class Phantom:
 
 
 def truth_table(metastases: Metastases, hu: NDArray[np.int16], labels: NDArray[np.int16]) -> NoduleTable:
-    """Tabulate the metastases, with their attenuation in the scan."""
+    """Tabulate the metastases, with their attenuation in the scan.
+
+    Parameters
+    ----------
+    metastases
+        As drawn.
+    hu, labels
+        int16, shape (z, y, x): the scan, and the metastases' numbers on its grid.
+
+    Returns
+    -------
+    NoduleTable
+        One row per metastasis, without a label map.
+    """
     n = len(metastases)
     inside = np.flatnonzero(labels)
     owner, values = labels.ravel()[inside], hu.ravel()[inside].astype(np.float64)
@@ -72,5 +85,4 @@ def truth_table(metastases: Metastases, hu: NDArray[np.int16], labels: NDArray[n
         max_hu=highest[1:],
         calcified=metastases.calcified,
         vdt_days=np.full(n, np.nan),
-        labels=None,
     )

@@ -12,12 +12,15 @@ from clearlung.phantom.fields import FloatArray
 from clearlung.phantom.painting import Canvas
 from clearlung.phantom.spec import FIELD_OF_VIEW_MM, PADDING_HU, PhantomSpec
 
+# Of a Gaussian: 2 sqrt(2 ln 2).
 FWHM_PER_SIGMA = 2.3548
-# Assumed, as in our four real scans: noise at the rim of the field over that at its center.
+# Assumed, as in four real scans (LIDC-IDRI, QIN LUNG CT): noise at the rim of the field over that at its
+# center.
 RIM_NOISE = 0.6
 # Noise grows with half the exponent of the attenuation along a ray; tube-current modulation takes back
 # most of it. Assumed: this share of it stays.
 UNMODULATED = 0.35
+# Linear attenuation of water at the mean energy of 120 kV.
 WATER_PER_MM = 0.0195
 
 
@@ -87,7 +90,11 @@ def scan_canvas(canvas: Canvas, spec: PhantomSpec, rng: np.random.Generator) -> 
     Parameters
     ----------
     canvas
-        Blurred in place.
+        The painted patient; blurred in place.
+    spec
+        Blur and noise.
+    rng
+        The noise.
 
     Returns
     -------
@@ -128,7 +135,7 @@ def _slice_noise(hu: FloatArray, spacing_mm: NDArray[np.float64]) -> NDArray[np.
 def _noise(
     shape: tuple[int, ...], weights: tuple[FloatArray, FloatArray, FloatArray], rng: np.random.Generator
 ) -> FloatArray:
-    """Noise of unit standard deviation, correlated by the same blur as the picture."""
+    """Noise of unit standard deviation, correlated by the same blur as the image."""
     wz, wy, wx = weights
     white = rng.standard_normal(shape, dtype=np.float32)
     _blur_in_plane(white, wy, wx)

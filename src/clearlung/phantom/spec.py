@@ -4,25 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from clearlung.anatomy import Lobe
-
 # --- the patient -------------------------------------------------------------------------------------------
 # The field of view is the same for every shape: 512 x 0.7 mm in plane, 400 x 0.8 mm along the body.
 FIELD_OF_VIEW_MM = (320.0, 358.4, 358.4)
 # z of the lowest slice's lower face, with the carina at 0: both lungs fit with more than 10 mm to spare.
 FIELD_BOTTOM_MM = -198.0
-
-LOBE_SHARES: dict[Lobe, tuple[float, float]] = {
-    "RUL": (0.179, 0.024),
-    "RML": (0.093, 0.016),
-    "RLL": (0.265, 0.026),
-    "LUL": (0.231, 0.021),
-    "LLL": (0.232, 0.024),
-}
-"""Mean and standard deviation of the lobes' shares of the lung volume, supine CT, n = 32 (PMC7490509)."""
-
-RIGHT_LUNG_SHARE = (0.536, 0.015)
-"""Mean and standard deviation of the right lung's share, same source."""
 
 # Assumed: patients differ in each direction by 2 % (standard deviation), at most 4 %.
 BODY_SCALE_SD = 0.02

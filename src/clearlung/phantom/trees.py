@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy import LOBES, Lobe
+from clearlung.anatomy import LOBE_SIDES, LOBES, Lobe
 from clearlung.phantom import atlas
 from clearlung.phantom.body import Body
+from clearlung.phantom.branching import grow
 from clearlung.phantom.fields import Field
-from clearlung.phantom.growth import grow
 from clearlung.phantom.shapes import Tubes, smooth_path
 
-# Ends of the arterial and venous trees per ml of lung: one end for about 0.6 ml, the finest vessels that a
-# thin slice shows.
+# Ends of the arterial and venous trees per ml of lung: together one end for about 0.6 ml, the finest vessels
+# that a thin slice shows.
 ARTERY_ENDS_PER_ML = 0.9
 VEIN_ENDS_PER_ML = 0.8
 # Huang 1996 (human pulmonary arteries): 3.36 branches per order, diameters 1.56 apart, so that
@@ -59,7 +59,20 @@ class Trees:
 
 
 def make_trees(body: Body, rng: np.random.Generator) -> Trees:
-    """Grow the trees of every lobe."""
+    """Grow the trees of every lobe.
+
+    Parameters
+    ----------
+    body
+        The patient whose lobes they fill.
+    rng
+        Where the ends lie and how each branch parts.
+
+    Returns
+    -------
+    Trees
+        Tubes in LPS mm.
+    """
     arteries, veins, bronchi = [], [], [_central_airways(body.scale)]
     for lobe in LOBES:
         field = body.lobe(lobe)
@@ -97,12 +110,13 @@ def _ends(field: Field, per_ml: float, rng: np.random.Generator) -> NDArray[np.f
 
 
 def _grown(
-    field: Field, start: tuple[float, float, float], per_ml: float, rng: np.random.Generator
+    field: Field, start: NDArray[np.float64], per_ml: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    """Grow one tree into a lobe; return place, parent and radius of its nodes."""
     ends = _ends(field, per_ml, rng)
     uniform = rng.random((4 * len(ends), 2))
     place, parent, supplied = grow(
-        ends, np.asarray(start), field.array, field.step_mm, np.asarray(field.origin_mm), uniform, MARGIN_MM
+        ends, start, field.array, field.step_mm, np.asarray(field.origin_mm), uniform, MARGIN_MM
     )
     return place, parent, END_RADIUS_MM * supplied**RADIUS_EXPONENT
 
@@ -120,12 +134,12 @@ def _bronchovascular(
 ) -> tuple[Tubes, Tubes]:
     """Grow the bronchial tree, its arteries beside it."""
     start = np.asarray(atlas.BRONCHUS_START_MM[lobe]) * scale
-    place, parent, artery_radius = _grown(field, (start[0], start[1], start[2]), ARTERY_ENDS_PER_ML, rng)
+    place, parent, artery_radius = _grown(field, start, ARTERY_ENDS_PER_ML, rng)
     lumen = LUMEN_TO_ARTERY * artery_radius
     lumen = np.where(lumen < LEAST_LUMEN_MM, 0.0, lumen)
     direction = place - place[np.maximum(parent, 0)]
     direction[0] = direction[1]
-    aside = np.cross(direction, (0.25, 0.35, -0.9 if lobe.startswith("R") else 0.9))
+    aside = np.cross(direction, (0.25, 0.35, -0.9 if LOBE_SIDES[lobe] == "right" else 0.9))
     aside /= np.maximum(np.linalg.norm(aside, axis=1, keepdims=True), 1e-9)
     gap = artery_radius + lumen * (1 + WALL_TO_LUMEN) + WALL_LEAST_MM
     beside = place + aside * np.where(lumen > 0, gap, 0.0)[:, None]
@@ -147,4 +161,4 @@ def _within(tubes: Tubes, field: Field) -> Tubes:
 
 def _veins(field: Field, lobe: Lobe, scale: NDArray[np.float64], rng: np.random.Generator) -> Tubes:
     start = np.asarray(atlas.VEIN_START_MM[lobe]) * scale
-    return _within(_tubes(*_grown(field, (start[0], start[1], start[2]), VEIN_ENDS_PER_ML, rng)), field)
+    return _within(_tubes(*_grown(field, start, VEIN_ENDS_PER_ML, rng)), field)

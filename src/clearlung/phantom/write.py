@@ -22,6 +22,8 @@ def write_phantom(phantom: Phantom, path: str | os.PathLike[str]) -> list[Path]:
 
     Parameters
     ----------
+    phantom
+        What to write.
     path
         Ends in one of :data:`SUFFIXES`. Files of these names are replaced.
 

@@ -98,6 +98,18 @@ def grow(points: Any, root: Any, lobe: Any, step_mm: Any, origin: Any, uniform: 
     -------
     place, parent, supplied
         Per node: float64 (m, 3), int64 (m,) with -1 for the root, int64 (m,): how many points lie beyond.
+
+    Notes
+    -----
+    Each branch runs towards the center of the points that it supplies and parts them by a plane, as in the
+    airway model of Kitaoka et al. [1]_ and the volume-filling one of Tawhai et al. [2]_.
+
+    References
+    ----------
+    .. [1] H. Kitaoka, R. Takaki, B. Suki, "A three-dimensional model of the human airway tree", J. Appl.
+       Physiol. 87, 1999.
+    .. [2] M. H. Tawhai, A. J. Pullan, P. J. Hunter, "Generation of an anatomically based three-dimensional
+       model of the conducting airways", Ann. Biomed. Eng. 28, 2000.
     """
     n = len(points)
     most = 4 * n + 8
