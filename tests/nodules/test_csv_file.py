@@ -69,6 +69,8 @@ def test_written_nodules_read_back(read, tmp_path):
         ((",6.5,", ",nan,"), "line 2, diameter_mm"),
         ((",6.5,", ",6500,"), "line 2, diameter_mm"),
         ((",12,", ",,"), "line 2, depth_mm"),
+        ((",6.5,", ",6_5,"), "line 2, diameter_mm"),
+        (("7,right", "7_0,right"), "line 2, id"),
         ((",yes,", ",maybe,"), "line 2, calcified"),
         ((",no,", ",no,9,9"), "line 3"),
     ],
@@ -89,6 +91,13 @@ def test_blank_lines_are_passed_over_and_do_not_shift_the_line_numbers(read):
 def test_an_empty_list_is_refused(read, text):
     with pytest.raises(NoduleListError):
         read(text)
+
+
+def test_a_missing_list_and_a_folder_are_refused(tmp_path):
+    (tmp_path / "folder.csv").mkdir()
+    for name in ("nowhere.csv", "folder.csv"):
+        with pytest.raises(NoduleListError, match="cannot be read"):
+            read_nodule_list(tmp_path / name)
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path):

@@ -40,12 +40,15 @@ def read_nodule_list(path: Path) -> NoduleTable:
     Raises
     ------
     NoduleListError
-        If a column is missing or unknown, or a value cannot be used; ``field`` is the line and column.
+        If the file cannot be read, a column is missing or unknown, or a value cannot be used; ``field`` is
+        the line and column.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise NoduleListError("file", f"is not UTF-8 text ({error.reason} at byte {error.start})") from error
+    except OSError as error:
+        raise NoduleListError("file", f"{path.name!r} cannot be read: {error.strerror}") from error
     header_line = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=header_line.count)
     reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
@@ -150,14 +153,21 @@ def _one_of(names: Sequence[str], text: str) -> str:
 
 
 def _positive_int(text: str) -> int:
-    number = int(text)
+    number = int(_digits(text))
     if not 1 <= number < 2**31:
         raise ValueError
     return number
 
 
+def _digits(text: str) -> str:
+    """Refuse the underscores that Python allows in numbers: in a list they are slips."""
+    if "_" in text:
+        raise ValueError
+    return text
+
+
 def _number(text: str, low: float, high: float) -> float:
-    number = float(text)
+    number = float(_digits(text))
     if not low <= number <= high:
         raise ValueError
     return number
