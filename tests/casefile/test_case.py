@@ -41,6 +41,7 @@ def test_what_is_not_given_stays_unknown():
         (("weight_kg = 80", "weight_kg = nan"), "patient.weight_kg"),
         (("fev1_l = 3.0", "fev1_l = 3000"), "function.fev1_l"),
         (("fev1_predicted_l = 4.0", "fev1_predicted_l = 4.0\nfev1_percent = 90"), "function"),
+        (("fev1_predicted_l = 4.0", "fev1_predicted_l = 0.5"), "function"),
         (("[patient]", "[patient"), "file"),
     ],
 )
@@ -48,6 +49,15 @@ def test_a_wrong_case_is_refused_by_field(change, field):
     with pytest.raises(CaseError) as caught:
         parse_case(WHOLE.replace(*change))
     assert caught.value.field == field
+
+
+def test_a_byte_order_mark_is_passed_over_and_bytes_that_are_no_text_are_refused(tmp_path):
+    path = tmp_path / "case.toml"
+    path.write_text(WHOLE, encoding="utf-8-sig")
+    assert load_case(path) == parse_case(WHOLE)
+    path.write_bytes(b"# Gr\xf6\xdfe")
+    with pytest.raises(CaseError, match="UTF-8"):
+        load_case(path)
 
 
 def test_a_missing_file_is_refused(tmp_path):

@@ -43,6 +43,8 @@ class FunctionTest(_Part):
                 raise ValueError(
                     f"fev1_l / fev1_predicted_l is {percent:.0f} %, fev1_percent {self.fev1_percent:g} %"
                 )
+        if self.percent is not None and not 5 < self.percent <= 200:
+            raise ValueError(f"fev1_l / fev1_predicted_l is {self.percent:.0f} %, outside 5 to 200 %")
         return self
 
     @property
@@ -80,12 +82,19 @@ def load_case(path: str | Path) -> Case:
     Raises
     ------
     CaseError
-        If the file is missing, or has an unknown key or an impossible value; ``field`` names it.
+        If the file is missing or cannot be read, or has an unknown key or an impossible value; ``field``
+        names it.
     """
     path = Path(path)
     if not path.is_file():
         raise CaseError("case", f"there is no file {path.name!r}")
-    return parse_case(path.read_text(encoding="utf-8"))
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CaseError("file", f"is not UTF-8 text ({error.reason} at byte {error.start})") from error
+    except OSError as error:
+        raise CaseError("file", f"{path.name!r} cannot be read: {error.strerror}") from error
+    return parse_case(text)
 
 
 def parse_case(text: str) -> Case:
