@@ -101,6 +101,22 @@ def test_an_assumption_may_be_set():
     assert (entry.value, entry.overridden) == (8.0, True)
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-8"])
+def test_an_impossible_assumption_is_refused(value):
+    with pytest.raises(ProtocolError) as caught:
+        parse_protocol(changed(SET, f'[assumptions]\n"time.nodule.superficial" = {value}'))
+    assert caught.value.field == "assumptions.time.nodule.superficial"
+
+
+def test_a_byte_order_mark_is_passed_over_and_bytes_that_are_no_text_are_refused(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(changed('name = "conservative"', 'name = "mine"'), encoding="utf-8-sig")
+    assert load_protocol(path).name == "mine"
+    path.write_bytes(b"# Fr\xfchling")
+    with pytest.raises(ProtocolError, match="UTF-8"):
+        load_protocol(path)
+
+
 def test_a_file_is_read_by_path_and_a_missing_one_refused(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(changed('name = "conservative"', 'name = "mine"'), encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -114,13 +115,16 @@ class EvidenceBook(Mapping[str, Evidence]):
         Raises
         ------
         EvidenceError
-            If an id is unknown, or its entry is not ``assumed``: published numbers stay as published.
+            If an id is unknown, its entry is not ``assumed`` (published numbers stay as published), or a
+            value is negative or not finite: every assumption is a quantity.
         """
         entries = dict(self._entries)
         for key, value in values.items():
             entry = self[key]
             if entry.tag != "assumed":
                 raise EvidenceError(key, f"is {entry.tag}; only assumed entries can be set")
+            if not 0 <= value < math.inf:
+                raise EvidenceError(key, f"takes a number from 0 in {entry.unit}, not {value:g}")
             entries[key] = entry.model_copy(
                 update={
                     "value": float(value),

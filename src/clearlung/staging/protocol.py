@@ -134,8 +134,8 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
     Raises
     ------
     ProtocolError
-        If there is no such protocol, or the file has an unknown key, a wrong unit or an impossible value;
-        ``field`` names it.
+        If there is no such protocol, or the file cannot be read, or has an unknown key, a wrong unit or an
+        impossible value; ``field`` names it.
 
     Examples
     --------
@@ -151,7 +151,14 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
                 "protocol",
                 f"{str(name_or_path)!r} is neither a file nor one of {', '.join(shipped_protocols())}",
             )
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ProtocolError(
+                "file", f"is not UTF-8 text ({error.reason} at byte {error.start})"
+            ) from error
+        except OSError as error:
+            raise ProtocolError("file", f"{path.name!r} cannot be read: {error.strerror}") from error
     return parse_protocol(text)
 
 
