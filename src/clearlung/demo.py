@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clearlung.anatomy import segment_anatomy
 from clearlung.evidence import load_evidence
@@ -109,7 +108,7 @@ def run_demo(
 
 
 def _detection(truth: NoduleTable, found: NoduleTable) -> Detection:
-    match = match_nodules(_centers(truth), truth.diameter_mm, _centers(found))
+    match = match_nodules(truth.points_mm, truth.diameter_mm, found.points_mm)
     visible_from_mm = load_evidence().value("nodule.visible_from", unit="mm")
     visible = truth.diameter_mm >= visible_from_mm
     hit = match.found_of_known >= 0
@@ -121,7 +120,3 @@ def _detection(truth: NoduleTable, found: NoduleTable) -> Detection:
         found_visible=int((hit & visible).sum()),
         false=match.false,
     )
-
-
-def _centers(table: NoduleTable) -> NDArray[np.float64]:
-    return np.column_stack([table.x_mm, table.y_mm, table.z_mm])

@@ -288,7 +288,7 @@ def _warnings(
             " and some nodules are missing."
         )
     if anatomy is not None:
-        unsure = int((nodules.lobe_confidence < LOBE_UNSURE_BELOW).sum())
+        unsure = int(nodules.lobe_unsure.sum())
         if unsure:
             warnings.append(
                 f"The lobe of {unsure} of {len(nodules)} nodules is uncertain ({anatomy.lobe_method})."
@@ -301,9 +301,6 @@ def _warnings(
         )
     return tuple(warnings)
 
-
-# Below this the report and the warnings call a nodule's lobe uncertain.
-LOBE_UNSURE_BELOW = 0.8
 
 FUNCTION_WORDS: dict[MeasuredFunction, str] = {
     "fev1_percent": "FEV1 before the first operation",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from clearlung.ct.volume import ORTHONORMAL_TOLERANCE, closest_axis_order
 from clearlung.errors import ScanRejected
+from clearlung.evidence import load_evidence
 
 # Finer than any clinical detector resolves: a header in meters or without units.
 MIN_SPACING_MM = 0.1
@@ -25,10 +26,6 @@ MAX_HEIGHT_MM = 2200.0
 MIN_SAMPLES = 16
 # Larger than any scanner writes: a damaged header would ask for more memory than there is.
 MAX_SAMPLES = 8192
-# Nodules below 5 mm are what the plan is about; at 3 mm they are still seen on two slices.
-WARN_SLICE_MM = 3.0
-# At 5 mm a nodule of a few millimeters is lost in one slice, and its volume is meaningless.
-REFUSE_SLICE_MM = 5.0
 # Spacings computed from rounded positions exceed their nominal value a little.
 SLICE_TOLERANCE_MM = 0.01
 # Slices this much thinner than their distance leave lung between them that nobody has imaged.
@@ -162,30 +159,32 @@ def check_slices(
     ScanRejected
         ``thick_slices``.
     """
+    book = load_evidence()
+    advised, limit = (book.value(f"scan.slices_{name}", unit="mm") for name in ("advised", "limit"))
     thickness = thickness_mm or slice_mm
     worst = max(slice_mm, thickness)
     shown = f"{slice_mm:.3g} mm apart" + (f" and {thickness:.3g} mm thick" if thickness_mm else "")
     warnings = []
-    if worst > REFUSE_SLICE_MM + SLICE_TOLERANCE_MM:
+    if worst > limit + SLICE_TOLERANCE_MM:
         lost = f"slices are {shown}: nodules below {2 * worst:.0f} mm may be invisible and volumes are unsafe"
         if not allow_thick:
             raise ScanRejected(
                 "thick_slices",
                 where,
-                f"The {lost}. Ask for a reconstruction of {WARN_SLICE_MM:.0f} mm or less; to go on all the "
+                f"The {lost}. Ask for a reconstruction of {advised:.0f} mm or less; to go on all the "
                 "same, allow thick slices.",
             )
         warnings.append(
             f"DO NOT PLAN FROM THIS SCAN: its {lost}. It was read because thick slices were allowed."
         )
-    elif worst > WARN_SLICE_MM + SLICE_TOLERANCE_MM:
+    elif worst > advised + SLICE_TOLERANCE_MM:
         warnings.append(
             f"The slices are {shown}: nodules below {2 * worst:.0f} mm may be missed and their volumes are "
-            f"uncertain. {WARN_SLICE_MM:.0f} mm or less is advised."
+            f"uncertain. {advised:.0f} mm or less is advised."
         )
     if thickness * GAP_RATIO < slice_mm:
         warnings.append(f"The slices are {shown}: the lung between them was not imaged.")
-    elif thickness > slice_mm * OVERLAP_RATIO and worst > WARN_SLICE_MM + SLICE_TOLERANCE_MM:
+    elif thickness > slice_mm * OVERLAP_RATIO and worst > advised + SLICE_TOLERANCE_MM:
         warnings.append(
             f"The slices overlap ({shown}): the thickness, not the distance, limits what is seen."
         )

@@ -6,7 +6,7 @@ import time
 from typing import cast
 
 from clearlung.anatomy import Lobe, Side
-from clearlung.evidence import Evidence
+from clearlung.evidence import Evidence, load_evidence
 from clearlung.followup import diameter_after_mm
 from clearlung.resection import FunctionModel, Loss
 from clearlung.staging.draft import Draft
@@ -29,9 +29,6 @@ from clearlung.staging.problem import (
     StagingProblem,
 )
 from clearlung.staging.select import choices
-
-# More specimens in one operation than the series behind the function model had in any.
-_SPECIMENS_STUDIED_MAX = 12
 
 
 def assemble(
@@ -188,7 +185,7 @@ def _lesions(problem: StagingProblem, operations: tuple[Operation, ...]) -> tupl
 def _warnings(outcome: Outcome, goals: tuple[Goal, ...]) -> list[str]:
     warnings: list[str] = []
     most = max((len(o) for lung in outcome.draft.lungs.values() for o in lung.operations), default=0)
-    if most > _SPECIMENS_STUDIED_MAX:
+    if most > load_evidence().value("function.specimens_studied", unit="1"):
         warnings.append(
             f"No study exists of dozens of specimens in one operation; here there are up to {most}."
             " The course of lung function extrapolates."
