@@ -115,6 +115,7 @@ def test_slices_that_jump_sideways(tmp_path, truth):
     [
         (at(3, PixelSpacing=[4.0, 3.0]), "PixelSpacing"),
         (at(3, FrameOfReferenceUID="1.2.3"), "FrameOfReferenceUID"),
+        (at(3, PatientID="1.2.3"), "PatientID"),
         (at(3, ImageOrientationPatient=[0, 1, 0, 0, 0, -1]), "ImageOrientationPatient"),
         (at(3, Rows=9, Columns=40), "Rows and Columns"),
     ],

@@ -50,6 +50,7 @@ class DicomImage:
     image_type: tuple[str, ...]
     instance: int | None
     frame_of_reference: str
+    patient: int  # only ever compared: a hash, salted by the process, from which nobody can be told
     orientation: tuple[float, ...] | None
     position: tuple[float, ...] | None
     pixel_spacing_mm: tuple[float, ...] | None
@@ -296,6 +297,7 @@ def _image(path: Path, header: pydicom.Dataset, *, complete: bool) -> DicomImage
         image_type=tuple(str(value) for value in header.get("ImageType") or ()),
         instance=None if number("InstanceNumber") is None else whole("InstanceNumber", 0),
         frame_of_reference=text("FrameOfReferenceUID"),
+        patient=hash(text("PatientID")),
         orientation=numbers("ImageOrientationPatient", 6),
         position=numbers("ImagePositionPatient", 3),
         pixel_spacing_mm=numbers("PixelSpacing", 2),

@@ -147,10 +147,13 @@ def _check_alike(images: Sequence[DicomImage], where: str) -> None:
         if apart.max() > tolerance:
             odd = int(np.argmax(apart))
             _refuse_mixed(where, name, images[0], trait(images[0]), images[odd], trait(images[odd]))
-    frames = [image.frame_of_reference for image in images]
-    if len(set(frames)) > 1:
-        odd = next(i for i, frame in enumerate(frames) if frame != frames[0])
-        _refuse_mixed(where, "FrameOfReferenceUID", images[0], "one", images[odd], "another")
+    for name, keys in (
+        ("PatientID", [image.patient for image in images]),
+        ("FrameOfReferenceUID", [image.frame_of_reference for image in images]),
+    ):
+        odd = next((i for i, key in enumerate(keys) if key != keys[0]), 0)
+        if odd:
+            _refuse_mixed(where, name, images[0], "one", images[odd], "another")
 
 
 def _refuse_mixed(
