@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import jsonschema
 import pytest
@@ -139,6 +141,26 @@ def test_what_goes_wrong_has_its_exit_code_and_leaves_nothing(tmp_path, argument
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere a process is ended without being told")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_run_that_is_told_to_end_leaves_nothing_half_written(tmp_path, name):
+    write_list(tmp_path / "list.csv", 300)
+    out = tmp_path / "results"
+    out.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "clearlung.cli", "plan", "list.csv", "-o", "results/plan"],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while process.poll() is None and not os.listdir(out):
+        time.sleep(0.005)
+    number = getattr(signal, name)
+    process.send_signal(number)
+    assert process.wait(60) == 128 + number
+    assert os.listdir(out) == []
 
 
 def test_errors_are_machine_readable_too(tmp_path):

@@ -7,8 +7,10 @@ nodule list refused; 5 no plan satisfies the limits; 6 records contradict each o
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -218,6 +220,7 @@ def evidence(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors that Clearlung raises on purpose end with their exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    _clean_up_when_told_to_end()
     try:
         app(arguments)
     except ClearlungError as error:
@@ -225,6 +228,18 @@ def main(arguments: list[str] | None = None) -> None:
             _print_json({"error": _describe(error)})
         typer.echo(f"clearlung: {error}", err=True)
         sys.exit(error.exit_code)
+
+
+def _clean_up_when_told_to_end() -> None:
+    """Let a scheduler's or a closing terminal's signal unwind the run: nothing half written is left."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one: let it
+            signal.signal(number, _leave)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _describe(error: ClearlungError) -> dict[str, Any]:
