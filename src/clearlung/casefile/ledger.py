@@ -53,7 +53,20 @@ def chain(
 
 
 def open_ledger(nodules: NoduleTable, plan: Plan) -> tuple[Event, ...]:
-    """Start the ledger of a case: every lesion as found, and where the plan puts it."""
+    """Start the ledger of a case: every lesion as found, and where the plan puts it.
+
+    Parameters
+    ----------
+    nodules
+        Every nodule of the scan or list, planned or not.
+    plan
+        Its operations and what they leave.
+
+    Returns
+    -------
+    tuple of Event
+        What was found, then what is planned, then what is left; each names the hash of the one before it.
+    """
     found: list[tuple[EventKind, int, dict[str, Any]]] = [
         (
             "found",
@@ -77,6 +90,16 @@ def open_ledger(nodules: NoduleTable, plan: Plan) -> tuple[Event, ...]:
 
 def read_ledger(path: Path) -> tuple[Event, ...]:
     """Read a ledger and check its chain.
+
+    Parameters
+    ----------
+    path
+        A ``ledger.jsonl``: one event per line.
+
+    Returns
+    -------
+    tuple of Event
+        In the order in which they happened.
 
     Raises
     ------

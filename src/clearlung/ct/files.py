@@ -158,7 +158,12 @@ def write_volume(volume: Volume, path: str | os.PathLike[str], order: AxisOrder 
 
 
 def check_volume_target(path: Path) -> None:
-    """Refuse a file name under which no volume can be written.
+    """Refuse a file name under which no volume can be written, before any work is done.
+
+    Parameters
+    ----------
+    path
+        The file that is to be written; it need not exist.
 
     Raises
     ------

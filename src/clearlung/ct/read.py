@@ -58,6 +58,11 @@ def list_series(folder: str | os.PathLike[str]) -> tuple[SeriesInfo, ...]:
     folder
         A folder with DICOM files.
 
+    Returns
+    -------
+    tuple of SeriesInfo
+        One for each series, in the order of their numbers.
+
     Raises
     ------
     ScanRejected

@@ -22,6 +22,15 @@ def write_slicer_markups(nodules: NoduleTable, plan: Plan, path: Path) -> None:
 
     Each point is labeled with the nodule's number and its operation, e.g. ``87 (op 3)``; a nodule that no
     operation removes is labeled ``87 (left)``.
+
+    Parameters
+    ----------
+    nodules
+        The nodules; those without a place are left out.
+    plan
+        Which operation removes which.
+    path
+        The file, ending in ``.mrk.json`` so that Slicer knows it; replaced if it exists.
     """
     operation = {lesion: op.number for op in plan.operations for lesion in op.lesions}
     points: list[dict[str, Any]] = []

@@ -40,7 +40,17 @@ def doubling_time_days(first_mm: ArrayLike, second_mm: ArrayLike, interval_days:
 
 
 def specific_growth_rate_percent_per_day(vdt_days: ArrayLike) -> Any:
-    """Specific growth rate, ln 2 / VDT, in percent per day (Mehrara).
+    """Specific growth rate, ln 2 / VDT (Mehrara).
+
+    Parameters
+    ----------
+    vdt_days
+        Volume doubling time; NaN where unknown gives NaN.
+
+    Returns
+    -------
+    float or ndarray
+        Percent per day; negative for a lesion that shrinks.
 
     Examples
     --------
@@ -61,6 +71,11 @@ def diameter_after_mm(diameter_mm: ArrayLike, vdt_days: ArrayLike, days: ArrayLi
         Volume doubling time; NaN where unknown gives NaN.
     days
         Days from today.
+
+    Returns
+    -------
+    float or ndarray
+        mm.
 
     Examples
     --------

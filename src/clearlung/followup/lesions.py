@@ -55,7 +55,18 @@ class LesionTable:
 
 
 def lesions_of_first_scan(nodules: NoduleTable) -> LesionTable:
-    """Make every nodule of a first scan a lesion with the nodule's number."""
+    """Make every nodule of a first scan a lesion.
+
+    Parameters
+    ----------
+    nodules
+        The nodules of the first scan or list.
+
+    Returns
+    -------
+    LesionTable
+        One lesion per nodule, with the nodule's number for life.
+    """
     return LesionTable(
         id=nodules.id,
         side=nodules.side,

@@ -45,10 +45,29 @@ _DETECTORS: dict[str, Detector] = {}
 def register_detector(name: str) -> Callable[[Detector], Detector]:
     """Register a detector under a name, as a decorator.
 
+    Parameters
+    ----------
+    name
+        What :class:`NoduleOptions` and the command line call it.
+
+    Returns
+    -------
+    callable
+        The decorator; it returns the detector unchanged.
+
     Raises
     ------
     ValueError
         If the name is taken.
+
+    Examples
+    --------
+    >>> @register_detector("nothing")
+    ... def find_nothing(scan: Scan, anatomy: Anatomy, smallest_mm: float) -> Candidates:
+    ...     return Candidates(np.empty((0, 3)), np.empty(0))
+    >>> detector_names()
+    ('blob', 'nothing')
+    >>> del _DETECTORS["nothing"]
     """
 
     def register(detector: Detector) -> Detector:
@@ -61,12 +80,21 @@ def register_detector(name: str) -> Callable[[Detector], Detector]:
 
 
 def detector_names() -> tuple[str, ...]:
-    """Return the names of all registered detectors."""
+    """Return the names of all registered detectors, in alphabetical order."""
     return tuple(sorted(_DETECTORS))
 
 
 def get_detector(name: str) -> Detector:
     """Return a registered detector.
+
+    Parameters
+    ----------
+    name
+        One of :func:`detector_names`.
+
+    Returns
+    -------
+    Detector
 
     Raises
     ------

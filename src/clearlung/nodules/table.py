@@ -15,7 +15,17 @@ from clearlung.evidence import load_evidence
 
 
 def sphere_volume_mm3(diameter_mm: Any) -> Any:
-    """Volume of spheres of the given diameters; any shape, which the result has too.
+    """Volume of spheres.
+
+    Parameters
+    ----------
+    diameter_mm
+        A number or an array of any shape.
+
+    Returns
+    -------
+    float or ndarray
+        float64, mm³, of the same shape.
 
     Examples
     --------
@@ -26,7 +36,17 @@ def sphere_volume_mm3(diameter_mm: Any) -> Any:
 
 
 def sphere_diameter_mm(volume_mm3: Any) -> Any:
-    """Diameter of the spheres of the given volumes; any shape, which the result has too.
+    """Diameter of the spheres of given volumes.
+
+    Parameters
+    ----------
+    volume_mm3
+        A number or an array of any shape.
+
+    Returns
+    -------
+    float or ndarray
+        float64, mm, of the same shape.
 
     Examples
     --------

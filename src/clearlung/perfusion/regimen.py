@@ -56,6 +56,11 @@ def make_regimen(name: str, book: EvidenceBook, *, body_surface_m2: float | None
     body_surface_m2
         The patient's body surface; needed by regimens dosed by it.
 
+    Returns
+    -------
+    Regimen
+        Its dose is that of one perfusion of one lung, mg.
+
     Raises
     ------
     ProtocolError

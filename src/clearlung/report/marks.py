@@ -34,7 +34,22 @@ INK = "#1A1A1A"
 
 
 def operation_color(number: int) -> str:
-    """Return the color of an operation as ``#RRGGBB``.
+    """Return the color of an operation.
+
+    Parameters
+    ----------
+    number
+        The operation's number, from 1.
+
+    Returns
+    -------
+    str
+        ``#RRGGBB``, safe for the color-blind; the same in every picture, table and page.
+
+    Raises
+    ------
+    ValueError
+        If the number is below 1.
 
     Examples
     --------
@@ -45,7 +60,22 @@ def operation_color(number: int) -> str:
 
 
 def operation_marker(number: int) -> str:
-    """Return the shape of an operation as a matplotlib marker.
+    """Return the shape of an operation's mark.
+
+    Parameters
+    ----------
+    number
+        The operation's number, from 1.
+
+    Returns
+    -------
+    str
+        A matplotlib marker; the first eleven operations differ by it alone.
+
+    Raises
+    ------
+    ValueError
+        If the number is below 1.
 
     Examples
     --------

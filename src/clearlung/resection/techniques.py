@@ -125,7 +125,19 @@ TECHNIQUES = {"laser": _laser, "wedge": _wedge}
 
 
 def make_techniques(names: Sequence[str], book: EvidenceBook) -> tuple[Technique, ...]:
-    """Return registered techniques in the given order.
+    """Return registered techniques.
+
+    Parameters
+    ----------
+    names
+        Keys of :data:`TECHNIQUES`, in order of preference.
+    book
+        The evidence that their margins and limits come from.
+
+    Returns
+    -------
+    tuple of Technique
+        In the given order.
 
     Raises
     ------
