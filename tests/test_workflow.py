@@ -1,11 +1,14 @@
 """The phases strung together."""
 
+import numpy as np
 import pytest
 
+from clearlung.anatomy import Anatomy
 from clearlung.casefile import parse_case
+from clearlung.ct import Volume
 from clearlung.result_folder import write_result
 from clearlung.staging import load_protocol
-from clearlung.workflow import PlanRequest, make_plan, plan_again
+from clearlung.workflow import PlanRequest, make_plan, plan_again, unseen_lung
 
 from .lists import write_list
 
@@ -71,3 +74,35 @@ def test_growth_until_the_operation_is_told_where_the_doubling_time_is_known(tmp
     week = plan.operations[grown.operation - 1].week
     assert grown.diameter_at_operation_mm == pytest.approx(5 * 2 ** (7 * week / (3 * 64)))
     assert unknown.diameter_at_operation_mm is None
+
+
+def lungs_in(box, *, left):
+    """Two blocks of lung in a scan of 40 voxels of 1 mm a side, of which the box is a part."""
+    array = np.zeros((40, 40, 40), dtype=np.uint8)
+    array[4:36, 4:36, 4:18] = 1
+    array[4:36, 4:36, 22:36] = 2 * left
+    grid = Volume.at(array[box])
+    return Anatomy(box, grid, grid, grid, grid, "blocks")
+
+
+WHOLE = (slice(0, 40),) * 3
+
+
+@pytest.mark.parametrize(
+    ("box", "scan", "left", "says"),
+    [
+        (WHOLE, (40, 40, 40), True, []),
+        (
+            (slice(4, 36), slice(2, 38), slice(2, 38)),
+            (40, 40, 40),
+            True,
+            [],
+        ),  # the box's edge, not the scan's
+        ((slice(0, 20), slice(0, 40), slice(0, 40)), (20, 40, 40), True, ["edge of the scan"]),
+        (WHOLE, (40, 40, 40), False, ["no left lung"]),
+    ],
+)
+def test_lung_that_the_scan_does_not_show_is_told(box, scan, left, says):
+    warnings = unseen_lung(scan, lungs_in(box, left=left))
+    assert len(warnings) == len(says)
+    assert all(word in warning for word, warning in zip(says, warnings, strict=True))
