@@ -164,7 +164,7 @@ def _dice(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def _lobes(path: Path, done: Done) -> Table:
-    """Agreement with another program's lobes: 1 to 5 in our order; 6 and 7 are airway and gullet."""
+    """Agreement with another program's lobes: 1 to 5 as in LOBES; 6 and 7 are airway and esophagus."""
     other = read_volume(path)[0].array
     lobes = np.zeros(other.shape, dtype=np.uint8)
     lobes[done.anatomy.box] = done.anatomy.lobes.array

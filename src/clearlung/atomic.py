@@ -16,7 +16,7 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
     path
         The file; an existing one is replaced.
     write
-        Writes to the path that it is given: a file of the same name in a folder of our own beside the
+        Writes to the path that it is given: a file of the same name in a temporary folder beside the
         target, so that a crash never leaves half a file under its name.
     """
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".clearlung-") as folder:

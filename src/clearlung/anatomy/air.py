@@ -11,12 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy.morphology import Mask, Spacing, components, dilate, shrink
+from clearlung.anatomy.morphology import COARSE_MM, Mask, Spacing, components, dilate, shrink
 from clearlung.ct import Scan
 from clearlung.errors import ScanRejected
 from clearlung.evidence import load_evidence
 
-COARSE_MM = 2.0
 # Halfway between inflated lung (about -850 HU) and soft tissue (about 40 HU).
 AIR_BELOW_HU = -400
 # Bowel gas and the lumen of the airways are close to -1000; even emphysema has tissue in it.

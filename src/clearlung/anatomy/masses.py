@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from clearlung.anatomy.morphology import Mask, Spacing, bounding_box, close, open_, repeat, shrink
+from clearlung.anatomy.morphology import COARSE_MM, Mask, Spacing, bounding_box, close, open_, repeat, shrink
 
-COARSE_MM = 2.0
 # Masses with a contact to the chest wall of up to twice this are put back.
 WIDE_CLOSING_MM = 22.0
 # Ribs and the folds between them make slivers thinner than twice this; a mass is thicker.

@@ -18,6 +18,9 @@ Spacing = tuple[float, float, float]
 Mask = NDArray[np.bool_]
 Triple = tuple[int, int, int]
 
+# Coarse enough to cost the same whatever the scan is, fine enough to tell lungs from what is not.
+COARSE_MM = 2.0
+
 
 def image_of(array: NDArray[Any], spacing_mm: Spacing) -> sitk.Image:
     """Return an array as a SimpleITK image with its spacing and no position."""

@@ -7,6 +7,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from clearlung.anatomy.morphology import (
+    COARSE_MM,
     Mask,
     Spacing,
     bounding_box,
@@ -31,7 +32,6 @@ EROSIONS_MM = (1.5, 2.5, 4.0, 6.0, 9.0, 13.0)
 LESSER_HALF_SHARE = 0.12
 # The junction of the pleurae is searched for in a band around the coarse border.
 BAND_MM = 7.0
-COARSE_MM = 2.0
 
 
 def split_sides(air: Mask, hu: NDArray[np.int16], spacing_mm: Spacing, middle_x: float) -> NDArray[np.uint8]:

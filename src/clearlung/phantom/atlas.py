@@ -128,7 +128,7 @@ TUBES_MM: dict[str, list[tuple[float, float, float, float]]] = {
     "esophagus": [(2, 22, 125, 7), (5, 36, 60, 7), (4, 40, 0, 7.5), (8, 40, -60, 7.5), (16, 22, -115, 8)],
     "azygos": [(-8, 46, -180, 3), (-10, 50, -40, 3.5), (-14, 46, 6, 4), (-24, 20, 16, 4), (-29, -8, 12, 4)],
 }
-"""Vessels and the gullet: center lines (x, y, z) with radii."""
+"""Vessels and the esophagus: center lines (x, y, z) with radii."""
 
 SOFT_TUBES = ("esophagus",)
 

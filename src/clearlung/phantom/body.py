@@ -52,7 +52,7 @@ class Body:
     abdomen
         What lies beneath the diaphragm.
     organs
-        By name: heart, vessels, gullet, spine, liver, spleen, stomach.
+        By name: heart, vessels, esophagus, liver, spleen, stomach.
     lungs
         By side.
     fissures
@@ -140,7 +140,7 @@ def _organs(scale: NDArray[np.float64], cage: Field, diaphragm: Field, wave: Flo
     )
     tubes = {name: Tubes.along(smooth_path(points)).scaled(scale) for name, points in atlas.TUBES_MM.items()}
     vessels = tubes_field(grid, Tubes.joined([t for n, t in tubes.items() if n not in atlas.SOFT_TUBES]))
-    gullet = tubes_field(grid, Tubes.joined([tubes[name] for name in atlas.SOFT_TUBES]))
+    esophagus = tubes_field(grid, Tubes.joined([tubes[name] for name in atlas.SOFT_TUBES]))
     below = np.maximum(diaphragm.array + 2.5, cage.array + 3.0)
     right, left = (ellipsoid(*part).array for part in atlas.LIVER_PARTS)
     liver = smooth_union(right, left, 15.0)
@@ -149,7 +149,7 @@ def _organs(scale: NDArray[np.float64], cage: Field, diaphragm: Field, wave: Flo
     return {
         "heart": grid.with_array(np.maximum(heart + 1.5 * wave, -diaphragm.array + 2.0)),
         "vessels": vessels,
-        "gullet": gullet,
+        "esophagus": esophagus,
         "liver": grid.with_array(np.maximum(liver + 2.5 * wave, below)),
         "spleen": grid.with_array(spleen),
         "stomach": grid.with_array(np.maximum(stomach, -spleen + 2.0)),
@@ -167,7 +167,7 @@ def _mediastinum(grid: Field, scale: NDArray[np.float64], organs: dict[str, Fiel
         ).scaled(scale),
     )
     union = smooth_union(organs["heart"].array, organs["vessels"].array, 10.0)
-    union = smooth_union(union, np.minimum(organs["gullet"].array, trachea.array), 8.0)
+    union = smooth_union(union, np.minimum(organs["esophagus"].array, trachea.array), 8.0)
     spine_y = np.interp(z.ravel(), *atlas.SPINE_MM.T)[:, None, None].astype(np.float32)
     rx, ry = atlas.VERTEBRA_RADII_MM
     body = (np.hypot(x / (rx + 2.0), (y - spine_y) / (ry + 2.0)) - 1) * ry

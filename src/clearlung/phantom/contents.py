@@ -118,7 +118,7 @@ def _paint_organs(canvas: Canvas, body: Body, spec: PhantomSpec, rng: np.random.
     y = grid.axes_mm()[1]
     gas = np.maximum(body.organs["stomach"].array, y - atlas.STOMACH_GAS_FRONT_OF_MM * body.scale[1])
     paint_field(canvas, grid.with_array(gas), AIR_HU, inset_mm=4.0)
-    paint_field(canvas, body.organs["gullet"], MUSCLE_HU - 15)
+    paint_field(canvas, body.organs["esophagus"], MUSCLE_HU - 15)
     paint_field(canvas, body.organs["heart"], HEART_HU + 0.5 * (spec.blood_hu - HEART_HU), grain)
     paint_field(canvas, body.organs["vessels"], spec.blood_hu)
 

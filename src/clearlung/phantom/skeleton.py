@@ -1,4 +1,4 @@
-"""Ribs, breastbone, collarbones, shoulder blades and the vertebral column."""
+"""Ribs, sternum, clavicles, scapulae and the vertebral column."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def paint_skeleton(canvas: Canvas, body: Body, rng: np.random.Generator) -> None
     """Draw all bones and the cartilages of the ribs."""
     _paint_spine(canvas, body, rng)
     paint_tubes(canvas, _cartilages().scaled(body.scale), CARTILAGE_HU)
-    bones = Tubes.joined([_ribs(), _breastbone(), _collarbones(), _shoulder_blades()]).scaled(body.scale)
+    bones = Tubes.joined([_ribs(), _sternum(), _clavicles(), _scapulae()]).scaled(body.scale)
     paint_tubes(canvas, bones, CORTICAL_HU)
     marrow = bones.chosen(bones.end_radius_mm > CORTEX_MM + 1.0).widened(-CORTEX_MM)
     paint_tubes(canvas, marrow, MARROW_HU)
@@ -79,7 +79,7 @@ def _ribs() -> Tubes:
     return _mirrored(paths)
 
 
-def _breastbone_front(z_mm: float) -> float:
+def _sternum_front(z_mm: float) -> float:
     return float(np.interp(z_mm, atlas.CAGE_MM[:, 0], atlas.CAGE_MM[:, 2])) - 8.0
 
 
@@ -89,29 +89,29 @@ def _cartilages() -> Tubes:
         end = _rib_path(rib)[-1]
         z = max(52.0 - 19.0 * min(rib, 6), end[2] + (0 if rib < 3 else 14))
         z = min(z, 54.0)
-        sternum = np.array([16.0, _breastbone_front(z), z])
-        middle = (end + sternum) / 2 + (0.0, -5.0, -6.0)
-        paths.append(_with_radius(np.stack([end, middle, sternum]), 4.6))
+        joint = np.array([16.0, _sternum_front(z), z])
+        middle = (end + joint) / 2 + (0.0, -5.0, -6.0)
+        paths.append(_with_radius(np.stack([end, middle, joint]), 4.6))
     return _mirrored(paths)
 
 
-def _breastbone() -> Tubes:
+def _sternum() -> Tubes:
     heights = np.linspace(58.0, -78.0, 18)
     paths = []
     for k in range(11):
         half = np.interp(heights, [-78, -60, 10, 22, 58], [5, 13, 13, 20, 24])
         x = half * (k - 5) / 5
-        y = [_breastbone_front(z) for z in heights]
+        y = [_sternum_front(z) for z in heights]
         paths.append(_with_radius(np.column_stack([x, y, heights]), 5.2))
     return Tubes.joined([Tubes.along(p) for p in paths])
 
 
-def _collarbones() -> Tubes:
+def _clavicles() -> Tubes:
     path = np.array([(20.0, -66.0, 60.0), (50.0, -62.0, 76.0), (85.0, -42.0, 96.0), (120.0, -22.0, 122.0)])
     return _mirrored([_with_radius(path, 5.8)])
 
 
-def _shoulder_blades() -> Tubes:
+def _scapulae() -> Tubes:
     """Thin triangular plates behind the ribs, of horizontal strips, with thicker borders and a ridge."""
     paths, inner, outer = [], [], []
     for z in np.arange(-48.0, 84.0, 2.6):
