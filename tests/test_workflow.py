@@ -106,3 +106,17 @@ def test_lung_that_the_scan_does_not_show_is_told(box, scan, left, says):
     warnings = unseen_lung(scan, lungs_in(box, left=left))
     assert len(warnings) == len(says)
     assert all(word in warning for word, warning in zip(says, warnings, strict=True))
+
+
+def test_a_plan_that_removes_nothing_says_so_first_of_all(tmp_path):
+    from importlib.resources import files
+
+    source = write_list(tmp_path / "list.csv", 10)
+    text = (files("clearlung.staging") / "protocols" / "conservative.toml").read_text()
+    reference = '{ evidence = "protocol.conservative.minutes" }'
+    assert reference in text
+    (tmp_path / "short.toml").write_text(text.replace(reference, "10"))
+    plan = make_plan(PlanRequest(source=source, protocol=load_protocol(tmp_path / "short.toml"))).plan
+    assert plan.operations == ()
+    assert len(plan.unassigned) == 10
+    assert any(warning.startswith("This plan removes nothing") for warning in plan.warnings)

@@ -246,8 +246,9 @@ def test_slope_and_intercept_of_each_slice_are_applied(tmp_path, truth):
         header.PixelData = np.rint((hu - intercept) / slope).astype(np.uint16).tobytes()
 
     write_series(tmp_path, truth, bend=bend)
-    read = read_scan(tmp_path).volume.array
-    assert np.abs(read - truth.array).max() <= 1
+    scan = read_scan(tmp_path)
+    assert np.abs(scan.volume.array - truth.array).max() <= 1
+    assert any("rescale slope" in warning for warning in scan.warnings)
 
 
 def test_a_fractional_intercept_is_rounded_not_cut(tmp_path, truth):

@@ -87,6 +87,13 @@ def test_blank_lines_are_passed_over_and_do_not_shift_the_line_numbers(read):
     assert caught.value.field == "line 5, side"
 
 
+def test_places_that_exchange_the_lungs_are_refused(read):
+    """RAS coordinates taken for LPS put the right lung's nodules on the left."""
+    with pytest.raises(NoduleListError, match="RAS") as caught:
+        read(LIST.replace(",-60,", ",60,").replace(",70,", ",-70,"))
+    assert caught.value.field == "x_mm"
+
+
 @pytest.mark.parametrize("text", ["", "id,side,lobe,diameter_mm,depth_mm\n"])
 def test_an_empty_list_is_refused(read, text):
     with pytest.raises(NoduleListError):

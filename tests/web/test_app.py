@@ -10,8 +10,10 @@ import httpx
 import pytest
 
 from clearlung.casefile import Event
+from clearlung.errors import OutputError
 from clearlung.result_folder import write_result
 from clearlung.staging import Plan, load_protocol
+from clearlung.web import serve
 from clearlung.workflow import PlanRequest, make_plan
 
 from ..lists import write_list
@@ -84,3 +86,13 @@ def test_nothing_can_be_written(server):
     client, _ = server
     assert client.post("/api/plan", json={}).status_code == 405
     assert client.delete("/files/nodules.csv").status_code == 405
+
+
+def test_a_port_that_is_taken_is_named(server):
+    _, folder = server
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(OutputError, match=f"port {port}"):
+            serve(folder, port)

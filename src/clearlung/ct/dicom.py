@@ -138,6 +138,11 @@ def _warnings(contents: FolderContents, images: tuple[DicomImage, ...]) -> list[
             "objects without "
             "images were passed over."
         )
+    if len({(image.slope, image.intercept) for image in images}) > 1:
+        warnings.append(
+            "The images differ in rescale slope or intercept: if a slice is brighter or darker than its"
+            " neighbors, its header is wrong."
+        )
     if any(image.lossy for image in images):
         warnings.append("The images were compressed with loss: small nodules and densities may have changed.")
     return warnings

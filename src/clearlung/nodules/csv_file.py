@@ -59,6 +59,7 @@ def read_nodule_list(path: Path) -> NoduleTable:
     if not rows:
         raise NoduleListError("file", "lists no nodules")
     _check_ids(rows)
+    _check_sides(rows)
     return _to_table(rows)
 
 
@@ -181,6 +182,19 @@ def _check_ids(rows: list[dict[str, Any]]) -> None:
                 f"line {row['line']}, id", f"{row['id']} stands in line {seen[row['id']]} too"
             )
         seen[row["id"]] = row["line"]
+
+
+def _check_sides(rows: list[dict[str, Any]]) -> None:
+    """Refuse places whose x runs to the patient's right: RAS taken for LPS exchanges the lungs."""
+    x_mm = {side: [row["x_mm"] for row in rows if row["side"] == side] for side in SIDES}
+    right, left = (np.mean(values) if values else math.nan for values in (x_mm["right"], x_mm["left"]))
+    if right > left:
+        raise NoduleListError(
+            "x_mm",
+            f"the right lung's nodules lie at {right:.0f} mm on average and the left lung's at {left:.0f} mm;"
+            " in LPS x grows to the patient's left. Were these RAS coordinates? Then turn the signs of x_mm"
+            " and y_mm",
+        )
 
 
 def _to_table(rows: list[dict[str, Any]]) -> NoduleTable:

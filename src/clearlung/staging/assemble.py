@@ -184,6 +184,8 @@ def _lesions(problem: StagingProblem, operations: tuple[Operation, ...]) -> tupl
 
 def _warnings(outcome: Outcome, goals: tuple[Goal, ...]) -> list[str]:
     warnings: list[str] = []
+    if len(outcome.problem.lesions) and not outcome.removed:
+        warnings.append("This plan removes nothing: no lesion can be taken out within the limits.")
     most = max((len(o) for lung in outcome.draft.lungs.values() for o in lung.operations), default=0)
     if most > load_evidence().value("function.specimens_studied", unit="1"):
         warnings.append(

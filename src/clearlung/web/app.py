@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -88,8 +89,13 @@ def serve(folder: Path, port: int) -> None:
     Raises
     ------
     OutputError
-        If the folder holds no result.
+        If the folder holds no result, or something else listens on the port.
     """
     import uvicorn
 
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise OutputError(f"port {port} is taken or not allowed: choose another with --port") from error
     uvicorn.run(create_app(folder), host="127.0.0.1", port=port, log_level="warning")
