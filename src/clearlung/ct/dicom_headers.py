@@ -42,7 +42,6 @@ class DicomImage:
 
     path: Path
     sop_class: str
-    sop_uid: str
     series_uid: str
     series_number: int | None
     description: str
@@ -289,7 +288,6 @@ def _image(path: Path, header: pydicom.Dataset, *, complete: bool) -> DicomImage
     return DicomImage(
         path=path,
         sop_class=text("SOPClassUID"),
-        sop_uid=str(header.SOPInstanceUID),
         series_uid=str(header.SeriesInstanceUID),
         series_number=None if number("SeriesNumber") is None else whole("SeriesNumber", 0),
         description=_without_identity(text("SeriesDescription"), text("PatientName"), text("PatientID")),

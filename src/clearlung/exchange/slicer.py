@@ -21,7 +21,7 @@ def write_slicer_markups(nodules: NoduleTable, plan: Plan, path: Path) -> None:
     """Write the nodules that have a place as 3D Slicer markups (LPS).
 
     Each point is labeled with the nodule's number and its operation, e.g. ``87 (op 3)``; a nodule that no
-    operation removes is labeled ``87 (left)``.
+    operation removes is labeled ``87 (not removed)``.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def write_slicer_markups(nodules: NoduleTable, plan: Plan, path: Path) -> None:
         points.append(
             {
                 "id": str(row["id"]),
-                "label": f"{row['id']} ({'left' if number is None else f'op {number}'})",
+                "label": f"{row['id']} ({'not removed' if number is None else f'op {number}'})",
                 "description": f"{row['lobe']}, {row['diameter_mm']:.1f} mm",
                 "position": [round(value, 3) for value in position],
                 "positionStatus": "defined",
