@@ -121,6 +121,8 @@ def test_the_table_for_people_carries_the_notice_and_the_report_path(planned):
         (("plan", "list.csv", "--protocol", "strict.toml"), 5, "No plan"),
         (("plan",), 2, "INPUT"),
         (("serve", "."), 7, "holds no result"),
+        (("phantom", "-o", "scan.dcm"), 7, "must end in"),
+        (("phantom", "-o", "no/scan.nii"), 7, "does not exist"),
     ],
 )
 def test_what_goes_wrong_has_its_exit_code_and_leaves_nothing(tmp_path, arguments, code, says):

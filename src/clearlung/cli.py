@@ -121,8 +121,9 @@ def phantom(
     as_json: JsonOption = False,
 ) -> None:
     """Make a synthetic patient's scan, with the truth about everything in it beside it."""
-    from clearlung.phantom import PhantomSpec, make_phantom, write_phantom
+    from clearlung.phantom import PhantomSpec, check_phantom_target, make_phantom, write_phantom
 
+    check_phantom_target(out)
     made = make_phantom(PhantomSpec(nodules=nodules, seed=seed))
     files = write_phantom(made, out)
     if as_json:

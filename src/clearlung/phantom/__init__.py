@@ -3,6 +3,6 @@
 from clearlung.phantom.make import Progress, make_phantom
 from clearlung.phantom.phantom import Phantom
 from clearlung.phantom.spec import PhantomSpec
-from clearlung.phantom.write import write_phantom
+from clearlung.phantom.write import check_phantom_target, write_phantom
 
-__all__ = ["Phantom", "PhantomSpec", "Progress", "make_phantom", "write_phantom"]
+__all__ = ["Phantom", "PhantomSpec", "Progress", "check_phantom_target", "make_phantom", "write_phantom"]

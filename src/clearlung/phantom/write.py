@@ -38,22 +38,41 @@ def write_phantom(phantom: Phantom, path: str | os.PathLike[str]) -> list[Path]:
         If the name has another ending, its folder does not exist, or a file beside it has the same name but
         for its compression: readers would take one for the other.
     """
+    scan, lungs, lobes, nodules, truth = check_phantom_target(path)
+    volumes = {
+        scan: phantom.scan.volume,
+        lungs: phantom.lungs,
+        lobes: phantom.lobes,
+        nodules: phantom.nodules,
+    }
+    for target, volume in volumes.items():
+        write_volume(volume, target)
+    more = {"touches_pleura": phantom.touches_pleura, "touches_vessel": phantom.touches_vessel}
+    write_file(truth, lambda part: write_nodules(phantom.truth, part, more))
+    return [*volumes, truth]
+
+
+def check_phantom_target(path: str | os.PathLike[str]) -> tuple[Path, Path, Path, Path, Path]:
+    """Refuse a name under which no phantom can be written, before one is made.
+
+    Returns
+    -------
+    tuple of Path
+        The files that will be written: scan, lungs, lobes, nodules, truth.
+
+    Raises
+    ------
+    OutputError
+        As for :func:`write_phantom`.
+    """
     path = Path(path)
     suffix = next((s for s in SUFFIXES if path.name.endswith(s) and path.name != s), None)
     if suffix is None:
         raise OutputError(f"{path.name!r} must end in one of {', '.join(SUFFIXES)}")
     stem = path.name.removesuffix(suffix)
-    volumes = {
-        path: phantom.scan.volume,
-        path.with_name(f"{stem}_lungs{suffix}"): phantom.lungs,
-        path.with_name(f"{stem}_lobes{suffix}"): phantom.lobes,
-        path.with_name(f"{stem}_nodules{suffix}"): phantom.nodules,
-    }
-    for target in volumes:
+    lungs, lobes, nodules = (
+        path.with_name(f"{stem}_{part}{suffix}") for part in ("lungs", "lobes", "nodules")
+    )
+    for target in (path, lungs, lobes, nodules):
         check_volume_target(target)
-    for target, volume in volumes.items():
-        write_volume(volume, target)
-    truth = path.with_name(f"{stem}_truth.csv")
-    more = {"touches_pleura": phantom.touches_pleura, "touches_vessel": phantom.touches_vessel}
-    write_file(truth, lambda part: write_nodules(phantom.truth, part, more))
-    return [*volumes, truth]
+    return path, lungs, lobes, nodules, path.with_name(f"{stem}_truth.csv")
