@@ -179,6 +179,15 @@ def test_the_shipped_protocols_are_listed(tmp_path):
     assert "nodules_max" in run("protocols", cwd=tmp_path).stdout
 
 
+def test_who_names_no_protocol_is_shown_the_others_beside_it(planned):
+    folder, summary = planned
+    assert summary["protocol"] == "high-volume"
+    assert [other["protocol"] for other in summary["compared"]] == ["conservative"]
+    assert "Compared with other protocols" in (folder / "out" / "report.html").read_text()
+    named = run("plan", "list.csv", "--protocol", "high-volume", "--json", "-o", "named", cwd=folder)
+    assert "compared" not in json.loads(named.stdout)
+
+
 def test_the_evidence_is_listed_by_the_beginning_of_its_ids(tmp_path):
     done = run("evidence", "technique.laser", "--json", cwd=tmp_path)
     entries = {entry["id"]: entry for entry in json.loads(done.stdout)}

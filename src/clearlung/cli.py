@@ -53,8 +53,12 @@ def plan(
         Path | None, typer.Option("--case", help="The patient's function and size (TOML).")
     ] = None,
     protocol: Annotated[
-        str, typer.Option("--protocol", help="A shipped protocol, or a TOML file.")
-    ] = "high-volume",
+        str | None,
+        typer.Option(
+            "--protocol",
+            help="A shipped protocol, or a TOML file. Without it: high-volume, compared with the others.",
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the result.")] = None,
     series: Annotated[
         str | None, typer.Option("--series", help="Which series, where there are several.")
@@ -72,11 +76,11 @@ def plan(
     from clearlung.progress import Bar, Stopwatch
     from clearlung.result_folder import write_result
     from clearlung.staging import load_protocol
-    from clearlung.workflow import PHASES, PlanRequest, make_plan
+    from clearlung.workflow import PHASES, PlanRequest, make_plan, plan_under_others
 
     request = PlanRequest(
         source=source,
-        protocol=load_protocol(protocol),
+        protocol=load_protocol(protocol or "high-volume"),
         case=load_case(case) if case else Case(),
         series=series,
         allow_thick=allow_thick,
@@ -87,9 +91,19 @@ def plan(
     with Bar(len(PHASES)) as bar:
         watch = Stopwatch(bar)
         result = make_plan(request, watch)
+        # Centers disagree and no protocol is the default truth: who names none is shown all.
+        others = [] if protocol else plan_under_others(result)
         options = {"protocol": request.protocol.name, "allow_thick": allow_thick, "series": series}
-        write_result(result, folder, command="plan", options=options, replace=force, watch=watch)
-    _print_plans([result], folder, as_json=as_json)
+        write_result(
+            result,
+            folder,
+            command="plan",
+            options=options,
+            comparison=[result.plan, *(other.plan for other in others)] if others else (),
+            replace=force,
+            watch=watch,
+        )
+    _print_plans(result, others, folder, as_json=as_json)
 
 
 @app.command()
@@ -110,7 +124,8 @@ def demo(
         result = run_demo(out, nodules=nodules, seed=seed, overwrite=force, watch=Stopwatch(bar))
     if not as_json:
         typer.echo(result.detection.sentence())
-    _print_plans(result.plans, out, as_json=as_json, extra={"detection": result.detection.as_dict()})
+    first, *others = result.plans
+    _print_plans(first, others, out, as_json=as_json, extra={"detection": result.detection.as_dict()})
 
 
 @app.command()
@@ -261,17 +276,21 @@ def _print_json(content: Any) -> None:
 
 
 def _print_plans(
-    results: list[PlanResult], folder: Path, *, as_json: bool, extra: dict[str, Any] | None = None
+    result: PlanResult,
+    others: list[PlanResult],
+    folder: Path,
+    *,
+    as_json: bool,
+    extra: dict[str, Any] | None = None,
 ) -> None:
     from rich.console import Console
 
     from clearlung.summary import summary, summary_table
 
+    results = [result, *others]
     if as_json:
-        content = {"out": str(folder), "plans": [summary(result) for result in results]} | (extra or {})
-        _print_json(
-            content if len(results) > 1 else {"out": str(folder)} | summary(results[0]) | (extra or {})
-        )
+        compared = {"compared": [summary(other) for other in others]} if others else {}
+        _print_json({"out": str(folder)} | summary(result) | compared | (extra or {}))
         return
     console = Console()
     console.print(summary_table([result.plan for result in results]))

@@ -7,6 +7,7 @@ immutable results; :class:`PlanResult` holds them all.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 from clearlung.anatomy import SIDES, Anatomy, segment_anatomy
 from clearlung.casefile import Case
 from clearlung.ct import Scan, read_scan
+from clearlung.errors import CaseError, InfeasiblePlan
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable, lesions_of_first_scan
 from clearlung.manifest import InputFile, file_sha256
@@ -22,7 +24,15 @@ from clearlung.nodules import NoduleOptions, NoduleTable, find_nodules, read_nod
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.progress import PhaseTime, Stopwatch
 from clearlung.resection import FunctionModel, SpecimenSet, deep_beds, excise
-from clearlung.staging import MeasuredFunction, Plan, Protocol, StagingProblem, solve_plan
+from clearlung.staging import (
+    MeasuredFunction,
+    Plan,
+    Protocol,
+    StagingProblem,
+    load_protocol,
+    shipped_protocols,
+    solve_plan,
+)
 
 PHASES = ("scan", "anatomy", "nodules", "specimens", "staging", "report")
 """The phases of :func:`make_plan` and of writing its result, in order."""
@@ -195,6 +205,25 @@ def plan_again(result: PlanResult, protocol: Protocol, watch: Stopwatch | None =
         reviewed=result.reviewed,
     )
     return replace(again, lesions=result.lesions)
+
+
+def plan_under_others(result: PlanResult) -> list[PlanResult]:
+    """Plan the same nodules under every shipped protocol but the result's own.
+
+    A protocol that allows no plan for this patient, or whose regimen needs what the case does not give, is
+    left out.
+
+    Parameters
+    ----------
+    result
+        What :func:`make_plan` returned.
+    """
+    others: list[PlanResult] = []
+    for name in shipped_protocols():
+        if name != result.protocol.name:
+            with suppress(InfeasiblePlan, CaseError):
+                others.append(plan_again(result, load_protocol(name)))
+    return others
 
 
 def _stage(
