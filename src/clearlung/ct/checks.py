@@ -172,7 +172,7 @@ def check_slices(
                 "thick_slices",
                 where,
                 f"The {lost}. Ask for a reconstruction of {advised:.0f} mm or less; to go on all the "
-                "same, allow thick slices.",
+                "same, allow thick slices (--allow-thick).",
             )
         warnings.append(
             f"DO NOT PLAN FROM THIS SCAN: its {lost}. It was read because thick slices were allowed."
