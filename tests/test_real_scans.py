@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from clearlung.casefile import read_ledger
 from clearlung.ct import AxisOrder, read_scan, read_volume, write_volume
 from clearlung.errors import ScanRejected
-from clearlung.nodules import NoduleTable, match_nodules
+from clearlung.nodules import match_nodules
 from clearlung.result_folder import write_result
 from clearlung.staging import Plan, load_protocol
 from clearlung.workflow import PlanRequest, PlanResult, make_plan, plan_scan
@@ -24,10 +24,6 @@ SCANS = {
     "QIN-LSC-0028": "ct.nii.gz",
     "QIN-LSC-0088": "ct.nii.gz",
 }
-
-
-def centers(nodules: NoduleTable):
-    return np.column_stack([nodules.x_mm, nodules.y_mm, nodules.z_mm])
 
 
 def radiologists_solid_nodules(folder):
@@ -79,7 +75,7 @@ def test_the_radiologists_solid_nodules_are_among_those_found(results, real_scan
     result, _ = results(name)
     known, diameters = radiologists_solid_nodules(real_scans / name)
     assert len(known) > 0
-    missed = match_nodules(known, diameters, centers(result.nodules)).found_of_known < 0
+    missed = match_nodules(known, diameters, result.nodules.points_mm).found_of_known < 0
     assert not missed.any(), f"missed: {known[missed].tolist()}"
 
 
@@ -124,7 +120,7 @@ def test_a_flipped_or_permuted_copy_gives_the_same_nodules(results, real_scans, 
     turned = read_scan(tmp_path / "turned.nii.gz")
     assert turned.native == order
     again = plan_scan(turned, load_protocol("high-volume"))
-    np.testing.assert_allclose(centers(again.nodules), centers(first.nodules), atol=0.01)
+    np.testing.assert_allclose(again.nodules.points_mm, first.nodules.points_mm, atol=0.01)
     np.testing.assert_allclose(again.nodules.diameter_mm, first.nodules.diameter_mm, rtol=1e-3)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -192,8 +192,7 @@ def plan_again(result: PlanResult, protocol: Protocol, watch: Stopwatch | None =
     CaseError, InfeasiblePlan
         As for :func:`make_plan`.
     """
-    watch = watch or Stopwatch()
-    again = _stage(
+    return _stage(
         result.scan,
         result.anatomy,
         result.nodules,
@@ -201,10 +200,9 @@ def plan_again(result: PlanResult, protocol: Protocol, watch: Stopwatch | None =
         result.case,
         result.plan.solver.seed,
         result.inputs,
-        watch,
+        watch or Stopwatch(),
         reviewed=result.reviewed,
     )
-    return replace(again, lesions=result.lesions)
 
 
 def plan_under_others(result: PlanResult) -> list[PlanResult]:

@@ -33,10 +33,6 @@ BALLS = [
 ]
 
 
-def places(table):
-    return np.column_stack([table.x_mm, table.y_mm, table.z_mm])
-
-
 @pytest.fixture(scope="module")
 def balls():
     return np.array(BALLS)
@@ -58,14 +54,14 @@ def table(scan, anatomy):
 
 
 def test_every_ball_is_found_and_nothing_else(table, balls):
-    match = match_nodules(balls[:, :3], balls[:, 3], places(table))
+    match = match_nodules(balls[:, :3], balls[:, 3], table.points_mm)
     assert match.hits == len(balls)
     assert match.false == 0
 
 
 def test_balls_are_measured(table, balls):
-    rows = match_nodules(balls[:, :3], balls[:, 3], places(table)).found_of_known
-    assert places(table)[rows] == pytest.approx(balls[:, :3], abs=0.5)
+    rows = match_nodules(balls[:, :3], balls[:, 3], table.points_mm).found_of_known
+    assert table.points_mm[rows] == pytest.approx(balls[:, :3], abs=0.5)
     soft = balls[:, 4] < 200
     assert table.diameter_mm[rows][soft] == pytest.approx(balls[soft, 3], rel=0.03)
     assert table.volume_mm3[rows][soft] == pytest.approx(sphere_volume_mm3(balls[soft, 3]), rel=0.1)
@@ -94,7 +90,7 @@ def test_labels_and_table_agree(table, scan, anatomy):
     assert np.array_equal(np.unique(labels), np.arange(len(table) + 1))
     assert (anatomy.lungs.array[labels > 0] > 0).all()
     hu = scan.volume.array[anatomy.box]
-    for row, center in enumerate(places(table)):
+    for row, center in enumerate(table.points_mm):
         own = labels == row + 1
         assert table.labels.points_mm(np.argwhere(own)).mean(axis=0) == pytest.approx(center, abs=0.6)
         assert table.mean_hu[row] == pytest.approx(hu[own].mean())
@@ -121,7 +117,7 @@ def test_the_order_of_the_axes_in_the_file_does_not_matter(axes, scan, table):
     volume, order = Volume.canonical(native, affine)
     again = Scan(volume, order, scan.source, scan.series, "")
     other = find_nodules(again, segment_anatomy(again))
-    assert places(other) == pytest.approx(places(table), abs=1e-3)
+    assert other.points_mm == pytest.approx(table.points_mm, abs=1e-3)
     assert other.volume_mm3 == pytest.approx(table.volume_mm3)
 
 
@@ -130,7 +126,7 @@ def test_a_scan_moved_in_space_gives_the_same_nodules_moved(scan, table):
     moved = Scan(far, scan.native, scan.source, scan.series, "")
     other = find_nodules(moved, segment_anatomy(moved))
     shift = np.subtract(far.origin_mm, scan.volume.origin_mm)
-    assert places(other) - shift == pytest.approx(places(table), abs=1e-6)
+    assert other.points_mm - shift == pytest.approx(table.points_mm, abs=1e-6)
 
 
 def test_a_higher_threshold_finds_a_part_of_what_a_lower_one_finds(scan, anatomy):
@@ -162,7 +158,7 @@ def test_a_detector_can_be_plugged_in_by_name(scan, anatomy):
         assert set(detector_names()) >= {"blob", "one place"}
         found = find_nodules(scan, anatomy, NoduleOptions(detector="one place"))
         assert found.probability.tolist() == [0.75]
-        assert places(found)[0] == pytest.approx(BALLS[1][:3], abs=0.5)
+        assert found.points_mm[0] == pytest.approx(BALLS[1][:3], abs=0.5)
         with pytest.raises(ValueError, match="registered already"):
             register_detector("one place")(one_place)
     finally:
@@ -175,7 +171,7 @@ def test_a_phantom_of_reduced_size():
     phantom = make_phantom(PhantomSpec(nodules=30, seed=4, shape=(160, 256, 256)))
     found = find_nodules(phantom.scan, segment_anatomy(phantom.scan))
     truth = phantom.truth
-    match = match_nodules(places(truth), truth.diameter_mm, places(found))
+    match = match_nodules(truth.points_mm, truth.diameter_mm, found.points_mm)
     large = truth.diameter_mm >= 5.0
     assert (match.found_of_known[large] >= 0).mean() >= 0.9
     assert match.false <= 10
