@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clearlung.anatomy.tree import BranchTree
 from clearlung.ct import Box, Volume
 
 Side = Literal["right", "left"]
@@ -32,9 +34,64 @@ LOBE_SIDES: dict[Lobe, Side] = {"RUL": "right", "RML": "right", "RLL": "right", 
 """The lung that each lobe is part of."""
 
 
+PleuralPart = Literal["costal", "diaphragmatic", "mediastinal", "fissural"]
+"""A part of a lobe's surface, named by what it faces."""
+
+PLEURAL_LABELS: dict[PleuralPart, int] = {"costal": 1, "diaphragmatic": 2, "mediastinal": 3, "fissural": 4}
+"""Label of each part of the pleural surface in a label map; 0 is not on the surface."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something about these lungs that a reader of any result must know.
+
+    Parameters
+    ----------
+    code
+        Which condition: a key of ``CONDITIONS``.
+    text
+        What was found, in words a report can print.
+    side
+        The lung that it concerns, None for both or neither.
+    lobes
+        The lobes that it concerns.
+    value, unit
+        How much of it, where it can be measured: 180 and "ml" of fluid.
+    missing
+        What cannot be computed because of it, in words; "" if nothing.
+    """
+
+    code: str
+    text: str
+    side: Side | None = None
+    lobes: tuple[Lobe, ...] = ()
+    value: float | None = None
+    unit: str = ""
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Fissure:
+    """How one fissure was found.
+
+    Parameters
+    ----------
+    name
+        "right oblique", "right horizontal" or "left oblique".
+    lobes
+        The lobes that it parts.
+    seen_share
+        Share of its surface that is seen on the images, 0 to 1; the rest is bridged.
+    """
+
+    name: str
+    lobes: tuple[Lobe, ...]
+    seen_share: float
+
+
 @dataclass(frozen=True, eq=False)
 class Anatomy:
-    """The lungs and lobes of one scan, on the lungs' bounding box.
+    """The lungs and what is in them, of one scan, on the lungs' bounding box.
 
     Parameters
     ----------
@@ -53,6 +110,23 @@ class Anatomy:
         How the lobes were found, in words a report can print.
     evidence
         Ids of the evidence entries that the lobes rest on.
+    source
+        Which registered source it is from: "classical", or a file, or another program.
+    lobe_second
+        uint8: the lobe across the nearest fissure, the one that a voxel may belong to instead; 0 outside.
+        None where the source does not tell.
+    airways, vessels
+        uint8, 1 inside: the lumina of trachea and bronchi, the vessels of the lungs; None if not sought.
+    airway_tree, vessel_tree
+        The same as branches with their widths.
+    hila_mm
+        LPS point of each hilum that was found.
+    pleura
+        uint8: on the voxels at the surface of a lobe, which part it is (:data:`PLEURAL_LABELS`), else 0.
+    fissures
+        How each fissure was found.
+    conditions
+        What is unusual, or could not be computed.
     """
 
     box: Box
@@ -62,6 +136,16 @@ class Anatomy:
     depth_mm: Volume
     lobe_method: str
     evidence: tuple[str, ...] = ()
+    source: str = "classical"
+    lobe_second: Volume | None = None
+    airways: Volume | None = None
+    vessels: Volume | None = None
+    airway_tree: BranchTree = field(default_factory=BranchTree.empty)
+    vessel_tree: BranchTree = field(default_factory=BranchTree.empty)
+    hila_mm: Mapping[Side, tuple[float, float, float]] = field(default_factory=dict)
+    pleura: Volume | None = None
+    fissures: tuple[Fissure, ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
     def lung_ml(self, side: Side) -> float:
         """Volume of one lung in ml."""
