@@ -1,0 +1,96 @@
+"""Both lungs and how deep their voxels lie, from their air."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy.air import AIR_BELOW_HU, CoarseAir
+from clearlung.anatomy.airways import walled_airways
+from clearlung.anatomy.masses import restored_masses
+from clearlung.anatomy.morphology import Mask, Spacing, bounding_box, close_with_depth, dilate, repeat
+from clearlung.anatomy.sides import split_sides
+from clearlung.anatomy.types import LUNG_LABELS, SIDES
+from clearlung.ct import Box
+
+# A ball of this radius closes over hilar notches, vessels and nodules that touch the pleura: a nodule
+# stays in the lung unless its contact with the chest wall is wider than twice this.
+CLOSING_MM = 11.0
+MARGIN_MM = 3.0
+
+
+def lung_box(air: CoarseAir, shape: tuple[int, int, int]) -> Box:
+    """Return the box of the scan that holds both lungs and room enough to close them.
+
+    Parameters
+    ----------
+    air
+        The coarse search's result.
+    shape
+        The scan's, (z, y, x).
+
+    Returns
+    -------
+    Box
+        Slices along z, y and x of the scan, on whole blocks of the coarse grid.
+    """
+    margin = CLOSING_MM + MARGIN_MM + max(air.spacing_mm)
+    coarse = bounding_box(air.lungs, air.spacing_mm, margin)
+    z, y, x = (
+        slice(c.start * f, n if c.stop == m else c.stop * f)
+        for c, f, n, m in zip(coarse, air.factor, shape, air.lungs.shape, strict=True)
+    )
+    return z, y, x
+
+
+def find_lungs(
+    hu: NDArray[np.int16], spacing_mm: Spacing, box: Box, air: CoarseAir, airways: Mask
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Find both lungs on a box of the scan.
+
+    Parameters
+    ----------
+    hu
+        int16, the scan's part in the box.
+    spacing_mm
+        Along z, y and x.
+    box
+        Where ``hu`` lies in the scan: :func:`lung_box`.
+    air
+        The coarse search's result.
+    airways
+        The lumina of trachea and bronchi, same shape as ``hu``.
+
+    Returns
+    -------
+    lungs, depth
+        uint8: 0 outside, 1 right, 2 left; and float32: distance in mm of each lung voxel's center from the
+        pleural surface of its lung, 0 outside. Same shape as ``hu``.
+    """
+    walled = walled_airways(airways, spacing_mm)
+    middle_x = (air.middle_x + 0.5) * air.factor[2] - 0.5 - box[2].start
+    sides = split_sides(_fine_air(air, hu, box) & ~walled, hu, spacing_mm, middle_x)
+    lungs = np.zeros(hu.shape, dtype=np.uint8)
+    depth = np.zeros(hu.shape, dtype=np.float32)
+    for side in SIDES:
+        label = LUNG_LABELS[side]
+        own = sides == label
+        if not own.any():
+            continue
+        own |= restored_masses(own, spacing_mm, middle_x) & (sides == 0)
+        around = bounding_box(own, spacing_mm, CLOSING_MM + MARGIN_MM)
+        others = (sides[around] > 0) & ~own[around]
+        closed, below = close_with_depth(own[around], spacing_mm, CLOSING_MM)
+        closed &= ~others & (lungs[around] == 0)
+        depth[around][closed] = below[closed]
+        lungs[around][closed & ~walled[around]] = label
+    depth[lungs == 0] = 0.0
+    return lungs, depth
+
+
+def _fine_air(air: CoarseAir, hu: NDArray[np.int16], box: Box) -> Mask:
+    """Air of lungs and airways at full resolution, on the box."""
+    around = dilate(air.lungs, air.spacing_mm, 1.01 * max(air.spacing_mm))
+    start = (box[0].start, box[1].start, box[2].start)
+    nearby = repeat(around, air.factor, hu.shape, start)
+    return np.asarray(nearby & (hu < AIR_BELOW_HU), dtype=np.bool_)
