@@ -1,5 +1,8 @@
 """Lungs, lobes, airways, vessels, hila, and how deep everything lies below the pleura."""
 
+from clearlung.anatomy.measures import LobeMeasures, add_measures, measure_lobes
+from clearlung.anatomy.places import Places, find_places
+from clearlung.anatomy.pleura import pleural_parts
 from clearlung.anatomy.segment import segment_anatomy
 from clearlung.anatomy.tree import BranchTree
 from clearlung.anatomy.types import (
@@ -29,7 +32,13 @@ __all__ = [
     "Condition",
     "Fissure",
     "Lobe",
+    "LobeMeasures",
+    "Places",
     "PleuralPart",
     "Side",
+    "add_measures",
+    "find_places",
+    "measure_lobes",
+    "pleural_parts",
     "segment_anatomy",
 ]
