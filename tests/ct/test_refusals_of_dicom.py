@@ -165,10 +165,10 @@ def test_multiframe_ct_is_not_read(tmp_path, truth):
 
 def test_a_single_dicom_file_is_refused_with_advice(tmp_path, truth):
     path = write_series(tmp_path, truth)[0]
-    refused(path, "unsupported_format", "give the folder")
-    refused(path.rename(tmp_path / "IM0001"), "unsupported_format", "give the folder")
-    with pytest.raises(ScanRejected, match="Only a folder"):
-        list_series(tmp_path / "IM0001")
+    refused(path, "too_small", "single image")
+    moved = path.rename(tmp_path / "IM0001")
+    refused(moved, "too_small", "single image")
+    assert [info.slices for info in list_series(moved)] == [1]
 
 
 def test_an_empty_folder_and_one_with_a_volume_file(tmp_path):

@@ -40,14 +40,14 @@ def test_a_path_that_does_not_exist(tmp_path):
 @pytest.mark.parametrize(
     ("name", "match"),
     [
-        ("scan.zip", "unpack it first"),
+        ("scan.7z", "unpack it first"),
         ("scan.tar.gz", "unpack"),
         ("scan.png", ".png"),
         ("scan", "without a suffix"),
     ],
 )
 def test_formats_that_are_not_read(tmp_path, name, match):
-    (tmp_path / name).write_bytes(b"PK\x03\x04 whatever")
+    (tmp_path / name).write_bytes(b"\x89 whatever")
     refused(tmp_path / name, "unsupported_format", match)
 
 
@@ -146,7 +146,7 @@ def test_something_else_under_the_name_of_nifti(nii, tmp_path):
     nii.write_bytes(b"\x89PNG" + bytes(1000))
     refused(nii, "unsupported_format", "NIfTI-1")
     (tmp_path / "scan.nii.gz").write_bytes(b"\x89PNG" + bytes(1000))
-    refused(tmp_path / "scan.nii.gz", "unreadable")
+    refused(tmp_path / "scan.nii.gz", "unsupported_format")
     nii.write_bytes(b"")
     refused(nii, "unreadable")
 

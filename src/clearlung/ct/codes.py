@@ -5,6 +5,13 @@ from __future__ import annotations
 REJECTION_CODES: dict[str, str] = {
     "not_found": "The path does not exist.",
     "unreadable": "The file is damaged, cut short, or cannot be opened.",
+    "decoder_failed": "The process that decodes the images crashed on them.",
+    "took_too_long": "Reading took longer than its limit.",
+    "too_large": "The input holds more files, bytes or voxels than any scan, or needs more memory "
+    "than allowed.",
+    "unsafe_archive": "The archive is made like one that does harm: paths that lead out of it, links, "
+    "members that overlap or unpack without end.",
+    "executable_preamble": "The DICOM file is a program or an archive at the same time.",
     "unsupported_format": "The kind of file is not one that Clearlung reads.",
     "unsupported_dicom": "The DICOM objects are of a kind that Clearlung does not read, e.g. multi-frame "
     "ones.",

@@ -118,7 +118,7 @@ def _refuse_without_ct(contents: FolderContents, infos: tuple[SeriesInfo, ...], 
             f"Modality {', '.join(modalities)}",
             "The folder holds images of another modality. Give the folder of the chest CT.",
         )
-    volumes = any(suffix_of(path) in READABLE for path in folder.iterdir())
+    volumes = folder.is_dir() and any(suffix_of(path) in READABLE for path in folder.iterdir())
     raise ScanRejected(
         "no_ct_series",
         f"{len(contents.images)} DICOM images, {contents.skipped_files} other files",

@@ -14,6 +14,8 @@ import numpy as np
 import pydicom
 from pydicom.config import disable_value_validation
 
+from clearlung.ct.kind import check_preamble
+from clearlung.ct.limits import MAX_FILES
 from clearlung.errors import ScanRejected
 
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -163,8 +165,9 @@ def read_folder(folder: Path) -> FolderContents:
     # pydicom warns of and logs invalid values by printing them: a malformed name would be in our log
     with warnings.catch_warnings(), disable_value_validation():
         warnings.simplefilter("ignore")
-        for path in _files(folder):
-            image = _read_image(path) if _is_dicom(path) else "no DICOM"
+        for place, path in enumerate(_files(folder), start=1):
+            where = f"file {place} by name"
+            image = _read_image(path, where) if _is_dicom(path, where) else "no DICOM"
             if isinstance(image, DicomImage):
                 images.append(image)
             elif image == "no pixels":
@@ -175,9 +178,20 @@ def read_folder(folder: Path) -> FolderContents:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder and its subfolders, ordered by name."""
+    """Yield the files of a folder and its subfolders, ordered by name, or the one file."""
+    if not folder.is_dir():
+        yield folder
+        return
+    count = 0
     for root, folders, names in os.walk(folder):
         folders.sort()
+        count += len(names)
+        if count > MAX_FILES:
+            raise ScanRejected(
+                "too_large",
+                "the folder",
+                f"It holds more than {MAX_FILES} files. Give the folder of one study, not of many.",
+            )
         for name in sorted(names):
             yield Path(root, name)
 
@@ -220,19 +234,23 @@ def _info(place: int, images: tuple[DicomImage, ...]) -> SeriesInfo:
     )
 
 
-def _is_dicom(path: Path) -> bool:
+def _is_dicom(path: Path, where: str) -> bool:
     if not path.is_file():
         return False
     try:
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            head = file.read(132)
     except OSError as error:
         raise ScanRejected(
-            "unreadable", path.name, "A file of the folder cannot be opened. Check its rights, or remove it."
+            "unreadable", where, "A file of the folder cannot be opened. Check its rights, or remove it."
         ) from error
+    if head[128:] != b"DICM":
+        return False
+    check_preamble(head, where)
+    return True
 
 
-def _read_image(path: Path) -> DicomImage | str:
+def _read_image(path: Path, where: str) -> DicomImage | str:
     """Return the image's header, or "no pixels"."""
     header = None
     try:
@@ -243,9 +261,9 @@ def _read_image(path: Path) -> DicomImage | str:
                 return _image(path, header, complete=complete)
     except Exception as error:  # pydicom raises whatever damaged bytes lead it to
         if header is None or _is_ct_class(header):
-            raise _damaged(path) from error
+            raise _damaged(where) from error
     if _is_ct_class(header):  # cut short within its header
-        raise _damaged(path)
+        raise _damaged(where)
     return "no pixels"
 
 
@@ -261,10 +279,10 @@ def _is_ct_class(header: pydicom.Dataset) -> bool:
     return any(sop_class in (CT_IMAGE, *ENHANCED_CT_IMAGES) for sop_class in classes)
 
 
-def _damaged(path: Path) -> ScanRejected:
+def _damaged(where: str) -> ScanRejected:
     return ScanRejected(
         "unreadable",
-        path.name,
+        where,
         "This DICOM file is damaged or cut short. Copy or export it again: a slice would be missing.",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import SimpleITK as sitk
 from clearlung.atomic import write_file
 from clearlung.ct.checks import check_geometry, check_grid, check_slices
 from clearlung.ct.hounsfield import check_finite, to_hounsfield
+from clearlung.ct.kind import FileKind, head_of, kind_of, shown
 from clearlung.ct.metaimage import read_metaimage_header
 from clearlung.ct.nifti import read_nifti_header
 from clearlung.ct.nrrd import read_nrrd_header
@@ -19,6 +21,12 @@ from clearlung.ct.scan import Scan
 from clearlung.ct.volume import AxisOrder, Volume
 from clearlung.errors import OutputError, ScanRejected
 
+_KIND_READERS: dict[FileKind, Callable[[Path], FileImage]] = {
+    "nifti": read_nifti_header,
+    "nrrd": read_nrrd_header,
+    "metaimage": read_metaimage_header,
+    "gzip": read_nifti_header,
+}
 _HEADER_READERS = {
     ".nii": read_nifti_header,
     ".nii.gz": read_nifti_header,
@@ -55,11 +63,11 @@ def read_file_scan(path: Path, *, allow_thick: bool) -> Scan:
         With one of :data:`~clearlung.ct.REJECTION_CODES`.
     """
     image = _read_header(path)
-    check_grid(image.grid, path.name)
+    check_grid(image.grid, shown(path))
     coarsest = float(image.grid.spacing_mm.max())
-    warnings = image.warnings + check_slices(coarsest, None, allow_thick=allow_thick, where=path.name)
+    warnings = image.warnings + check_slices(coarsest, None, allow_thick=allow_thick, where=shown(path))
     array, sha256 = read_voxels(image)
-    array = to_hounsfield(array, path.name, slope=image.slope, intercept=image.intercept)
+    array = to_hounsfield(array, shown(path), slope=image.slope, intercept=image.intercept)
     volume, order = Volume.canonical(array, image.grid.affine)
     z, y, x = image.grid.shape
     return Scan(
@@ -93,34 +101,43 @@ def read_volume(path: str | os.PathLike[str]) -> tuple[Volume, AxisOrder]:
     """
     path = Path(path)
     if not path.is_file():
-        raise ScanRejected("not_found", path.name, f"There is no file {path}.")
+        raise ScanRejected("not_found", "the path", f"There is no file {path}.")
     image = _read_header(path)
-    check_geometry(image.grid, path.name)
+    check_geometry(image.grid, shown(path))
     array, _ = read_voxels(image)
-    check_finite(array, path.name)
+    check_finite(array, shown(path))
     if (image.slope, image.intercept) != (1.0, 0.0):
         array = array * np.float64(image.slope) + image.intercept
     return Volume.canonical(array, image.grid.affine)
 
 
 def _read_header(path: Path) -> FileImage:
-    reader = _HEADER_READERS.get(suffix_of(path))
+    """Read the header by the file's content; where that says nothing, its name says what is missing."""
+    kind = kind_of(head_of(path))
+    suffix = suffix_of(path)
+    reader = _KIND_READERS.get(kind)
+    if reader is None or (kind == "gzip" and suffix not in READABLE):
+        reader = None if kind in ("dicom", "zip") else _HEADER_READERS.get(suffix)
     if reader is None:
-        raise ScanRejected("unsupported_format", path.name, _advice(path))
+        raise ScanRejected("unsupported_format", shown(path), _advice(path, kind))
     return reader(path)
 
 
-def _advice(path: Path) -> str:
-    accepted = "Accepted are a DICOM folder and the files " + ", ".join(_HEADER_READERS) + "."
-    if suffix_of(path) in (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"):
-        return f"Archives are not read: unpack it first. {accepted}"
-    try:
-        with path.open("rb") as file:
-            head = file.read(132)
-    except OSError:
-        return f"The file cannot be opened. {accepted}"
-    if head[128:] == b"DICM":
-        return f"This is a single DICOM file: give the folder with all files of the series. {accepted}"
+def _advice(path: Path, kind: FileKind) -> str:
+    accepted = "Accepted are a folder or .zip with DICOM files, and the files " + ", ".join(READABLE) + "."
+    if kind == "dicom":
+        return f"This is a DICOM file, and a volume in one file is needed here. {accepted}"
+    if kind in ("zip", "gzip") or suffix_of(path) in (
+        ".zip",
+        ".tar",
+        ".gz",
+        ".tgz",
+        ".7z",
+        ".rar",
+        ".bz2",
+        ".xz",
+    ):
+        return f"Archives other than .zip are not read, and those not here: unpack it first. {accepted}"
     return f"Files of the kind {path.suffix or 'without a suffix'} are not read. {accepted}"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.ct.checks import Grid
+from clearlung.ct.kind import shown
 from clearlung.ct.payload import FileImage
 from clearlung.errors import ScanRejected
 
@@ -38,19 +39,19 @@ def read_metaimage_header(path: Path) -> FileImage:
         If it is no MetaImage, not one volume of scalars, or does not say how it lies in the patient.
     """
     fields, header, data_from = _fields(path)
-    shape = _shape(fields, path.name)
-    affine = _affine(fields, path.name)
+    shape = _shape(fields, shown(path))
+    affine = _affine(fields, shown(path))
     code = _DTYPES.get(fields.get("ElementType", ""))
     if code is None or not _is_true(fields.get("BinaryData", "True")):
         raise ScanRejected(
             "unsupported_format",
-            f"{path.name}: ElementType",
+            f"{shown(path)}: ElementType",
             f"{fields.get('ElementType', 'It is missing')!r} as text or of this type is not read. Write "
             "the file "
             "with binary numbers.",
         )
     if fields.get("HeaderSize", "0") != "0":
-        raise ScanRejected("unsupported_format", f"{path.name}: HeaderSize", "Skipped bytes are not read.")
+        raise ScanRejected("unsupported_format", f"{shown(path)}: HeaderSize", "Skipped bytes are not read.")
     data_file = fields["ElementDataFile"]
     local = data_file.upper() == "LOCAL"
     big = any(_is_true(fields.get(key, "False")) for key in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB"))
@@ -75,7 +76,7 @@ def _beside(path: Path, data_file: str) -> Path:
     if Path(data_file).name != data_file or not beside.is_file():
         raise ScanRejected(
             "unsupported_format",
-            f"{path.name}: ElementDataFile",
+            f"{shown(path)}: ElementDataFile",
             "The voxels must be in one file beside the header. Put it there, or write the volume as .mha.",
         )
     return beside
@@ -87,7 +88,7 @@ def _fields(path: Path) -> tuple[dict[str, str], bytes, int]:
         with path.open("rb") as file:
             raw = file.read(MAX_HEADER_BYTES)
     except OSError as error:
-        raise ScanRejected("unreadable", path.name, "The file cannot be opened.") from error
+        raise ScanRejected("unreadable", shown(path), "The file cannot be opened.") from error
     fields: dict[str, str] = {}
     position = 0
     while (end := raw.find(b"\n", position)) >= 0:
@@ -99,7 +100,7 @@ def _fields(path: Path) -> tuple[dict[str, str], bytes, int]:
         if key.strip() == "ElementDataFile":
             return fields, raw[:position], position
     raise ScanRejected(
-        "unreadable", path.name, "The header does not lead to any voxels: it is no MetaImage or cut short."
+        "unreadable", shown(path), "The header does not lead to any voxels: it is no MetaImage or cut short."
     )
 
 

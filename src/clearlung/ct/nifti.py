@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.ct.checks import Grid
+from clearlung.ct.kind import GZIP_MAGIC, head_of, shown
 from clearlung.ct.payload import FileImage
 from clearlung.errors import ScanRejected
 
@@ -43,16 +44,16 @@ def read_nifti_header(path: Path) -> FileImage:
     ScanRejected
         If it is no NIfTI-1 file, not one volume of scalars, or does not say how it lies in the patient.
     """
-    packed = path.name.lower().endswith(".gz")
+    packed = head_of(path).startswith(GZIP_MAGIC)
     raw = _header_bytes(path, packed=packed)
-    order = _byte_order(raw, path.name)
-    shape = _shape(raw, order, path.name)
-    affine, warnings = _affine(raw, order, shape, path.name)
+    order = _byte_order(raw, shown(path))
+    shape = _shape(raw, order, shown(path))
+    affine, warnings = _affine(raw, order, shape, shown(path))
     (datatype,) = struct.unpack_from(order + "h", raw, 70)
     if datatype not in _DTYPES:
         raise ScanRejected(
             "not_a_volume",
-            f"{path.name}: datatype {datatype}",
+            f"{shown(path)}: datatype {datatype}",
             "The voxels are not single numbers (color, complex or bits). Give the CT with one value per "
             "voxel.",
         )
@@ -81,12 +82,12 @@ def _header_bytes(path: Path, *, packed: bool) -> bytes:
             raw = zlib.decompressobj(31).decompress(raw, HEADER_BYTES)
     except (OSError, zlib.error) as error:
         raise ScanRejected(
-            "unreadable", path.name, "The file cannot be opened or unpacked. Copy or export it again."
+            "unreadable", shown(path), "The file cannot be opened or unpacked. Copy or export it again."
         ) from error
     if len(raw) < HEADER_BYTES:
         raise ScanRejected(
             "unreadable",
-            path.name,
+            shown(path),
             f"The file ends inside its header of {HEADER_BYTES} bytes. Export it again.",
         )
     return raw[:HEADER_BYTES]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.ct.checks import Grid
+from clearlung.ct.kind import shown
 from clearlung.ct.payload import FileImage, Packing
 from clearlung.errors import ScanRejected
 
@@ -55,14 +56,14 @@ def read_nrrd_header(path: Path) -> FileImage:
         If it is no NRRD file, not one volume of scalars, or does not say how it lies in the patient.
     """
     fields, data_from = _fields(path)
-    shape = _shape(fields, path.name)
-    affine = _affine(fields, path.name)
+    shape = _shape(fields, shown(path))
+    affine = _affine(fields, shown(path))
     code = _DTYPES.get(fields.get("type", "").lower())
     packing = _PACKINGS.get(fields.get("encoding", "").lower())
     if code is None or packing is None or "data file" in fields or "datafile" in fields:
         raise ScanRejected(
             "unsupported_format",
-            path.name,
+            shown(path),
             f"NRRD of type {fields.get('type', 'unknown')!r} and encoding "
             f"{fields.get('encoding', 'unknown')!r} "
             "is not read, nor is one with its data in another file. Write it as one raw or gzip file.",
@@ -71,7 +72,7 @@ def read_nrrd_header(path: Path) -> FileImage:
         fields.get(skip, "0") not in ("0",) for skip in ("byte skip", "line skip", "byteskip", "lineskip")
     ):
         raise ScanRejected(
-            "unsupported_format", path.name, "NRRD with skipped bytes is not read. Write it again."
+            "unsupported_format", shown(path), "NRRD with skipped bytes is not read. Write it again."
         )
     order = ">" if fields.get("endian", "little").lower() == "big" else "<"
     return FileImage(
@@ -90,16 +91,16 @@ def _fields(path: Path) -> tuple[dict[str, str], int]:
         with path.open("rb") as file:
             raw = file.read(MAX_HEADER_BYTES)
     except OSError as error:
-        raise ScanRejected("unreadable", path.name, "The file cannot be opened.") from error
+        raise ScanRejected("unreadable", shown(path), "The file cannot be opened.") from error
     if not raw.startswith(b"NRRD"):
         raise ScanRejected(
-            "unsupported_format", path.name, "This is no NRRD file, although its name says so."
+            "unsupported_format", shown(path), "This is no NRRD file, although its name says so."
         )
     end = re.search(rb"\r?\n\r?\n", raw)
     if end is None:
         raise ScanRejected(
             "unreadable",
-            path.name,
+            shown(path),
             "The header does not end with an empty line, so no voxels follow. Write it again.",
         )
     lines = raw[: end.start()].decode("ascii", errors="replace").splitlines()[1:]
