@@ -38,6 +38,9 @@ READABLE = tuple(_HEADER_READERS)
 _WRITABLE = (".nii", ".nii.gz", ".nrrd", ".mha")
 # Readers asked for one of the two silently take the other.
 _CONFUSED = {".nii": ".nii.gz", ".nii.gz": ".nii"}
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz")
+# What follows the last dot of a longer name is no suffix, and may be a part of the patient's name.
+MAX_SUFFIX_CHARACTERS = 5
 _FORMAT_NAMES = {"nifti": "NIfTI", "nrrd": "NRRD", "metaimage": "MetaImage"}
 
 
@@ -127,18 +130,10 @@ def _advice(path: Path, kind: FileKind) -> str:
     accepted = "Accepted are a folder or .zip with DICOM files, and the files " + ", ".join(READABLE) + "."
     if kind == "dicom":
         return f"This is a DICOM file, and a volume in one file is needed here. {accepted}"
-    if kind in ("zip", "gzip") or suffix_of(path) in (
-        ".zip",
-        ".tar",
-        ".gz",
-        ".tgz",
-        ".7z",
-        ".rar",
-        ".bz2",
-        ".xz",
-    ):
+    if kind in ("zip", "gzip") or suffix_of(path) in _ARCHIVES:
         return f"Archives other than .zip are not read, and those not here: unpack it first. {accepted}"
-    return f"Files of the kind {path.suffix or 'without a suffix'} are not read. {accepted}"
+    suffix = path.suffix if len(path.suffix) <= MAX_SUFFIX_CHARACTERS else "given"
+    return f"Files of the kind {suffix or 'without a suffix'} are not read. {accepted}"
 
 
 def write_volume(volume: Volume, path: str | os.PathLike[str], order: AxisOrder | None = None) -> None:
