@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench lint lock clean
+.PHONY: demo test bench fuzz lint lock clean
 
 demo: $(READY)
 	$(BIN)/clearlung demo -o demo --force
@@ -14,6 +14,11 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks
+
+# Half an hour of malformed input, see fuzz/README.md.
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r fuzz/requirements.txt
+	$(BIN)/python -m fuzz.run out/fuzz 30
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""Fuzzing of the intake; see README.md in this folder."""
