@@ -19,6 +19,7 @@ from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.errors import ClearlungError
 
 if TYPE_CHECKING:
+    from clearlung.anatomy_folder import AnatomyRecord
     from clearlung.workflow import PlanResult
 
 app = typer.Typer(
@@ -29,6 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+OutOption = Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the result.")]
+SeriesOption = Annotated[str | None, typer.Option("--series", help="Which series, where there are several.")]
+ThickOption = Annotated[bool, typer.Option("--allow-thick", help="Read thick slices all the same.")]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an earlier result in OUT.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
@@ -59,13 +63,9 @@ def plan(
             help="A shipped protocol, or a TOML file. Without it: high-volume, compared with the others.",
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the result.")] = None,
-    series: Annotated[
-        str | None, typer.Option("--series", help="Which series, where there are several.")
-    ] = None,
-    allow_thick: Annotated[
-        bool, typer.Option("--allow-thick", help="Plan on thick slices all the same.")
-    ] = False,
+    out: OutOption = None,
+    series: SeriesOption = None,
+    allow_thick: ThickOption = False,
     seed: SeedOption = 0,
     force: ForceOption = False,
     as_json: JsonOption = False,
@@ -104,6 +104,40 @@ def plan(
             watch=watch,
         )
     _print_plans(result, others, folder, as_json=as_json)
+
+
+@app.command()
+def anatomy(
+    source: Annotated[
+        Path, typer.Argument(metavar="SCAN", help="DICOM folder or .zip, .nii[.gz], .nrrd or .mha.")
+    ],
+    out: OutOption = None,
+    point: Annotated[
+        list[str] | None,
+        typer.Option("--point", metavar="X,Y,Z", help="Tell where an LPS point lies, mm; repeatable."),
+    ] = None,
+    series: SeriesOption = None,
+    allow_thick: ThickOption = False,
+    force: ForceOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find lungs, lobes, airways, vessels and hila, and what lies where."""
+    from clearlung.anatomy_folder import ANATOMY_PHASES, write_anatomy
+    from clearlung.output import check_target
+    from clearlung.progress import Bar, Stopwatch
+    from clearlung.workflow import find_anatomy
+
+    points = [_lps_point(text) for text in point or ()]
+    folder = out or Path(f"{_stem(source)}-anatomy")
+    check_target(folder, replace=force)
+    with Bar(len(ANATOMY_PHASES)) as bar:
+        watch = Stopwatch(bar)
+        scan, found = find_anatomy(source, series=series, allow_thick=allow_thick, watch=watch)
+        options = {"allow_thick": allow_thick, "series": series}
+        record = write_anatomy(
+            found, scan, folder, options=options, points_mm=points, replace=force, watch=watch
+        )
+    _print_anatomy(record, folder, as_json=as_json)
 
 
 @app.command()
@@ -263,6 +297,17 @@ def _describe(error: ClearlungError) -> dict[str, Any]:
     return {"type": type(error).__name__, "message": str(error)} | details
 
 
+def _lps_point(text: str) -> tuple[float, float, float]:
+    """Parse ``X,Y,Z``."""
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is not a point: give its LPS millimeters as X,Y,Z", param_hint="--point"
+        ) from None
+    return x, y, z
+
+
 def _stem(source: Path) -> str:
     name = source.resolve().name
     for ending in (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".csv"):
@@ -273,6 +318,24 @@ def _stem(source: Path) -> str:
 
 def _print_json(content: Any) -> None:
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def _print_anatomy(record: AnatomyRecord, folder: Path, *, as_json: bool) -> None:
+    from rich.console import Console
+
+    from clearlung.anatomy_summary import anatomy_lines, anatomy_summary, anatomy_table
+
+    if as_json:
+        _print_json({"out": str(folder)} | anatomy_summary(record))
+        return
+    console = Console()
+    console.print(anatomy_table(record))
+    for line in anatomy_lines(record):
+        console.print(line, highlight=False)
+    for warning in (*record.warnings, *(condition.text for condition in record.conditions)):
+        console.print(f"  ! {warning}", style="yellow", highlight=False)
+    console.print(RESEARCH_NOTICE, style="bold", highlight=False)
+    console.print(f"Picture: {folder / 'anatomy.png'}", highlight=False, soft_wrap=True)
 
 
 def _print_plans(

@@ -125,6 +125,33 @@ def make_plan(request: PlanRequest, watch: Stopwatch | None = None) -> PlanResul
     return plan_scan(scan, request.protocol, request.case, seed=request.seed, watch=watch)
 
 
+def find_anatomy(
+    source: Path, *, series: str | None = None, allow_thick: bool = False, watch: Stopwatch | None = None
+) -> tuple[Scan, Anatomy]:
+    """Read a scan and segment its anatomy.
+
+    Parameters
+    ----------
+    source
+        A DICOM folder or zip, or a volume file.
+    series, allow_thick
+        As for :class:`PlanRequest`.
+    watch
+        Times the phases and shows them; silent by default.
+
+    Raises
+    ------
+    ScanRejected
+        If the scan must not be worked on, or has no lungs.
+    """
+    watch = watch or Stopwatch()
+    with watch.phase("scan"):
+        scan = read_scan(source, series=series, allow_thick=allow_thick)
+    with watch.phase("anatomy"):
+        anatomy = segment_anatomy(scan)
+    return scan, anatomy
+
+
 def plan_scan(
     scan: Scan, protocol: Protocol, case: Case | None = None, *, seed: int = 0, watch: Stopwatch | None = None
 ) -> PlanResult:
