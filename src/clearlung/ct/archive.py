@@ -156,11 +156,9 @@ def _check_member(member: zipfile.ZipInfo, where: str) -> None:
 def _check_apart(members: Sequence[zipfile.ZipInfo], directory_at: int) -> None:
     """Refuse members that share bytes: a few kilobytes would unpack to terabytes."""
     placed = sorted((member.header_offset, member.compress_size) for member in members)
-    ends = [offset + _LOCAL_HEADER_BYTES + size for offset, size in placed]
-    begins = [offset for offset, _ in placed[1:]] + [directory_at]
-    if any(offset < 0 for offset, _ in placed) or any(
-        end > begin for end, begin in zip(ends, begins, strict=True)
-    ):
+    ends = [0] + [offset + _LOCAL_HEADER_BYTES + size for offset, size in placed]
+    begins = [offset for offset, _ in placed] + [directory_at]
+    if any(end > begin for end, begin in zip(ends, begins, strict=True)):
         raise _unsafe("two members", "share the same bytes of the archive, as in a zip bomb")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.ct.checks import Grid
+from clearlung.ct.header_text import MAX_WORDS, brief, real_numbers, whole_numbers
 from clearlung.ct.kind import shown
 from clearlung.ct.payload import FileImage
 from clearlung.errors import ScanRejected
@@ -46,7 +47,7 @@ def read_metaimage_header(path: Path) -> FileImage:
         raise ScanRejected(
             "unsupported_format",
             f"{shown(path)}: ElementType",
-            f"{fields.get('ElementType', 'It is missing')!r} as text or of this type is not read. Write "
+            f"{brief(fields.get('ElementType', 'It is missing'))} as text or of this type is not read. Write "
             "the file "
             "with binary numbers.",
         )
@@ -105,18 +106,14 @@ def _fields(path: Path) -> tuple[dict[str, str], bytes, int]:
 
 
 def _shape(fields: dict[str, str], name: str) -> tuple[int, int, int]:
-    try:
-        sizes = [int(size) for size in fields.get("DimSize", "").split()]
-    except ValueError:
-        sizes = []
+    sizes = whole_numbers(fields.get("DimSize", ""))
     channels = fields.get("ElementNumberOfChannels", "1")
     if len(sizes) != 3 or channels != "1":
         raise ScanRejected(
             "not_a_volume",
             f"{name}: DimSize, ElementNumberOfChannels",
-            f"The file has the axes {sizes} with {channels} values per voxel; one volume with three axes "
-            "and one "
-            "value per voxel is needed.",
+            f"The file has the axes {brief(fields.get('DimSize', ''))} with {brief(channels)} values per "
+            "voxel; one volume with three axes and one value per voxel is needed.",
         )
     x, y, z = sizes
     return z, y, x
@@ -133,15 +130,12 @@ def _affine(fields: dict[str, str], name: str) -> NDArray[np.float64]:
 
 def _numbers(fields: dict[str, str], keys: tuple[str, ...], count: int, name: str) -> NDArray[np.float64]:
     text = next((fields[key] for key in keys if key in fields), "")
-    try:
-        numbers = np.array([float(value) for value in text.split()])
-    except ValueError:
-        numbers = np.empty(0)
+    numbers = np.array(real_numbers(text.split(None, MAX_WORDS)))
     if numbers.shape != (count,):
         raise ScanRejected(
             "no_orientation",
             f"{name}: {keys[0]}",
-            f"It is {text or 'missing'!r}; {count} numbers are needed, or nobody knows how the volume "
+            f"It is {brief(text or 'missing')}; {count} numbers are needed, or nobody knows how the volume "
             "lies in the "
             "patient. Write the file with its orientation.",
         )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.ct.checks import Grid
+from clearlung.ct.header_text import MAX_WORDS, brief, real_numbers, whole_numbers
 from clearlung.ct.kind import shown
 from clearlung.ct.payload import FileImage, Packing
 from clearlung.errors import ScanRejected
@@ -64,8 +65,8 @@ def read_nrrd_header(path: Path) -> FileImage:
         raise ScanRejected(
             "unsupported_format",
             shown(path),
-            f"NRRD of type {fields.get('type', 'unknown')!r} and encoding "
-            f"{fields.get('encoding', 'unknown')!r} "
+            f"NRRD of type {brief(fields.get('type', 'unknown'))} and encoding "
+            f"{brief(fields.get('encoding', 'unknown'))} "
             "is not read, nor is one with its data in another file. Write it as one raw or gzip file.",
         )
     if any(
@@ -109,16 +110,14 @@ def _fields(path: Path) -> tuple[dict[str, str], int]:
 
 
 def _shape(fields: dict[str, str], name: str) -> tuple[int, int, int]:
-    try:
-        sizes = [int(size) for size in fields.get("sizes", "").split()]
-    except ValueError:
-        sizes = []
+    sizes = whole_numbers(fields.get("sizes", ""))
     kinds = fields.get("kinds", "").lower().split()
     if len(sizes) != 3 or not set(kinds) <= _SPATIAL_KINDS:
         raise ScanRejected(
             "not_a_volume",
             f"{name}: sizes, kinds",
-            f"The file has the axes {sizes} of kinds {kinds}; one volume with three axes in space is needed.",
+            f"The file has the axes {brief(fields.get('sizes', ''))} of kinds {brief(' '.join(kinds))}; one "
+            "volume with three axes in space is needed.",
         )
     x, y, z = sizes
     return z, y, x
@@ -131,7 +130,7 @@ def _affine(fields: dict[str, str], name: str) -> NDArray[np.float64]:
         raise ScanRejected(
             "no_orientation",
             f"{name}: space",
-            f"It is {space or 'missing'!r}, which does not say which side is right. Write the file with "
+            f"It is {brief(space or 'missing')}, which does not say which side is right. Write the file with "
             "'space: left-posterior-superior' or 'right-anterior-superior'.",
         )
     affine = np.eye(4)
@@ -147,17 +146,19 @@ def _affine(fields: dict[str, str], name: str) -> NDArray[np.float64]:
     units = fields.get("space units", '"mm" "mm" "mm"').replace('"', "").split()
     if any(unit not in ("mm", "millimeter", "millimeters", "") for unit in units):
         raise ScanRejected(
-            "bad_spacing", f"{name}: space units", f"They are {units}; millimeters are needed."
+            "bad_spacing",
+            f"{name}: space units",
+            f"They are {brief(' '.join(units))}; millimeters are needed.",
         )
     return np.diag([*_TO_LPS[space], 1.0]) @ affine
 
 
 def _vectors(text: str) -> list[str]:
-    return re.findall(r"\(([^)]*)\)", text)
+    return re.findall(r"\(([^()]*)\)", text)
 
 
 def _vector(text: str) -> NDArray[np.float64]:
-    vector = np.array([float(value) for value in text.split(",")])
-    if vector.shape != (3,):
-        raise ValueError(f"not three numbers: {text}")
-    return vector
+    numbers = real_numbers(text.split(",", MAX_WORDS))
+    if len(numbers) != 3:
+        raise ValueError("not three numbers")
+    return np.array(numbers)

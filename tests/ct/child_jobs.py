@@ -1,0 +1,84 @@
+"""What test_child.py has a child do; few imports, since each child makes them again."""
+
+import ctypes
+import os
+import sys
+import time
+
+import numpy as np
+
+from clearlung.errors import ScanRejected
+
+MIB = 1 << 20
+
+
+def answer(*, room, limits, array=True):
+    room.joinpath("something").write_text("to be removed")
+    return {"room": str(room), "seconds": limits.seconds}, np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+
+
+def nothing(*, room, limits):
+    return None, None
+
+
+def rejects(*, room, limits):
+    raise ScanRejected("not_hu", "somewhere [odd: text]", "The values are wrong.")
+
+
+def fails(*, room, limits):
+    raise RuntimeError("Musterfrau")
+
+
+def recurses(*, room, limits, deep=0):
+    return recurses(room=room, limits=limits, deep=deep + 1)
+
+
+def crashes(*, room, limits):
+    ctypes.string_at(0)
+
+
+def aborts(*, room, limits):
+    os.abort()
+
+
+def exits(*, room, limits):
+    os._exit(0)
+
+
+def leaves(*, room, limits):
+    sys.exit(0)
+
+
+def sleeps(*, room, limits):
+    time.sleep(60)
+
+
+def computes(*, room, limits):
+    while True:
+        pass
+
+
+def eats(*, room, limits):
+    return len(bytearray(limits.memory_bytes)), None
+
+
+def eats_slowly(*, room, limits):
+    kept = []
+    while True:
+        kept.append(np.ones(16 * MIB, np.uint8))
+
+
+def chatters(*, room, limits):
+    os.write(1, b"Musterfrau")
+    os.write(2, b"Musterfrau" * 100_000)
+    return None, None
+
+
+def writes_too_much(*, room, limits):
+    with (room / "big").open("wb") as file:
+        file.truncate(64 << 40)
+    return None, None
+
+
+def sends_complex_numbers(*, room, limits):
+    return None, np.array([1j])
