@@ -66,6 +66,10 @@ class NoduleListError(FieldError):
     """A radiologist's list of nodules that cannot be read; ``field`` is ``line N, column``."""
 
 
+class AnatomyError(FieldError):
+    """Anatomy made elsewhere that cannot be used; ``field`` is the file, the segment or the option."""
+
+
 class EvidenceError(FieldError):
     """An evidence entry that is missing, malformed or asked for in the wrong unit."""
 
