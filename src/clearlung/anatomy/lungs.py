@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy.air import AIR_BELOW_HU, CoarseAir
+from clearlung.anatomy.air import CoarseAir
 from clearlung.anatomy.airways import walled_airways
-from clearlung.anatomy.masses import restored_masses
-from clearlung.anatomy.morphology import Mask, Spacing, bounding_box, close_with_depth, dilate, repeat
+from clearlung.anatomy.masses import add_solid
+from clearlung.anatomy.morphology import Mask, Spacing, bounding_box, dilate, repeat
 from clearlung.anatomy.sides import split_sides
+from clearlung.anatomy.surface import SURFACE_HU, closed_depth_mm, fill_lung, outside_share
 from clearlung.anatomy.types import LUNG_LABELS, SIDES
 from clearlung.ct import Box
 
@@ -70,22 +71,32 @@ def find_lungs(
     walled = walled_airways(airways, spacing_mm)
     middle_x = (air.middle_x + 0.5) * air.factor[2] - 0.5 - box[2].start
     sides = split_sides(_fine_air(air, hu, box) & ~walled, hu, spacing_mm, middle_x)
+    shares = {side: outside_share(hu, sides, LUNG_LABELS[side], air.factor) for side in SIDES}
+    add_solid(
+        shares,
+        _coarse_hu(air, box, shares["right"].shape),
+        air.spacing_mm,
+        air.middle_x - box[2].start / air.factor[2],
+    )
     lungs = np.zeros(hu.shape, dtype=np.uint8)
     depth = np.zeros(hu.shape, dtype=np.float32)
     for side in SIDES:
-        label = LUNG_LABELS[side]
-        own = sides == label
-        if not own.any():
-            continue
-        own |= restored_masses(own, spacing_mm, middle_x) & (sides == 0)
-        around = bounding_box(own, spacing_mm, CLOSING_MM + MARGIN_MM)
-        others = (sides[around] > 0) & ~own[around]
-        closed, below = close_with_depth(own[around], spacing_mm, CLOSING_MM)
-        closed &= ~others & (lungs[around] == 0)
-        depth[around][closed] = below[closed]
-        lungs[around][closed & ~walled[around]] = label
+        if (shares[side] < 0).any():
+            where, below = closed_depth_mm(shares[side], air.spacing_mm, CLOSING_MM)
+            fill_lung(lungs, depth, sides, LUNG_LABELS[side], (where, below, air.factor))
+    lungs[walled] = 0
     depth[lungs == 0] = 0.0
     return lungs, depth
+
+
+def _coarse_hu(air: CoarseAir, box: Box, shape: tuple[int, ...]) -> NDArray[np.int16]:
+    """Block means on the box, also for a last block that is not a whole one."""
+    start = [b.start // f for b, f in zip(box, air.factor, strict=True)]
+    index = [
+        np.minimum(np.arange(first, first + n), m - 1)
+        for first, n, m in zip(start, shape, air.hu.shape, strict=True)
+    ]
+    return np.asarray(air.hu[np.ix_(*index)], dtype=np.int16)
 
 
 def _fine_air(air: CoarseAir, hu: NDArray[np.int16], box: Box) -> Mask:
@@ -93,4 +104,4 @@ def _fine_air(air: CoarseAir, hu: NDArray[np.int16], box: Box) -> Mask:
     around = dilate(air.lungs, air.spacing_mm, 1.01 * max(air.spacing_mm))
     start = (box[0].start, box[1].start, box[2].start)
     nearby = repeat(around, air.factor, hu.shape, start)
-    return np.asarray(nearby & (hu < AIR_BELOW_HU), dtype=np.bool_)
+    return np.asarray(nearby & (hu < SURFACE_HU), dtype=np.bool_)

@@ -1,28 +1,73 @@
-"""Masses at the chest wall that are too wide for the closing of the lungs.
+"""Tissue and fluid beside the lungs' air: what of it is lung, a mass or consolidation, and what is not.
 
-A closing wide enough for a mass of three centimeters would also swallow the hilum. On the side of the ribs
-there is nothing else to swallow, so there, and only there, a wider ball is used.
+A rolling ball closes over what is narrower than the ball. Wider things need to know where the lung should
+end. At the ribs the chest tells: taken together with all that lies between them, the lungs fill a shape
+that is convex, and what dents it from outside is not chest wall. At the mediastinum nothing tells so
+surely, so only what has lung on three sides of it is taken in.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import find_objects, gaussian_filter
 
-from clearlung.anatomy.morphology import COARSE_MM, Mask, Spacing, bounding_box, close, open_, repeat, shrink
+from clearlung.anatomy.morphology import (
+    Mask,
+    Spacing,
+    bounding_box,
+    components,
+    dilate,
+    distance_outside_mm,
+    open_,
+    shrink,
+    widen,
+)
+from clearlung.anatomy.surface import closed_depth_mm
+from clearlung.anatomy.types import SIDES, Side
+from clearlung.ct import Box
 
-# Masses with a contact to the chest wall of up to twice this are put back.
-WIDE_CLOSING_MM = 22.0
-# Ribs and the folds between them make slivers thinner than twice this; a mass is thicker.
-SLIVER_MM = 5.0
+# The chest's inner surface is curved more gently than this ball, between the ribs and across them.
+WALL_BALL_MM = 80.0
+# The chest is smooth: twice the lungs' coarse grid knows it as well and costs an eighth.
+WALL_FACTOR = 2
+# Ribs and the folds between them make slivers thinner than twice this; a mass or an effusion is thicker.
+SLIVER_MM = 4.0
+# Dents less than this are no more than the wall's own unevenness.
+LEAST_DENT_ML = 0.8
+# A dent that is bounded by less lung than this is abdomen or shoulder.
+DENT_AT_LUNG = 0.3
+# Fluid is -10 to 20 HU, a mass or consolidation 30 and more, with contrast medium much more.
+FLUID_HU = (-25.0, 22.0)
+FLUID_SCALE_MM = 4.0
+# Fat, and lung that is half full of air, are not soft tissue.
+SOFT_ABOVE_HU = -40.0
+# Radii at which tissue is taken apart: below, the rolling ball closes; above, the heart itself comes apart.
+CORES_MM = (11.0, 15.0, 20.0, 26.0)
+LARGEST_MASS_ML = 220.0
+# Lung on three sides of four, less what a blurred edge costs.
+LUNG_AROUND = 0.6
+# Of a box about such a mass half is the mass itself; less lung in it than this need not be looked at closely.
+AIR_IN_BOX = 0.2
+# Surroundings are looked at this far out, past the rim that is neither soft nor air.
+SHELL_VOXELS = 4
+# A mass that is found as a mask gets an edge as blurred as that of the lung beside it.
+EDGE_VOXELS = 0.6
 
 
-def restored_masses(lung: Mask, spacing_mm: Spacing, middle_x: float) -> Mask:
-    """Find what a wide closing adds to a lung on the side of the ribs.
+def add_solid(
+    shares: Mapping[Side, NDArray[np.float32]], hu: NDArray[np.int16], spacing_mm: Spacing, middle_x: float
+) -> Mask:
+    """Add masses and consolidation to the lung that each is at, in place.
 
     Parameters
     ----------
-    lung
-        One lung's air, shape (z, y, x).
+    shares
+        Each lung's :func:`clearlung.anatomy.surface.outside_share`, on a grid of about 2 mm.
+    hu
+        int16, same shape: block means.
     spacing_mm
         Along z, y and x.
     middle_x
@@ -31,26 +76,129 @@ def restored_masses(lung: Mask, spacing_mm: Spacing, middle_x: float) -> Mask:
     Returns
     -------
     Mask
-        Same shape: what to add, on a grid of about 2 mm.
+        Same shape: fluid between the lungs and the ribs, which belongs to neither lung.
     """
-    box = bounding_box(lung, spacing_mm, COARSE_MM)
-    share, spacing, factor = shrink(lung[box].astype(np.float32), spacing_mm, COARSE_MM)
-    # Room for the ball all around: what lies behind a face would count as closed.
-    pad = [int(np.ceil(WIDE_CLOSING_MM / s)) + 2 for s in spacing]
-    coarse = np.pad(share > 0.5, [(n, n) for n in pad])
-    added = close(coarse, spacing, WIDE_CLOSING_MM) & ~close(coarse, spacing, SLIVER_MM)
-    added &= _rib_side(coarse, (middle_x - box[2].start) / factor[2] + pad[2])
-    added = open_(added, spacing, SLIVER_MM)[tuple(slice(n, -n) for n in pad)]
-    restored = np.zeros_like(lung)
-    restored[box] = repeat(added, factor, restored[box].shape)
-    return restored
+    air = (shares["right"] < 0) | (shares["left"] < 0)
+    dents = wall_dents(air, hu, spacing_mm, middle_x)
+    fluid = open_(dents & _is_fluid(dents, hu, spacing_mm), spacing_mm, SLIVER_MM)
+    solid = open_(dents & ~fluid, spacing_mm, SLIVER_MM) | enclosed_masses(air, hu, spacing_mm)
+    labels, _ = components(solid, spacing_mm)
+    for label, part in _parts(labels):
+        box = _around(part, air.shape, SHELL_VOXELS)
+        mass = labels[box] == label
+        own = max(SIDES, key=lambda side: _share_at(mass, shares[side][box] < 0))
+        soft_edged = 1.0 - 2.0 * gaussian_filter(mass.astype(np.float32), EDGE_VOXELS)
+        shares[own][box] = np.minimum(shares[own][box], soft_edged)
+    return fluid & ~solid
 
 
-def _rib_side(lung: Mask, middle_x: float) -> Mask:
-    """Whether a voxel lies further out than the lung's center of its slice; shape (z, 1, x)."""
-    x = np.arange(lung.shape[2])
-    weights = lung.sum(axis=1).astype(np.float64)
-    filled = np.maximum(weights.sum(axis=1), 1.0)
-    center = (weights @ x) / filled
-    outward = np.sign(np.average(center, weights=filled) - middle_x)
-    return np.asarray(((x[None, :] - center[:, None]) * outward > 0)[:, None, :], dtype=np.bool_)
+def wall_dents(air: Mask, hu: NDArray[np.int16], spacing_mm: Spacing, middle_x: float) -> Mask:
+    """Find what dents the lungs from the side of the ribs; ``air`` is that of both."""
+    filled = _between_the_walls(air, middle_x)
+    share, coarse, factor = shrink(
+        (1.0 - 2.0 * filled).astype(np.float32), spacing_mm, WALL_FACTOR * max(spacing_mm)
+    )
+    box, depth = closed_depth_mm(share, coarse, WALL_BALL_MM)
+    below = np.full(share.shape, -WALL_BALL_MM, dtype=np.float32)
+    below[box] = depth
+    dents = (widen(below, factor, air.shape) > 0) & ~filled & (hu > SOFT_ABOVE_HU)
+    dents = open_(dents & _rib_side(air, middle_x), spacing_mm, SLIVER_MM)
+    return _at_lung(dents, air, spacing_mm)
+
+
+def enclosed_masses(air: Mask, hu: NDArray[np.int16], spacing_mm: Spacing) -> Mask:
+    """Find soft masses that have lung on three sides or more; ``air`` is that of both."""
+    soft = (hu > SOFT_ABOVE_HU) & ~air
+    within = distance_outside_mm(~soft, spacing_mm)
+    found = np.zeros_like(air)
+    voxel_ml = float(np.prod(spacing_mm)) / 1000.0
+    for radius in CORES_MM:
+        labels, count = components(within > radius, spacing_mm)
+        sizes = np.bincount(labels.ravel(), minlength=count + 1) * voxel_ml
+        reach = int(np.ceil(radius / min(spacing_mm))) + SHELL_VOXELS
+        for label, part in _parts(labels, first=2):  # the largest is the body
+            box = _around(part, air.shape, reach)
+            if sizes[label] > LARGEST_MASS_ML or air[box].mean() < AIR_IN_BOX:
+                continue
+            core = labels[box] == label
+            mass = dilate(core, spacing_mm, radius + 0.5 * max(spacing_mm)) & soft[box]
+            small = np.count_nonzero(mass) * voxel_ml <= LARGEST_MASS_ML
+            if small and _share_at(mass, air[box]) >= LUNG_AROUND:
+                found[box] |= mass
+    return found
+
+
+def _between_the_walls(air: Mask, middle_x: float) -> Mask:
+    """Fill each row from the lungs' outermost air to the body's middle, and what that leaves between."""
+    middle = int(np.clip(round(middle_x), 1, air.shape[2] - 1))
+    right, left = air[:, :, :middle], air[:, :, middle:]
+    filled = np.concatenate(
+        [
+            np.logical_or.accumulate(right, axis=2),
+            np.logical_or.accumulate(left[:, :, ::-1], axis=2)[:, :, ::-1],
+        ],
+        axis=2,
+    )
+    before = np.logical_or.accumulate(filled, axis=1)
+    behind = np.logical_or.accumulate(filled[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(before & behind, dtype=np.bool_)
+
+
+def _rib_side(air: Mask, middle_x: float) -> Mask:
+    """Whether a voxel lies further out than the center of the lung on its side of the slice, (z, 1, x)."""
+    x = np.arange(air.shape[2])
+    weights = air.sum(axis=1).astype(np.float64)
+    result = np.zeros(weights.shape, dtype=np.bool_)
+    for own in (x < middle_x, x >= middle_x):
+        part = weights * own
+        if not part.any():
+            continue
+        size = part.sum(axis=1)
+        center = np.where(size > 0, part @ x / np.maximum(size, 1.0), np.average(x, weights=part.sum(axis=0)))
+        result |= own & (np.abs(x - middle_x) > np.abs(center - middle_x)[:, None])
+    return result[:, None, :]
+
+
+def _is_fluid(dents: Mask, hu: NDArray[np.int16], spacing: Spacing) -> Mask:
+    """Whether the mean of a voxel's surroundings within the dents is that of fluid."""
+    fluid = np.zeros_like(dents)
+    if dents.any():
+        box = bounding_box(dents, spacing, 0.0)
+        sigma = [FLUID_SCALE_MM / s for s in spacing]
+        weight = gaussian_filter(dents[box].astype(np.float32), sigma)
+        mean = gaussian_filter(np.where(dents[box], hu[box], 0).astype(np.float32), sigma)
+        mean /= np.maximum(weight, np.float32(1e-3))
+        fluid[box] = dents[box] & (mean > FLUID_HU[0]) & (mean < FLUID_HU[1])
+    return fluid
+
+
+def _at_lung(dents: Mask, air: Mask, spacing: Spacing) -> Mask:
+    """Keep the dents that have enough of their surface at the lungs."""
+    labels, _ = components(dents, spacing, LEAST_DENT_ML)
+    kept = np.zeros_like(dents)
+    for label, part in _parts(labels):
+        box = _around(part, air.shape, SHELL_VOXELS)
+        if _share_at(labels[box] == label, air[box]) >= DENT_AT_LUNG:
+            kept[box] |= labels[box] == label
+    return kept
+
+
+def _parts(labels: NDArray[np.int32], first: int = 1) -> list[tuple[int, Box]]:
+    """Each label from ``first`` on, and where it is."""
+    boxes = find_objects(labels)
+    return [(k, box) for k, box in enumerate(boxes, start=1) if k >= first and box is not None]
+
+
+def _around(box: Box, shape: tuple[int, ...], voxels: int) -> Box:
+    """Enlarge a box where the array allows it."""
+    z, y, x = (
+        slice(max(0, b.start - voxels), min(n, b.stop + voxels)) for b, n in zip(box, shape, strict=True)
+    )
+    return z, y, x
+
+
+def _share_at(mass: Mask, air: Mask) -> float:
+    """Share of a mass's surroundings, a voxel further out than its blurred rim, that is lung."""
+    away = distance_outside_mm(mass, (1.0, 1.0, 1.0))
+    shell = (away > SHELL_VOXELS - 2) & (away <= SHELL_VOXELS - 1)
+    return float(np.count_nonzero(shell & air)) / max(1, np.count_nonzero(shell))

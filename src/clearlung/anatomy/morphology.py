@@ -146,3 +146,28 @@ def repeat(
         for first, n, f, m in zip(start, shape, factor, small.shape, strict=True)
     ]
     return small[np.ix_(*index)]
+
+
+def widen(small: NDArray[np.float32], factor: Triple, shape: tuple[int, int, int]) -> NDArray[np.float32]:
+    """Interpolate blocks linearly onto a finer grid; the block's centers keep their values.
+
+    Parameters
+    ----------
+    small
+        float32, shape (z, y, x), one value per block.
+    factor
+        Voxels of a block along z, y and x.
+    shape
+        Of the result, which begins at the first block's first voxel.
+    """
+    for axis, (n, f) in enumerate(zip(shape, factor, strict=True)):
+        last = small.shape[axis] - 1
+        place = np.clip((np.arange(n) + 0.5) / f - 0.5, 0, last)
+        first = np.minimum(place.astype(np.intp), max(last - 1, 0))
+        sizes = [1, 1, 1]
+        sizes[axis] = n
+        weight = (place - first).astype(np.float32).reshape(sizes)
+        small = (
+            small.take(first, axis) * (1 - weight) + small.take(np.minimum(first + 1, last), axis) * weight
+        )
+    return small
