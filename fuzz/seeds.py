@@ -12,10 +12,13 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import SimpleITK as sitk
+from pydicom.dataset import Dataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
+    EnhancedCTImageStorage,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -23,9 +26,12 @@ from pydicom.uid import (
 )
 from tests.ct.chests import chest
 from tests.ct.dicom_files import write_series
+from tests.ct.malformed import codestreams, fragments, in_syntax
 from tests.ct.plain_files import write_mha, write_nifti, write_nrrd
 
-KINDS = ("dicom header", "dicom series", "nii", "nii.gz", "nrrd", "mha", "zip")
+from clearlung.ct import Volume
+
+KINDS = ("dicom header", "dicom series", "nii", "nii.gz", "nrrd", "mha", "zip", "dicom frames")
 # The image of the series that the fuzzer replaces; it is neither the first nor the last.
 REPLACED = 3
 _PLAIN_SYNTAXES = (
@@ -57,6 +63,7 @@ def build(folder: Path, kinds: set[int]) -> None:
         (5, write_mha(work / "b.mha", truth, packed=False)),
     ):
         _add(corpus, kind, path.stem, path.read_bytes())
+    _add(corpus, 7, "enhanced", _enhanced(replaced, truth))
     _add(corpus, 6, "dicom", _zipped(images[:4]))
     _add(corpus, 6, "volume", _zipped([work / "a.nii.gz"]))
     shutil.rmtree(work)
@@ -74,6 +81,35 @@ def _zipped(paths: list[Path]) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in paths:
             archive.write(path, path.name)
+    return buffer.getvalue()
+
+
+def _enhanced(raw: bytes, truth: Volume) -> bytes:
+    """Return the volume as one multi-frame image."""
+    image = pydicom.dcmread(io.BytesIO(raw))
+    image.SOPClassUID = image.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
+    orientation, measures, values = Dataset(), Dataset(), Dataset()
+    orientation.ImageOrientationPatient = image.ImageOrientationPatient
+    measures.PixelSpacing, measures.SliceThickness = image.PixelSpacing, image.SliceThickness
+    values.RescaleSlope, values.RescaleIntercept, values.RescaleType = "1", "-1024", "HU"
+    shared = Dataset()
+    shared.PlaneOrientationSequence = [orientation]
+    shared.PixelMeasuresSequence = [measures]
+    shared.PixelValueTransformationSequence = [values]
+    image.SharedFunctionalGroupsSequence = [shared]
+    frames = []
+    for i in range(len(truth.array)):
+        position, frame = Dataset(), Dataset()
+        position.ImagePositionPatient = [*image.ImagePositionPatient[:2], -230.0 + 4.5 * i]
+        frame.PlanePositionSequence = [position]
+        frames.append(frame)
+    image.PerFrameFunctionalGroupsSequence = frames
+    for name in ("ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "SliceThickness"):
+        del image[name]
+    image.NumberOfFrames = len(frames)
+    image.PixelData = (truth.array.astype(np.int32) + 1024).astype(np.uint16).tobytes()
+    buffer = io.BytesIO()
+    image.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
 
 
@@ -98,6 +134,8 @@ def _in_other_syntaxes(raw: bytes, work: Path) -> list[bytes]:
             overwrite=True,
         )
         made.append(buffer.getvalue())
+    # nothing here packs these: what follows the heads is noise, but the decoders begin on it
+    made += [in_syntax(raw, syntax, fragments(stream)) for syntax, stream in codestreams(raw).items()]
     source = work / "plain.dcm"
     source.write_bytes(raw)
     for packing in _PACKED_BY_ITK:

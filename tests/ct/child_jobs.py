@@ -82,3 +82,26 @@ def writes_too_much(*, room, limits):
 
 def sends_complex_numbers(*, room, limits):
     return None, np.array([1j])
+
+
+def reads_all(*, paths, room, limits):
+    """Read each path; return what came of it, words, the voxels' hash, seconds, the most MiB yet."""
+    import hashlib
+    import resource
+
+    from clearlung.ct import read_scan
+
+    results = {}
+    for name, path in paths.items():
+        begun, voxels = time.monotonic(), ""
+        try:
+            scan = read_scan(path, isolated=False, limits=limits)
+            outcome, message = "read", " ".join(scan.warnings)
+            voxels = hashlib.sha256(scan.volume.array.tobytes()).hexdigest()
+        except ScanRejected as rejected:
+            outcome, message = rejected.code, str(rejected)
+        except Exception as error:
+            outcome, message = f"RAISED {type(error).__name__}", str(error)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        results[name] = [outcome, message, voxels, time.monotonic() - begun, peak]
+    return results, None
