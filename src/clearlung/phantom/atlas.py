@@ -138,6 +138,18 @@ INTERMEDIATE_MM = [(-24, 17, -20, 6.0), (-37, 19, -42, 5.5)]
 LEFT_MAIN_MM = [(0, 18, 2, 7.0), (28, 22, -16, 6.2), (46, 24, -32, 6.0)]
 LEFT_UPPER_MM = [(44, 23, -30, 5.0), (56, 10, -27, 4.8)]
 AIRWAY_WALL_MM = 1.6
+# Where each of them ends, and others begin.
+AIRWAY_JOINTS: dict[str, tuple[float, float, float]] = {
+    "trachea": (0.0, 18.0, 2.0),
+    "right main": (-24.0, 17.0, -20.0),
+    "intermediate": (-37.0, 19.0, -42.0),
+    "left main": (46.0, 24.0, -32.0),
+    "left upper": (56.0, 10.0, -27.0),
+}
+# What lies this near to a parting moves with it, where it differs between patients.
+JOINT_REACH_MM = 8.0
+# Where the bronchi and vessels of each lung spread: what is missing of a fissure lies towards it.
+HILUM_MM = {"right": (-36.0, 10.0, -28.0), "left": (48.0, 18.0, -20.0)}
 
 # Where the lobes' bronchi begin, and where their veins end at the left atrium.
 BRONCHUS_START_MM = {

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
-from numpy.typing import NDArray
 
-from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES, Lobe, Side
-from clearlung.evidence import load_evidence
+from clearlung.anatomy import LOBE_SIDES, SIDES, Lobe, Side
 from clearlung.phantom import atlas
 from clearlung.phantom.fields import (
     Field,
@@ -19,13 +17,11 @@ from clearlung.phantom.fields import (
     smooth_noise,
     smooth_union,
 )
-from clearlung.phantom.shapes import Tubes, column_field, ellipsoid_field, smooth_path, tubes_field
-from clearlung.phantom.spec import (
-    BODY_SCALE_LIMIT,
-    BODY_SCALE_SD,
-    FIELD_BOTTOM_MM,
-    FIELD_OF_VIEW_MM,
-)
+from clearlung.phantom.fissures import place_fissures, published_share
+from clearlung.phantom.frame import Coordinates, Frame, column_field
+from clearlung.phantom.shapes import Tubes, ellipsoid_field, smooth_path, tubes_field
+from clearlung.phantom.spec import FIELD_BOTTOM_MM, FIELD_OF_VIEW_MM
+from clearlung.phantom.variety import Variety
 
 STEP_MM = 2.0
 # Front to back, the largest body and the air about it.
@@ -35,8 +31,14 @@ MEDIASTINAL_FAT_MM = 2.5
 PLEURAL_GAP_MM = 1.5
 # Assumed: how uneven the cage and the mediastinum are, standard deviation.
 UNEVEN_MM = 1.2
-# Assumed: how wavy the fissures are, standard deviation.
-FISSURE_WAVE_MM = 3.5
+# Assumed: the chest's width and depth go with these powers of the air in it; the diaphragm does the rest.
+BREATH_WIDTH, BREATH_DEPTH = 0.08, 0.14
+# Assumed: the heart rides on the diaphragm, and goes this share of its way.
+HEART_RIDES = 0.6
+# The lungs' lower face is not all diaphragm; fitted on varied bodies to leave the wanted volume within 1 %.
+LIFT_EXPONENT = 1.17
+# Beyond this the field of view ends, and the skin with it.
+SKIN_LIMIT_MM = 142.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +47,12 @@ class Body:
 
     Parameters
     ----------
-    scale
-        Stretch of this patient along (x, y, z).
+    frame
+        Where the atlas lies in this patient.
+    variety
+        How the patient differs from the average.
+    inflation
+        Volume of the lungs over that at full inspiration.
     skin, muscle, cage
         The wall's layers: outside of the skin, outside of the muscles, inside of the ribs.
     abdomen
@@ -59,7 +65,9 @@ class Body:
         By lobe: signed distance to the fissures that bound it, negative inside.
     """
 
-    scale: NDArray[np.float64]
+    frame: Frame
+    variety: Variety
+    inflation: float
     skin: Field
     muscle: Field
     cage: Field
@@ -74,30 +82,107 @@ class Body:
         return lung.with_array(np.maximum(lung.array, self.fissures[lobe].array))
 
 
-def make_body(rng: np.random.Generator) -> Body:
+@dataclass(frozen=True, eq=False)
+class _Noises:
+    """What is uneven in a patient, drawn once, however deep the breath is."""
+
+    cage: FloatArray
+    fat: FloatArray
+    organs: FloatArray
+    mediastinum: FloatArray
+    right_share: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Chest:
+    """The body at one depth of breath."""
+
+    frame: Frame
+    skin: Field
+    muscle: Field
+    cage: Field
+    diaphragm: Field
+    organs: dict[str, Field]
+    lungs: dict[Side, Field]
+
+    @property
+    def lung_points(self) -> int:
+        """Grid points in the lungs."""
+        return sum(int(np.count_nonzero(lung.array < 0)) for lung in self.lungs.values())
+
+
+def make_body(rng: np.random.Generator, variety: Variety | None = None, breath: float = 1.0) -> Body:
     """Build one patient, a little different for each stream of random numbers.
+
+    Parameters
+    ----------
+    rng
+        The small scatter of every patient.
+    variety
+        How the patient differs from the average; without it, only by that.
+    breath
+        Volume of the lungs over that at full inspiration.
 
     Returns
     -------
     Body
         Signed distances in mm on a grid of :data:`STEP_MM`.
     """
-    spread = BODY_SCALE_SD * rng.standard_normal(3)
-    scale = 1 + np.clip(spread, -BODY_SCALE_LIMIT, BODY_SCALE_LIMIT)
+    variety = variety or Variety()
+    spread = rng.standard_normal(3)
     grid = _empty_grid()
-    skin = column_field(grid, atlas.BODY_MM, atlas.BODY_EXPONENT, scale)
-    cage = column_field(grid, atlas.CAGE_MM, atlas.CAGE_EXPONENT, scale, atlas.CAGE_EGG)
-    cage = grid.with_array(cage.array + UNEVEN_MM * smooth_noise(grid, 40.0, rng))
-    fat_mm = 13.0 + 4.5 * smooth_noise(grid, 60.0, rng)
-    muscle = grid.with_array(np.minimum(np.maximum(skin.array + np.maximum(fat_mm, 3.0), -24), 60))
-    diaphragm = _diaphragm(grid, scale)
-    organs = _organs(scale, cage, diaphragm, smooth_noise(grid, 32.0, rng))
-    mean, sd = _published_share("right_lung_share")
-    right_share = mean + 0.5 * sd * float(rng.standard_normal())
-    mediastinum = _mediastinum(grid, scale, organs) + 1.5 * UNEVEN_MM * smooth_noise(grid, 24.0, rng)
-    lungs = _lungs(scale, cage, diaphragm, mediastinum, right_share)
-    fissures = _fissures(lungs, scale, rng)
-    return Body(scale, skin, muscle, cage, diaphragm, organs, lungs, fissures)
+    cage = UNEVEN_MM * smooth_noise(grid, 40.0, rng)
+    fat = 13.0 + 4.5 * smooth_noise(grid, 60.0, rng)
+    organs = smooth_noise(grid, 32.0, rng)
+    mean, sd = published_share("right_lung_share")
+    right_share = mean + variety.share_spread * sd * float(rng.standard_normal())
+    noises = _Noises(cage, fat, organs, 1.5 * UNEVEN_MM * smooth_noise(grid, 24.0, rng), right_share)
+    full = _chest(grid, variety.frame(spread), variety, noises)
+    chest, inflation = full, 1.0
+    if breath < 1.0:
+        breathing = (breath**BREATH_WIDTH, breath**BREATH_DEPTH)
+        share = breath / (breathing[0] * breathing[1])
+        lift_mm = _lift_mm(full, share**LIFT_EXPONENT)
+        chest = _chest(grid, variety.frame(spread, breathing), variety, noises, lift_mm)
+        inflation = chest.lung_points / full.lung_points
+    fissures = place_fissures(chest.lungs, chest.frame, variety, rng)
+    return Body(
+        chest.frame,
+        variety,
+        inflation,
+        chest.skin,
+        chest.muscle,
+        chest.cage,
+        chest.diaphragm,
+        chest.organs,
+        chest.lungs,
+        fissures,
+    )
+
+
+def _lift_mm(full: _Chest, share: float) -> float:
+    """How far the diaphragm rises to leave a share of the lungs' volume."""
+    above = full.diaphragm.array
+    inside = np.minimum(full.lungs["right"].array, full.lungs["left"].array) < 0
+    step = full.skin.step_mm
+    # The height over the diaphragm, counted along the body: its slope makes distances shorter.
+    columns = inside & (above >= 0)
+    height = np.cumsum(columns, axis=0) * step
+    return float(np.quantile(height[inside], 1.0 - share))
+
+
+def _chest(grid: Field, frame: Frame, variety: Variety, noises: _Noises, lift_mm: float = 0.0) -> _Chest:
+    """Build the body with the diaphragm ``lift_mm`` above its place at full inspiration."""
+    skin = column_field(grid, atlas.BODY_MM, atlas.BODY_EXPONENT, frame)
+    skin = grid.with_array(np.maximum(skin.array, np.abs(grid.axes_mm()[1]) - SKIN_LIMIT_MM))
+    cage = column_field(grid, atlas.CAGE_MM, atlas.CAGE_EXPONENT, frame, atlas.CAGE_EGG)
+    cage = grid.with_array(cage.array + noises.cage)
+    muscle = grid.with_array(np.minimum(np.maximum(skin.array + np.maximum(noises.fat, 3.0), -24), 60))
+    diaphragm = _diaphragm(grid, frame, variety, lift_mm)
+    organs = _organs(frame, variety, cage, diaphragm, noises.organs, lift_mm)
+    mediastinum = _mediastinum(grid, frame, variety, organs, lift_mm) + noises.mediastinum
+    lungs = _lungs(frame, cage, diaphragm, mediastinum, noises.right_share)
+    return _Chest(frame, skin, muscle, cage, diaphragm, organs, lungs)
 
 
 def _empty_grid() -> Field:
@@ -107,45 +192,53 @@ def _empty_grid() -> Field:
     return Field(np.zeros(shape, dtype=np.float32), STEP_MM, start)
 
 
-def _diaphragm(grid: Field, scale: NDArray[np.float64]) -> Field:
+def _diaphragm(grid: Field, frame: Frame, variety: Variety, lift_mm: float) -> Field:
     """Signed distance to the diaphragm, negative beneath it."""
-    z, y, x = grid.axes_mm()
-    z, y, x = z / scale[2], y / scale[1], x / scale[0]
-    heights = []
-    for dome, sign in ((atlas.RIGHT_DOME, -1.0), (atlas.LEFT_DOME, 1.0)):
+    z, y, x = frame.axes(grid)
+    heights: list[Coordinates] = []
+    for side, dome, sign in zip(SIDES, (atlas.RIGHT_DOME, atlas.LEFT_DOME), (-1.0, 1.0), strict=True):
         outward = (x - dome.x) * sign
         p = atlas.DOME_EXPONENT
         drop = _drop(outward, *dome.side, p) + _drop(-outward, *dome.middle, p)
         drop = drop + _drop(y - dome.y, *atlas.DOME_BACK, p) + _drop(dome.y - y, *atlas.DOME_FRONT, p)
-        heights.append(dome.top - drop)
+        top = dome.top + variety.dome_mm[side] + lift_mm / frame.scale[2]
+        heights.append(top - variety.dome_drop * drop)
     top = -smooth_union(-heights[0], -heights[1], 20.0)
     return distance_like(grid.with_array(np.broadcast_to(z - top, grid.array.shape)))
 
 
-def _drop(away: FloatArray, radius: float, drop_mm: float, exponent: float) -> FloatArray:
+def _drop(away: Coordinates, radius: float, drop_mm: float, exponent: float) -> FloatArray:
     return np.asarray(drop_mm * (np.maximum(away, 0) / radius) ** exponent, dtype=np.float32)
 
 
-def _organs(scale: NDArray[np.float64], cage: Field, diaphragm: Field, wave: FloatArray) -> dict[str, Field]:
+def _organs(
+    frame: Frame, variety: Variety, cage: Field, diaphragm: Field, wave: FloatArray, lift_mm: float
+) -> dict[str, Field]:
     """Organs of the mediastinum and the abdomen, the soft ones uneven."""
     grid = cage
 
     def ellipsoid(
-        center: tuple[float, ...], radii: tuple[float, ...], axis: tuple[float, ...] | None = None
+        center: tuple[float, ...],
+        radii: tuple[float, ...],
+        axis: tuple[float, ...] | None = None,
+        up_mm: float = 0.0,
     ) -> Field:
-        return ellipsoid_field(grid, np.asarray(center) * scale, np.asarray(radii) * scale, axis)
+        return ellipsoid_field(grid, frame.point(center, up_mm), frame.radii(radii, center), axis)
 
+    place, radii = atlas.HEART
+    axis = tuple(a + b for a, b in zip(atlas.HEART_AXIS, variety.heart_turn, strict=True))
+    size = tuple(variety.heart * r for r in radii)
     heart = smooth_union(
-        ellipsoid(*atlas.HEART, atlas.HEART_AXIS).array, ellipsoid(*atlas.LEFT_ATRIUM).array, 8.0
+        ellipsoid(place, size, axis, HEART_RIDES * lift_mm).array, ellipsoid(*atlas.LEFT_ATRIUM).array, 8.0
     )
-    tubes = {name: Tubes.along(smooth_path(points)).scaled(scale) for name, points in atlas.TUBES_MM.items()}
+    tubes = {name: frame.tubes(Tubes.along(smooth_path(points))) for name, points in atlas.TUBES_MM.items()}
     vessels = tubes_field(grid, Tubes.joined([t for n, t in tubes.items() if n not in atlas.SOFT_TUBES]))
     esophagus = tubes_field(grid, Tubes.joined([tubes[name] for name in atlas.SOFT_TUBES]))
     below = np.maximum(diaphragm.array + 2.5, cage.array + 3.0)
-    right, left = (ellipsoid(*part).array for part in atlas.LIVER_PARTS)
+    right, left = (ellipsoid(*part, None, lift_mm).array for part in atlas.LIVER_PARTS)
     liver = smooth_union(right, left, 15.0)
-    stomach = np.maximum(ellipsoid(*atlas.STOMACH).array + 4.5 * wave, below)
-    spleen = np.maximum(ellipsoid(*atlas.SPLEEN).array + 2.0 * wave, below)
+    stomach = np.maximum(ellipsoid(*atlas.STOMACH, None, lift_mm).array + 4.5 * wave, below)
+    spleen = np.maximum(ellipsoid(*atlas.SPLEEN, None, lift_mm).array + 2.0 * wave, below)
     return {
         "heart": grid.with_array(np.maximum(heart + 1.5 * wave, -diaphragm.array + 2.0)),
         "vessels": vessels,
@@ -156,15 +249,14 @@ def _organs(scale: NDArray[np.float64], cage: Field, diaphragm: Field, wave: Flo
     }
 
 
-def _mediastinum(grid: Field, scale: NDArray[np.float64], organs: dict[str, Field]) -> FloatArray:
+def _mediastinum(
+    grid: Field, frame: Frame, variety: Variety, organs: dict[str, Field], lift_mm: float
+) -> FloatArray:
     """Everything between the lungs, with its fat, as one shape."""
-    z, y, x = grid.axes_mm()
-    z, y, x = z / scale[2], y / scale[1], x / scale[0]
+    z, y, x = frame.axes(grid)
+    airways = (atlas.TRACHEA_MM, atlas.RIGHT_MAIN_MM, atlas.LEFT_MAIN_MM)
     trachea = tubes_field(
-        grid,
-        Tubes.joined(
-            Tubes.along(p) for p in (atlas.TRACHEA_MM, atlas.RIGHT_MAIN_MM, atlas.LEFT_MAIN_MM)
-        ).scaled(scale),
+        grid, frame.tubes(Tubes.joined(Tubes.along(variety.airway_path(p)) for p in airways))
     )
     union = smooth_union(organs["heart"].array, organs["vessels"].array, 10.0)
     union = smooth_union(union, np.minimum(organs["esophagus"].array, trachea.array), 8.0)
@@ -178,24 +270,27 @@ def _mediastinum(grid: Field, scale: NDArray[np.float64], organs: dict[str, Fiel
     half = 1.2 + inlet + 9.0 * np.exp(-(((y - 8) / 34) ** 2)) + 11 * np.exp(-(((y + 40) / 24) ** 2))
     membrane = np.abs(x - 2.0) - half
     for center, radii in atlas.FAT_PADS:
-        pad = ellipsoid_field(grid, np.asarray(center) * scale, np.asarray(radii) * scale).array
+        place = frame.point(center, HEART_RIDES * lift_mm)
+        pad = ellipsoid_field(grid, place, frame.radii(radii, center)).array
         union = smooth_union(union, pad, 12.0)
-    return smooth_union(union, np.asarray(membrane + 0 * z, dtype=np.float32), 8.0) - MEDIASTINAL_FAT_MM
+    thick = np.float32(MEDIASTINAL_FAT_MM * variety.fat)
+    return smooth_union(union, np.asarray(membrane + 0 * z, dtype=np.float32), 8.0) - thick
 
 
 def _lungs(
-    scale: NDArray[np.float64], cage: Field, diaphragm: Field, mediastinum: FloatArray, right_share: float
+    frame: Frame, cage: Field, diaphragm: Field, mediastinum: FloatArray, right_share: float
 ) -> dict[Side, Field]:
     """Return what the cage leaves of room, parted in the published shares."""
     grid = cage
     space = smooth_intersection(cage.array + PLEURAL_GAP_MM, -diaphragm.array + 1.5, 4.0)
     space = smooth_intersection(space, -mediastinum, 4.0)
-    x = grid.axes_mm()[2]
+    x = grid.axes_mm()[2] - frame.middle(grid)
+    z = grid.axes_mm()[0]
     lungs: dict[Side, Field] = {}
     for side, sign in zip(SIDES, (-1.0, 1.0), strict=True):
-        center = np.asarray(atlas.APEX_CENTER_MM) * (sign, 1, 1) * scale
-        apex = ellipsoid_field(grid, center, np.asarray(atlas.APEX_RADII_MM) * scale).array
-        z = grid.axes_mm()[0]
+        atlas_center = (sign * atlas.APEX_CENTER_MM[0], *atlas.APEX_CENTER_MM[1:])
+        center = frame.point(atlas_center)
+        apex = ellipsoid_field(grid, center, frame.radii(atlas.APEX_RADII_MM, atlas_center)).array
         apex = np.where(z > center[2], apex, np.minimum(apex, -8.0))
         lung = smooth_intersection(space, np.asarray(apex, dtype=np.float32), 8.0)
         lung = np.maximum(lung, 2.0 - sign * x)
@@ -227,62 +322,3 @@ def _with_share(lungs: dict[Side, Field], right_share: float) -> dict[Side, Fiel
             layer = np.quantile(inside, wanted[side] / voxels[side])
             return {**lungs, side: field.with_array(field.array - np.float32(layer))}
     return lungs
-
-
-def _fissures(
-    lungs: dict[Side, Field], scale: NDArray[np.float64], rng: np.random.Generator
-) -> dict[Lobe, Field]:
-    """Place the fissures so that each lobe has its share of its lung."""
-    share = {}
-    for lobe in LOBES:
-        mean, sd = _published_share(f"lobe_share.{lobe}")
-        share[lobe] = max(mean + 0.5 * sd * float(rng.standard_normal()), 0.2 * mean)
-    grid = lungs["right"]
-    wave = FISSURE_WAVE_MM * smooth_noise(grid, 50.0, rng)
-    right_all = share["RUL"] + share["RML"] + share["RLL"]
-    right_oblique = _placed(_oblique(grid, scale, "right") + wave, lungs["right"], share["RLL"] / right_all)
-    upper = grid.with_array(np.maximum(lungs["right"].array, -right_oblique.array))
-    middle = share["RML"] / (share["RML"] + share["RUL"])
-    horizontal = _placed(_horizontal(grid, scale) - wave, upper, middle)
-    left_share = share["LLL"] / (share["LLL"] + share["LUL"])
-    left_oblique = _placed(_oblique(grid, scale, "left") + wave, lungs["left"], left_share)
-    return {
-        "RUL": grid.with_array(np.maximum(-right_oblique.array, -horizontal.array)),
-        "RML": grid.with_array(np.maximum(-right_oblique.array, horizontal.array)),
-        "RLL": right_oblique,
-        "LUL": left_oblique.with_array(-left_oblique.array),
-        "LLL": left_oblique,
-    }
-
-
-def _published_share(name: str) -> tuple[float, float]:
-    """Mean and standard deviation of a part's share of the lungs; the evidence gives one SD each side."""
-    entry = load_evidence()[f"anatomy.{name}"]
-    low, high = entry.low or entry.value, entry.high or entry.value
-    # Rounded to what was published, so that no last bit depends on the arithmetic.
-    return round(entry.value / 100, 4), round((high - low) / 200, 4)
-
-
-def _placed(height: FloatArray, within: Field, share: float) -> Field:
-    """Shift a surface so that a share of a region lies beneath it; negative beneath."""
-    offset = np.quantile(height[within.array < 0], share)
-    return distance_like(within.with_array(height - np.float32(offset)))
-
-
-def _oblique(grid: Field, scale: NDArray[np.float64], side: Side) -> FloatArray:
-    """Height over the oblique fissure: it rises to the back, steeper at first."""
-    z, y, x = grid.axes_mm()
-    z, y, x = z / scale[2], y / scale[1], np.abs(x / scale[0])
-    rise = atlas.OBLIQUE_RISE[side] * y - atlas.OBLIQUE_CURL_PER_MM * (y - 20) ** 2 * 0.5
-    surface = rise + atlas.OBLIQUE_SIDE_RISE[side] * (x - 70)
-    return np.asarray(z - surface, dtype=np.float32)
-
-
-def _horizontal(grid: Field, scale: NDArray[np.float64]) -> FloatArray:
-    """Height over the horizontal fissure: it falls gently to the front and the side."""
-    z, y, x = grid.axes_mm()
-    z, y, x = z / scale[2], y / scale[1], np.abs(x / scale[0])
-    fall_front, fall_side = atlas.HORIZONTAL_FALL
-    dome = atlas.HORIZONTAL_DOME_PER_MM * ((x - 75) ** 2 + (y + 40) ** 2)
-    surface = fall_front * (y + 40) - fall_side * (x - 75) - dome
-    return np.asarray(z - surface, dtype=np.float32)

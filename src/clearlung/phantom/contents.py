@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from clearlung.anatomy import SIDES
 from clearlung.phantom import atlas
 from clearlung.phantom.body import Body
 from clearlung.phantom.fields import Field, smooth_noise
+from clearlung.phantom.fissures import Sheet
 from clearlung.phantom.painting import Canvas, paint_field, paint_sheet, paint_tubes
 from clearlung.phantom.shapes import Tubes
 from clearlung.phantom.skeleton import paint_skeleton
@@ -50,7 +53,12 @@ TABLE_HU = 60.0
 
 
 def paint_patient(
-    canvas: Canvas, body: Body, trees: Trees, spec: PhantomSpec, rng: np.random.Generator
+    canvas: Canvas,
+    body: Body,
+    sheets: Sequence[Sheet],
+    trees: Trees,
+    spec: PhantomSpec,
+    rng: np.random.Generator,
 ) -> None:
     """Paint everything but the metastases.
 
@@ -58,7 +66,7 @@ def paint_patient(
     ----------
     canvas
         Painted in place.
-    body, trees
+    body, sheets, trees
         The patient.
     spec
         Attenuation of blood.
@@ -69,11 +77,26 @@ def paint_patient(
     _paint_wall(canvas, body, rng)
     _paint_organs(canvas, body, spec, rng)
     paint_skeleton(canvas, body, rng)
-    texture = _lung_texture(rng)
+    lung_hu = lung_attenuation_hu(body)
+    texture = _lung_texture(body, rng)
     for side in SIDES:
-        paint_field(canvas, body.lungs[side], LUNG_HU, texture)
-    _paint_fissures(canvas, body)
-    _paint_trees(canvas, trees, spec)
+        paint_field(canvas, body.lungs[side], lung_hu, texture)
+    for sheet in sheets:
+        paint_sheet(
+            canvas,
+            sheet.surface,
+            sheet.within,
+            lung_hu + FISSURE_CONTRAST_HU,
+            FISSURE_MM,
+            FISSURE_INSET_MM,
+            sheet.thickness,
+        )
+    _paint_trees(canvas, trees, spec, lung_hu)
+
+
+def lung_attenuation_hu(body: Body) -> float:
+    """Attenuation of the lungs' tissue: the less air is in it, the denser it is, so that its mass is kept."""
+    return AIR_HU + (LUNG_HU + body.variety.lung_hu - AIR_HU) / body.inflation
 
 
 def _paint_table(canvas: Canvas) -> None:
@@ -116,14 +139,14 @@ def _paint_organs(canvas: Canvas, body: Body, spec: PhantomSpec, rng: np.random.
     paint_field(canvas, body.organs["stomach"], MUSCLE_HU)
     paint_field(canvas, body.organs["stomach"], STOMACH_HU, grain, inset_mm=4.0)
     y = grid.axes_mm()[1]
-    gas = np.maximum(body.organs["stomach"].array, y - atlas.STOMACH_GAS_FRONT_OF_MM * body.scale[1])
+    gas = np.maximum(body.organs["stomach"].array, y - atlas.STOMACH_GAS_FRONT_OF_MM * body.frame.scale[1])
     paint_field(canvas, grid.with_array(gas), AIR_HU, inset_mm=4.0)
     paint_field(canvas, body.organs["esophagus"], MUSCLE_HU - 15)
     paint_field(canvas, body.organs["heart"], HEART_HU + 0.5 * (spec.blood_hu - HEART_HU), grain)
     paint_field(canvas, body.organs["vessels"], spec.blood_hu)
 
 
-def _lung_texture(rng: np.random.Generator) -> Field:
+def _lung_texture(body: Body, rng: np.random.Generator) -> Field:
     """Return what varies in the lungs, HU: gravity, ventilation and alveolar tissue."""
     low = np.array([-190.0, -112.0, -146.0])
     high = np.array([118.0, 118.0, 146.0])
@@ -133,22 +156,10 @@ def _lung_texture(rng: np.random.Generator) -> Field:
     fine = FINE_TEXTURE_HU * rng.standard_normal(tuple(shape), dtype=np.float32)
     slow = SLOW_TEXTURE_HU * smooth_noise(grid, SLOW_TEXTURE_MM, rng)
     gravity = LUNG_GRADIENT_HU_PER_MM * grid.axes_mm()[1]
-    return grid.with_array(fine + slow + gravity)
+    return grid.with_array((fine + slow + gravity) / np.float32(body.inflation))
 
 
-def _paint_fissures(canvas: Canvas, body: Body) -> None:
-    value = LUNG_HU + FISSURE_CONTRAST_HU
-    for lung, oblique in (
-        (body.lungs["right"], body.fissures["RLL"]),
-        (body.lungs["left"], body.fissures["LLL"]),
-    ):
-        paint_sheet(canvas, oblique, lung, value, FISSURE_MM, FISSURE_INSET_MM)
-    lung = body.lungs["right"]
-    above = lung.with_array(np.maximum(lung.array, -body.fissures["RLL"].array))
-    paint_sheet(canvas, body.fissures["RML"], above, value, FISSURE_MM, FISSURE_INSET_MM)
-
-
-def _paint_trees(canvas: Canvas, trees: Trees, spec: PhantomSpec) -> None:
-    paint_tubes(canvas, trees.vessels, spec.blood_hu, "brighter", LUNG_HU)
-    paint_tubes(canvas, trees.bronchi.widened(trees.wall_mm), WALL_HU, "brighter", LUNG_HU)
+def _paint_trees(canvas: Canvas, trees: Trees, spec: PhantomSpec, lung_hu: float) -> None:
+    paint_tubes(canvas, trees.vessels, spec.blood_hu, "brighter", lung_hu)
+    paint_tubes(canvas, trees.bronchi.widened(trees.wall_mm), WALL_HU, "brighter", lung_hu)
     paint_tubes(canvas, trees.bronchi, AIR_HU, "darker", WALL_HU)

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, Lobe
 from clearlung.phantom.body import Body
 from clearlung.phantom.fields import Field
+from clearlung.phantom.pleura import Pleura
 from clearlung.phantom.shapes import Tubes
 from clearlung.phantom.spec import (
     CALCIFIED_HU,
@@ -185,7 +186,7 @@ class _Placer:
         self.lungs = body.lungs
         self.lobes = {lobe: body.lobe(lobe) for lobe in LOBES}
         self.inside = {lobe: _grid_points(field) for lobe, field in self.lobes.items()}
-        self.pleura = {side: cKDTree(field.surface_points_mm()) for side, field in body.lungs.items()}
+        self.pleura = {side: Pleura(field) for side, field in body.lungs.items()}
         vessels = trees.vessels
         self.vessels, self.vessel_radii = vessels.chosen(
             vessels.end_radius_mm >= TOUCHABLE_VESSEL_RADIUS_MM
@@ -243,7 +244,7 @@ class _Placer:
     def _at_pleura(self, lobe: Lobe, shape: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """Points from which the shape just reaches the pleura."""
         lung = self.lungs[LOBE_SIDES[lobe]]
-        surface = np.asarray(self.pleura[LOBE_SIDES[lobe]].data)
+        surface = self.pleura[LOBE_SIDES[lobe]].points_mm
         points = surface[self.rng.integers(len(surface), size=4 * _BATCH)]
         inward = -lung.gradient_at(points)
         inward /= np.maximum(np.linalg.norm(inward, axis=1, keepdims=True), 1e-6)
@@ -301,7 +302,10 @@ class _Placer:
         rows = [self.rows[k] for k in order]
         center = self.placed[order]
         sides = [LOBE_SIDES[lobe] for lobe in lobes[order].tolist()]
-        depth = [self.pleura[side].query(c)[0] for side, c in zip(sides, center, strict=True)]
+        depth = np.zeros(len(center))
+        for side, pleura in self.pleura.items():
+            own = np.array(sides, dtype=np.str_) == side
+            depth[own] = pleura.depth_mm(center[own])
         pleural = [
             -self.lungs[side].at(r["center"] + r["surface"]).max() <= TOUCH_MM
             for side, r in zip(sides, rows, strict=True)
@@ -315,7 +319,7 @@ class _Placer:
             axes=np.array([r["axes"] for r in rows]).reshape(-1, len(DEGREES), 3),
             weights=np.array([r["weights"] for r in rows]).reshape(-1, len(DEGREES)),
             lobe=lobes[order],
-            depth_mm=np.array(depth, dtype=np.float64),
+            depth_mm=depth,
             soft_hu=soft,
             core_hu=core_hu,
             core=core,

@@ -160,6 +160,7 @@ def _paint_sheet(
     hu: Any,
     sheet: Any,
     within: Any,
+    share: Any,
     zs: Any,
     ys: Any,
     xs: Any,
@@ -167,15 +168,19 @@ def _paint_sheet(
     thickness: Any,
     value: Any,
     inset: Any,
+    uneven: Any,
 ) -> Any:
     nz, ny, nx = hu.shape
     for z in prange(nz):
         distance = np.empty(sheet.shape[2], dtype=np.float32)
         depth = np.empty(sheet.shape[2], dtype=np.float32)
+        shares = np.empty(sheet.shape[2], dtype=np.float32)
         for y in range(ny):
             if _row(within, zs[z], ys[y], depth) > -inset:
                 continue
             _row(sheet, zs[z], ys[y], distance)
+            if uneven:
+                _row(share, zs[z], ys[y], shares)
             for x in range(nx):
                 ix = int(xs[x])
                 fx = xs[x] - ix
@@ -184,22 +189,38 @@ def _paint_sheet(
                     continue
                 # A sheet thinner than a voxel fills a triangle of the distance to it.
                 alpha = min(thickness / edge, 1.0) * (1 - d / edge)
+                if uneven:
+                    alpha = min(alpha * (shares[ix] + (shares[ix + 1] - shares[ix]) * fx), 1.0)
                 hu[z, y, x] += alpha * (value - hu[z, y, x])
 
 
 def paint_sheet(
-    canvas: Canvas, sheet: Field, within: Field, value_hu: float, thickness_mm: float, inset_mm: float
+    canvas: Canvas,
+    sheet: Field,
+    within: Field,
+    value_hu: float,
+    thickness_mm: float,
+    inset_mm: float,
+    thickness: Field | None = None,
 ) -> None:
-    """Draw a thin sheet where a signed distance is 0, inside another by at least ``inset_mm``."""
+    """Draw a thin sheet where a signed distance is 0, inside another by at least ``inset_mm``.
+
+    Parameters
+    ----------
+    thickness
+        How thick the sheet is at each place over ``thickness_mm``; without it, 1 everywhere.
+    """
     _paint_sheet(
         canvas.hu,
         sheet.array,
         within.array,
+        (thickness or sheet).array,
         *canvas.fractional(sheet),
         np.float32(canvas.voxel_mm),
         np.float32(thickness_mm),
         np.float32(value_hu),
         np.float32(inset_mm),
+        thickness is not None,
     )
 
 

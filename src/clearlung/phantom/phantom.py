@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy import LOBE_SIDES
+from clearlung.anatomy import LOBE_SIDES, BranchTree, Fissure, Side
 from clearlung.ct import Scan, Volume
 from clearlung.nodules import NoduleTable, sphere_volume_mm3
 from clearlung.phantom.metastases import Metastases
 from clearlung.phantom.spec import PhantomSpec
+from clearlung.phantom.truths import Patient, airway_branches, lung_mask, tube_mask
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,8 @@ class Phantom:
     touches_pleura, touches_vessel
         bool, one per nodule: whether its surface comes within 0.5 mm of the pleural surface, or of a vessel
         of 1 mm radius or more.
+    patient
+        What the trees, the depth and the hila are told from.
     """
 
     spec: PhantomSpec
@@ -45,6 +49,68 @@ class Phantom:
     truth: NoduleTable
     touches_pleura: NDArray[np.bool_]
     touches_vessel: NDArray[np.bool_]
+    patient: Patient
+
+    @cached_property
+    def _airways(self) -> tuple[BranchTree, NDArray[np.bool_]]:
+        return airway_branches(self.patient.airway_nodes)
+
+    @property
+    def airway_tree(self) -> BranchTree:
+        """The lumina from the trachea outwards, to 0.45 mm of radius.
+
+        Central ones have names: trachea, right main, intermediate, left main and the lobar bronchi
+        (:data:`clearlung.phantom.truths.STEM_NAMES`).
+        """
+        return self._airways[0]
+
+    @property
+    def segmental(self) -> NDArray[np.bool_]:
+        """Which branches of the airway tree are segmental: bool, as many in each lobe as it has segments."""
+        return self._airways[1]
+
+    @cached_property
+    def airways(self) -> Volume:
+        """Lumina of trachea and bronchi: uint8 on the scan's grid, 1 in voxels more than half inside."""
+        return self.scan.volume.with_array(tube_mask(self.patient.airway_tubes, self.scan.volume))
+
+    @cached_property
+    def vessel_tree(self) -> BranchTree:
+        """Arteries and veins from each lobe's hilum outwards; a branch's name is "artery" or "vein"."""
+        return self.patient.vessel_nodes.branches()[0]
+
+    @cached_property
+    def vessels(self) -> Volume:
+        """Arteries and veins in the lungs: uint8 on the scan's grid, 1 in voxels more than half inside."""
+        mask = tube_mask(self.patient.vessel_tubes, self.scan.volume)
+        mask &= lung_mask(self.patient, self.scan.volume)
+        return self.scan.volume.with_array(mask)
+
+    @cached_property
+    def hila_mm(self) -> dict[Side, tuple[float, float, float]]:
+        """LPS point of each lung's hilum: where the bronchi and vessels of its lobes enter it, on average."""
+        return self.patient.hila_mm()
+
+    @property
+    def fissures_seen(self) -> tuple[Fissure, ...]:
+        """Each fissure with the share of its surface that was drawn."""
+        return self.patient.fissures_seen
+
+    def depth_mm(self, points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Depth of any points below the pleural surface of their lung.
+
+        Parameters
+        ----------
+        points_mm
+            Shape (n, 3), LPS.
+
+        Returns
+        -------
+        array
+            float64, exact to a few hundredths of a millimeter; NaN outside the lungs. Fissures do not
+            count, and hilar vessels and airways within the lung's outline are inside.
+        """
+        return self.patient.depth_mm(points_mm)
 
 
 def truth_table(metastases: Metastases, hu: NDArray[np.int16], labels: NDArray[np.int16]) -> NoduleTable:

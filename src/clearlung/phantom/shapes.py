@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
-from scipy.interpolate import PchipInterpolator
 
-from clearlung.phantom.fields import FAR_MM, Field, distance_like
+from clearlung.phantom.fields import FAR_MM, Field
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,10 +50,6 @@ class Tubes:
             np.concatenate([p.end_radius_mm for p in parts]),
         )
 
-    def scaled(self, scale: NDArray[np.float64]) -> Tubes:
-        """Stretch the places along (x, y, z); radii stay."""
-        return Tubes(self.start_mm * scale, self.end_mm * scale, self.start_radius_mm, self.end_radius_mm)
-
     def widened(self, by_mm: NDArray[np.float64] | float) -> Tubes:
         """Add to the radii, down to nothing."""
         return Tubes(
@@ -85,7 +80,9 @@ class Tubes:
         return points, radii
 
 
-def smooth_path(points: Sequence[Sequence[float]], pieces: int = 6) -> NDArray[np.float64]:
+def smooth_path(
+    points: Sequence[Sequence[float]] | NDArray[np.float64], pieces: int = 6
+) -> NDArray[np.float64]:
     """Points (x, y, z, radius) on a Catmull-Rom curve through the given ones."""
     p = np.asarray(points, dtype=np.float64)
     padded = np.vstack([2 * p[0] - p[1], p, 2 * p[-1] - p[-2]])
@@ -177,32 +174,3 @@ def ellipsoid_field(
     center, radii = np.asarray(center_mm, dtype=np.float64), np.asarray(radii_mm, dtype=np.float64)
     _ellipsoid(array, grid.step_mm, origin, center, radii, turn, FAR_MM)
     return grid.with_array(array)
-
-
-def column_field(
-    grid: Field,
-    table_mm: NDArray[np.float64],
-    exponent: float,
-    scale: NDArray[np.float64],
-    egg: float = 0.0,
-) -> Field:
-    """Signed distance of a column with superelliptic slices.
-
-    Parameters
-    ----------
-    table_mm
-        Rows of height, half width, front and back, ascending in height.
-    exponent
-        2 is an ellipse; larger ones are squarer.
-    scale
-        Stretch of the patient along (x, y, z).
-    egg
-        How much broader the back is than the middle.
-    """
-    z, y, x = grid.axes_mm()
-    heights = z.ravel() / scale[2]
-    width, front, back = PchipInterpolator(table_mm[:, 0], table_mm[:, 1:])(heights).T[:, :, None, None]
-    v = (y / scale[1] - (front + back) / 2) / ((back - front) / 2)
-    u = np.abs(x / scale[0] / width / (1 + egg * np.clip(v, -1.3, 1.3)))
-    rim = (u**exponent + np.abs(v) ** exponent) ** (1 / exponent) - 1
-    return distance_like(grid.with_array(rim * 100))

@@ -68,6 +68,9 @@ CALCIFIED_HU = (250.0, 1100.0)
 
 PADDING_HU = -1024
 
+# Less air than this is left only by force, and no one is scanned so.
+LEAST_BREATH = 0.6
+
 
 @dataclass(frozen=True)
 class PhantomSpec:
@@ -93,6 +96,15 @@ class PhantomSpec:
     calcified_fraction, pleura_fraction, vessel_fraction
         Shares of the nodules that are calcified, are placed at the pleura, or at a vessel. More than these
         may touch by chance; the truth tells.
+    variety
+        How much patients differ in size, chest, diaphragm, heart, lobes, fissures and branches: 0 is the
+        average patient, 1 the scatter of people (:mod:`clearlung.phantom.variety`).
+    breath
+        Volume of the lungs over that at full inspiration, 0.6 to 1. With less air the diaphragm stands
+        higher and the lungs are denser: their tissue stays the same.
+    fissure_completeness
+        Share of the surface of the right oblique, the right horizontal and the left oblique fissure that is
+        there, 0 to 1. What is missing lies towards the hilum, and a few vessels cross it.
 
     Raises
     ------
@@ -117,6 +129,9 @@ class PhantomSpec:
     calcified_fraction: float = CALCIFIED_FRACTION
     pleura_fraction: float = PLEURA_FRACTION
     vessel_fraction: float = VESSEL_FRACTION
+    variety: float = 0.0
+    breath: float = 1.0
+    fissure_completeness: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     def __post_init__(self) -> None:
         if not 0 <= self.nodules <= 32_000:
@@ -132,6 +147,14 @@ class PhantomSpec:
         for name in ("calcified_fraction", "pleura_fraction", "vessel_fraction"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must be 0 to 1, not {getattr(self, name)}")
+        if not 0 <= self.variety <= 1:
+            raise ValueError(f"variety must be 0 to 1, not {self.variety}")
+        if not LEAST_BREATH <= self.breath <= 1:
+            raise ValueError(f"breath must be {LEAST_BREATH} to 1, not {self.breath}")
+        if len(self.fissure_completeness) != 3 or not all(0 <= s <= 1 for s in self.fissure_completeness):
+            raise ValueError(
+                f"fissure_completeness needs three shares of 0 to 1, not {self.fissure_completeness}"
+            )
         if self.pleura_fraction + self.vessel_fraction > 1:
             raise ValueError("pleura_fraction and vessel_fraction together must not exceed 1")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from clearlung.phantom import atlas
 from clearlung.phantom.body import Body
 from clearlung.phantom.branching import grow
 from clearlung.phantom.fields import Field
+from clearlung.phantom.nodes import Nodes
 from clearlung.phantom.shapes import Tubes, smooth_path
 
 # Ends of the arterial and venous trees per ml of lung: together one end for about 0.6 ml, the finest vessels
@@ -31,6 +32,8 @@ LEAST_LUMEN_MM = 0.45
 MARGIN_MM = 1.5
 # A branch that leaves its lobe by more than this is not drawn.
 STRAY_MM = 1.0
+# Where trees are kept whole, one that supplies more than this share of its lobe is drawn all the same.
+STRAY_SUPPLIES = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +48,23 @@ class Trees:
         Lumina, from the trachea outwards.
     wall_mm
         float64, per bronchus: thickness of its wall.
+    airway_nodes, vessel_nodes
+        The same with what each piece springs from. The few that do not hang together with the rest because
+        a piece between strayed and was not drawn are left out.
     """
 
     arteries: Tubes
     veins: Tubes
     bronchi: Tubes
     wall_mm: NDArray[np.float64]
+    airway_nodes: Nodes
+    vessel_nodes: Nodes
+
+    def with_vessels(self, nodes: Nodes) -> Trees:
+        """Add the vessels that were put to the end of the present ones."""
+        new = np.flatnonzero(nodes.parent >= 0) >= len(self.vessel_nodes)
+        veins = Tubes.joined([self.veins, nodes.tubes().chosen(new)])
+        return replace(self, veins=veins, vessel_nodes=nodes)
 
     @property
     def vessels(self) -> Tubes:
@@ -71,31 +85,75 @@ def make_trees(body: Body, rng: np.random.Generator) -> Trees:
     Returns
     -------
     Trees
-        Tubes in LPS mm.
+        Tubes in LPS mm, and the same as nodes.
     """
-    arteries, veins, bronchi = [], [], [_central_airways(body.scale)]
+    central, stems = _central_airways(body)
+    airways: list[Nodes] = [central]
+    vessels: list[Nodes] = []
+    arteries: list[Tubes] = []
+    veins: list[Tubes] = []
+    bronchi = [_central_tubes(body)]
     for lobe in LOBES:
         field = body.lobe(lobe)
-        artery, bronchus = _bronchovascular(field, lobe, body.scale, rng)
-        arteries.append(artery)
-        bronchi.append(bronchus)
-        veins.append(_veins(field, lobe, body.scale, rng))
+        artery, bronchus = _bronchovascular(body, field, lobe, rng)
+        vein = _veins(body, field, lobe, rng)
+        for nodes, tubes, trees in (
+            (artery, arteries, vessels),
+            (bronchus, bronchi, airways),
+            (vein, veins, vessels),
+        ):
+            drawn = _drawn(nodes, field, body.variety.whole_trees)
+            whole = nodes.kept(drawn)
+            trees.append(whole)
+            tubes.append(whole.tubes() if body.variety.whole_trees else nodes.tubes().chosen(drawn[1:]))
     lumina = Tubes.joined(bronchi)
     wall = WALL_TO_LUMEN * lumina.start_radius_mm + WALL_LEAST_MM
-    central = len(bronchi[0])
-    wall[:central] = atlas.AIRWAY_WALL_MM
-    return Trees(Tubes.joined(arteries), Tubes.joined(veins), lumina, wall)
-
-
-def _central_airways(scale: NDArray[np.float64]) -> Tubes:
-    paths = (
-        atlas.TRACHEA_MM,
-        atlas.RIGHT_MAIN_MM,
-        atlas.INTERMEDIATE_MM,
-        atlas.LEFT_MAIN_MM,
-        atlas.LEFT_UPPER_MM,
+    wall[: len(bronchi[0])] = atlas.AIRWAY_WALL_MM
+    return Trees(
+        Tubes.joined(arteries),
+        Tubes.joined(veins),
+        lumina,
+        wall,
+        Nodes.joined(airways, [-1, *(stems[lobe] for lobe in LOBES)]),
+        Nodes.joined(vessels, [-1] * len(vessels)),
     )
-    return Tubes.joined([Tubes.along(smooth_path(path)) for path in paths]).scaled(scale)
+
+
+# Name, course, the airway that each springs from, and the lobe of what is a lobe's own.
+_CENTRAL = (
+    ("trachea", atlas.TRACHEA_MM, "", ""),
+    ("right main", atlas.RIGHT_MAIN_MM, "trachea", ""),
+    ("intermediate", atlas.INTERMEDIATE_MM, "right main", ""),
+    ("left main", atlas.LEFT_MAIN_MM, "trachea", ""),
+    ("left upper", atlas.LEFT_UPPER_MM, "left main", "LUL"),
+)
+_STEMS: dict[Lobe, str] = {
+    "RUL": "right main",
+    "RML": "intermediate",
+    "RLL": "intermediate",
+    "LUL": "left upper",
+    "LLL": "left main",
+}
+
+
+def _central_tubes(body: Body) -> Tubes:
+    paths = (body.variety.airway_path(course) for _, course, _, _ in _CENTRAL)
+    return body.frame.tubes(Tubes.joined([Tubes.along(smooth_path(path)) for path in paths]))
+
+
+def _central_airways(body: Body) -> tuple[Nodes, dict[Lobe, int]]:
+    """Trachea to lobar bronchi as nodes, and the node that each lobe's tree springs from."""
+    parts, stems = [], []
+    ends = {"": -1}
+    total = 0
+    for name, course, before, lobe in _CENTRAL:
+        path = smooth_path(body.variety.airway_path(course))
+        path[:, :3] = body.frame.points(path[:, :3])
+        parts.append(Nodes.along(path, name, lobe))
+        stems.append(ends[before])
+        total += len(path)
+        ends[name] = total - 1
+    return Nodes.joined(parts, stems), {lobe: ends[name] for lobe, name in _STEMS.items()}
 
 
 def _ends(field: Field, per_ml: float, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -110,32 +168,47 @@ def _ends(field: Field, per_ml: float, rng: np.random.Generator) -> NDArray[np.f
 
 
 def _grown(
-    field: Field, start: NDArray[np.float64], per_ml: float, rng: np.random.Generator
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
-    """Grow one tree into a lobe; return place, parent and radius of its nodes."""
-    ends = _ends(field, per_ml, rng)
+    body: Body, field: Field, start_mm: tuple[float, float, float], per_ml: float, rng: np.random.Generator
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Grow one tree into a lobe; return place, parent and radius of its nodes, and the ends beyond each."""
+    # A lung with less air in it has the same vessels, closer together.
+    ends = _ends(field, per_ml / body.inflation, rng)
     uniform = rng.random((4 * len(ends), 2))
+    if body.variety.parting != 1.0:
+        uniform **= body.variety.parting
+    start = _place(body, start_mm)
     place, parent, supplied = grow(
         ends, start, field.array, field.step_mm, np.asarray(field.origin_mm), uniform, MARGIN_MM
     )
-    return place, parent, END_RADIUS_MM * supplied**RADIUS_EXPONENT
+    return place, parent, END_RADIUS_MM * supplied**RADIUS_EXPONENT, supplied.astype(np.float64)
 
 
-def _tubes(place: NDArray[np.float64], parent: NDArray[np.int64], radius: NDArray[np.float64]) -> Tubes:
+def _place(body: Body, atlas_mm: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Place a point where a tree begins."""
+    return np.asarray(body.frame.points(body.variety.moved(np.array([atlas_mm])))[0])
+
+
+def _nodes(
+    place: NDArray[np.float64],
+    parent: NDArray[np.int64],
+    radius: NDArray[np.float64],
+    supplied: NDArray[np.float64],
+    lobe: Lobe,
+    name: str = "",
+) -> Nodes:
     """Make each node the end of a tube from its parent, as thick there as the branch itself."""
-    child = np.arange(1, len(place))
-    before = parent[child]
-    first = np.minimum(radius[before], 1.15 * radius[child])
-    return Tubes(place[before], place[child], first, radius[child])
+    first = np.minimum(radius[np.maximum(parent, 0)], 1.15 * radius)
+    n = len(place)
+    names = np.full(n, name, dtype="<U24")
+    return Nodes(place, parent, first, radius, supplied, np.full(n, lobe, dtype="<U3"), names)
 
 
-def _bronchovascular(
-    field: Field, lobe: Lobe, scale: NDArray[np.float64], rng: np.random.Generator
-) -> tuple[Tubes, Tubes]:
-    """Grow the bronchial tree, its arteries beside it."""
-    start = np.asarray(atlas.BRONCHUS_START_MM[lobe]) * scale
-    place, parent, artery_radius = _grown(field, start, ARTERY_ENDS_PER_ML, rng)
-    lumen = LUMEN_TO_ARTERY * artery_radius
+def _bronchovascular(body: Body, field: Field, lobe: Lobe, rng: np.random.Generator) -> tuple[Nodes, Nodes]:
+    """Grow the bronchial tree, its arteries beside it; return arteries and bronchi."""
+    place, parent, artery_radius, supplied = _grown(
+        body, field, atlas.BRONCHUS_START_MM[lobe], ARTERY_ENDS_PER_ML, rng
+    )
+    lumen = LUMEN_TO_ARTERY * body.variety.airway * artery_radius
     lumen = np.where(lumen < LEAST_LUMEN_MM, 0.0, lumen)
     direction = place - place[np.maximum(parent, 0)]
     direction[0] = direction[1]
@@ -145,20 +218,21 @@ def _bronchovascular(
     beside = place + aside * np.where(lumen > 0, gap, 0.0)[:, None]
     outside = field.at(beside) > -MARGIN_MM
     beside[outside] = place[outside]
-    beside[0] = np.asarray(atlas.ARTERY_START_MM[lobe]) * scale
-    bronchi = _within(_tubes(place, parent, lumen), field)
-    arteries = _within(_tubes(beside, parent, artery_radius), field)
-    return arteries, bronchi.chosen(bronchi.end_radius_mm > 0)
+    beside[0] = _place(body, atlas.ARTERY_START_MM[lobe])
+    arteries = _nodes(beside, parent, artery_radius, supplied, lobe, "artery")
+    return arteries, _nodes(place, parent, lumen, supplied, lobe)
 
 
-def _within(tubes: Tubes, field: Field) -> Tubes:
-    """Drop what strays from the lobe, but for the stem that leads to it."""
-    middle = (tubes.start_mm + tubes.end_mm) / 2
-    strays = np.maximum(field.at(middle), field.at(tubes.end_mm)) > STRAY_MM
-    strays[0] = False
-    return tubes.chosen(~strays)
+def _drawn(nodes: Nodes, field: Field, whole_trees: bool) -> NDArray[np.bool_]:
+    """Tell which pieces are drawn: not what strays from the lobe, but for the stem that leads to it."""
+    before = np.maximum(nodes.parent, 0)
+    middle = (nodes.place_mm[before] + nodes.place_mm) / 2
+    strays = np.maximum(field.at(middle), field.at(nodes.place_mm)) > STRAY_MM
+    strays[:2] = False
+    if whole_trees:
+        strays &= nodes.supplied <= STRAY_SUPPLIES * nodes.supplied[0]
+    return ~strays & (nodes.radius_mm > 0)
 
 
-def _veins(field: Field, lobe: Lobe, scale: NDArray[np.float64], rng: np.random.Generator) -> Tubes:
-    start = np.asarray(atlas.VEIN_START_MM[lobe]) * scale
-    return _within(_tubes(*_grown(field, start, VEIN_ENDS_PER_ML, rng)), field)
+def _veins(body: Body, field: Field, lobe: Lobe, rng: np.random.Generator) -> Nodes:
+    return _nodes(*_grown(body, field, atlas.VEIN_START_MM[lobe], VEIN_ENDS_PER_ML, rng), lobe, "vein")
