@@ -1,12 +1,17 @@
 """DICOM segmentations, written by highdicom: an independent writer of every kind."""
 
+import contextlib
+import functools
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pydicom
 import pytest
 from highdicom import AlgorithmIdentificationSequence, PlanePositionSequence
 from highdicom.seg import Segmentation, SegmentDescription
 from pydicom.sr.coding import Code
-from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from clearlung.anatomy.sources import read_anatomy_file
 from clearlung.errors import AnatomyError
@@ -227,6 +232,46 @@ def test_more_frames_than_there_are(tmp_path):
     ds.save_as(path)
     with pytest.raises(AnatomyError, match="not all there"):
         read(path)
+
+
+def test_the_one_segmentation_in_a_folder(tmp_path):
+    (tmp_path / "seg").mkdir()
+    write_seg(tmp_path / "seg" / "1.2.3")
+    np.testing.assert_array_equal(read(tmp_path / "seg").lobes, lobed.lobes())
+
+
+def test_a_deflated_file_is_read_and_a_bomb_refused(tmp_path, monkeypatch):
+    path = write_seg(tmp_path / "lobes.dcm", transfer_syntax_uid=ExplicitVRLittleEndian)
+    ds = pydicom.dcmread(path)
+    ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    ds.save_as(path)
+    np.testing.assert_array_equal(read(path).lobes, lobed.lobes())
+    monkeypatch.setattr("clearlung.anatomy.sources.dicom_seg.MAX_INFLATED_BYTES", 1000)
+    with pytest.raises(AnatomyError, match="unpacks to more"):
+        read(path)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_damaged_bytes_are_refused_or_harmless(tmp_path, seed):
+    raw = bytearray(_written(tmp_path).read_bytes())
+    rng = np.random.default_rng(seed)
+    for place in rng.integers(132, len(raw) if seed % 2 else 4000, 8):
+        raw[place] = rng.integers(256)
+    path = tmp_path / "damaged.dcm"
+    path.write_bytes(raw)
+    with contextlib.suppress(AnatomyError):
+        read(path)
+
+
+@functools.cache
+def _bytes():
+    with tempfile.TemporaryDirectory() as folder:
+        return write_seg(Path(folder, "seg.dcm")).read_bytes()
+
+
+def _written(tmp_path):
+    (tmp_path / "whole.dcm").write_bytes(_bytes())
+    return tmp_path / "whole.dcm"
 
 
 def test_uneven_frames_are_refused(tmp_path):

@@ -1,5 +1,6 @@
 """Label maps of other programs: read on any grid, recognized where unambiguous, refused where exchanged."""
 
+import contextlib
 import gzip
 import struct
 
@@ -219,6 +220,29 @@ def test_damaged_missing_and_foreign_files(tmp_path):
     ):
         with pytest.raises(AnatomyError, match=words):
             read(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
+def test_a_file_name_may_be_the_patients(tmp_path, suffix):
+    parts = read(lobed.write(lobed.lobes(), tmp_path / f"Doe_Jane{suffix}"))
+    assert "Doe" not in parts.title + parts.convention + "".join(parts.warnings)
+    swapped = lobed.write(lobed.mirrored(lobed.lobes()), tmp_path / f"Doe_John{suffix}")
+    with pytest.raises(AnatomyError) as error:
+        read(swapped)
+    assert "Doe" not in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha"])
+@pytest.mark.parametrize("seed", range(5))
+def test_damaged_bytes_are_refused_or_harmless(tmp_path, suffix, seed):
+    raw = bytearray(lobed.write(lobed.lobes(), tmp_path / f"whole{suffix}").read_bytes())
+    rng = np.random.default_rng(seed)
+    for place in rng.integers(0, 400, 5):
+        raw[place] = rng.integers(256)
+    path = tmp_path / f"damaged{suffix}"
+    path.write_bytes(raw)
+    with contextlib.suppress(AnatomyError):
+        read(path)
 
 
 def with_names(path, names, out):

@@ -1,13 +1,16 @@
 """Programs that are asked to run: found, called as they document it, read, and their failures told."""
 
+import json
+import re
 import stat
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clearlung.anatomy.sources import SOURCES, AnatomySource, find_parts, parse_source
+from clearlung.anatomy.sources import CONVENTIONS, SOURCES, AnatomySource, find_parts, parse_source
 from clearlung.errors import AnatomyError
 from tests.anatomy import lobed
 
@@ -51,8 +54,6 @@ def run(text, **options):
 
 
 def called(truth):
-    import json
-
     return json.loads(truth.with_name(truth.name + ".json").read_text())
 
 
@@ -67,7 +68,7 @@ def test_totalsegmentator_runs(tmp_path, bin_folder):
     assert note["arguments"][4:7] == ["--ml", "--fast", "--roi_subset"]
     assert len(note["arguments"]) == 12
     assert note["config"]["send_usage_stats"] is False
-    assert (tmp_path / "home" / ".totalsegmentator" / "nunet").exists() is False
+    assert not Path(note["home"]).exists()
 
 
 def test_lungmask_runs(tmp_path, bin_folder):
@@ -154,3 +155,13 @@ def test_every_source_says_what_it_is():
         assert source.licence
         assert source.notes
         assert source.provides
+
+
+def test_the_document_names_every_source_and_convention():
+    text = (Path(__file__).parents[2] / "docs" / "anatomy-sources.md").read_text()
+    documented = re.findall(r"^\| `([a-z0-9-]+)` \|", text, flags=re.MULTILINE)
+    assert documented == list(CONVENTIONS)
+    for name, source in SOURCES.items():
+        for model in list(source.program.models)[1:] if source.program else []:
+            assert f"`{name}:{model}`" in text
+        assert f"--anatomy {'FILE' if name == 'file' else name}`" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,10 +129,7 @@ def spots_of(volume: Volume) -> dict[int, Spot]:
         If the values are no label numbers.
     """
     array = volume.array
-    if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
-        raise ValueError("its values are not whole numbers, so it is no label map")
-    if array.min() < 0 or array.max() > LARGEST_LABEL:
-        raise ValueError(f"its values run from {array.min():g} to {array.max():g}, so it is no label map")
+    check_labels(array)
     sums = np.zeros((int(array.max()) + 1, 4))
     for z, plane in enumerate(array):
         ys, xs = np.nonzero(plane)
@@ -147,6 +145,21 @@ def spots_of(volume: Volume) -> dict[int, Spot]:
         int(label): Spot(float(sums[label, 0]) * volume.voxel_ml, *map(float, middle))
         for label, middle in zip(present, middles, strict=True)
     }
+
+
+def check_labels(array: NDArray[Any]) -> None:
+    """Refuse an array whose values are no label numbers.
+
+    Raises
+    ------
+    ValueError
+        If they are fractions, negative, or larger than :data:`LARGEST_LABEL`.
+    """
+    least, most = array.min(), array.max()
+    if least < 0 or most > LARGEST_LABEL:
+        raise ValueError(f"its values run from {least:g} to {most:g}, so it is no label map")
+    if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
+        raise ValueError("its values are not whole numbers, so it is no label map")
 
 
 def structure_spots(spots: Mapping[int, Spot], meaning: Meaning) -> dict[Structure, Spot]:

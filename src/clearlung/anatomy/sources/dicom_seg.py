@@ -6,6 +6,8 @@ placed one by one on the grid that their positions span.
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +16,15 @@ from typing import Any
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filereader import read_partial
 from pydicom.pixels.utils import iter_pixels
 from pydicom.sequence import Sequence as DicomSequence
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from clearlung.anatomy.sources.conventions import Meaning
 from clearlung.anatomy.sources.names import STRUCTURES, Code, Group, Segment
-from clearlung.anatomy.sources.parts import FileContent, Piece, meaning_of
+from clearlung.anatomy.sources.parts import FileContent, Piece, meaning_of, shown
 from clearlung.ct import Volume
 from clearlung.errors import AnatomyError
 
@@ -34,9 +38,27 @@ POSITION_TOLERANCE_MM = 0.01
 UNEVEN_SHARE = 0.1
 # The widest grid that a chest needs, in voxels.
 MAX_VOXELS = 1 << 30
+# Five lobes of a thousand slices as bytes.
+MAX_INFLATED_BYTES = 1 << 31
+CHUNK_BYTES = 1 << 20
 # Deflate packs at most 1032 to 1; run lengths and wavelets pack less.
 MAX_PACKING_RATIO = 1100
-_BROKEN = (AttributeError, KeyError, IndexError, TypeError, ValueError)
+# What pydicom raises on damaged files, besides its own.
+_BROKEN = (
+    ArithmeticError,
+    AttributeError,
+    BytesLengthException,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -66,29 +88,46 @@ def read_dicom_seg(
         If the file is no segmentation, is damaged, contradicts itself or holds no part of the lungs.
     """
     try:
-        header = pydicom.dcmread(path)
-    except (InvalidDicomError, OSError, *_BROKEN) as error:
-        raise AnatomyError(path.name, "it is no readable DICOM file. Export it again.") from error
+        return _read(path, series_uid, frame_of_reference_uid)
+    except InvalidDicomError as error:
+        raise AnatomyError(shown(path), "it is no readable DICOM file. Export it again.") from error
+    except _BROKEN as error:
+        raise AnatomyError(
+            shown(path), f"it is damaged or incomplete ({type(error).__name__}). Export it again."
+        ) from error
+
+
+def _read(path: Path, series_uid: str | None, frame_of_reference_uid: str | None) -> FileContent:
+    _check_inflated(path)
+    header = pydicom.dcmread(path)
     if header.get("SOPClassUID") not in (SEGMENTATION, LABEL_MAP_SEGMENTATION):
         raise AnatomyError(
-            path.name,
+            shown(path),
             f"it is a DICOM object of the kind {header.get('Modality', 'unknown')}, and no segmentation. "
             "Give a DICOM SEG file.",
         )
-    try:
-        segments = {int(item.SegmentNumber): _segment(item) for item in header.SegmentSequence}
-        meaning = meaning_of(segments, path.name)
-        _check_size(header, path)
-        stack = _stack(header, path.name)
-        pieces = _pieces(header, stack, meaning, path)
-    except _BROKEN as error:
-        raise AnatomyError(
-            path.name,
-            f"it is damaged or incomplete ({type(error).__name__}: {str(error)[:120]}). Export it again.",
-        ) from error
-    return FileContent(
-        pieces, "codes and names of the DICOM segments", _foreign(header, series_uid, frame_of_reference_uid)
-    )
+    segments = {int(item.SegmentNumber): _segment(item) for item in header.SegmentSequence}
+    meaning = meaning_of(segments, shown(path))
+    _check_size(header, path)
+    pieces = _pieces(header, _stack(header, shown(path)), meaning, path)
+    told_by = "codes and names of the DICOM segments"
+    return FileContent(pieces, told_by, _foreign(header, series_uid, frame_of_reference_uid))
+
+
+def _check_inflated(path: Path) -> None:
+    """Refuse a deflated file that would unpack to more than any segmentation of a chest."""
+    with path.open("rb") as file:
+        meta = read_partial(file, stop_when=lambda tag, _vr, _length: tag.group > 2)
+        if getattr(meta.file_meta, "TransferSyntaxUID", "") != DeflatedExplicitVRLittleEndian:
+            return
+        file.seek(132 + 12 + int(meta.file_meta.FileMetaInformationGroupLength))
+        unpacker, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+        rest = file.read(CHUNK_BYTES)
+        while rest and not unpacker.eof:
+            size += len(unpacker.decompress(rest, CHUNK_BYTES))
+            rest = unpacker.unconsumed_tail or file.read(CHUNK_BYTES)
+            if size > MAX_INFLATED_BYTES:
+                raise AnatomyError(shown(path), "it unpacks to more than a segmentation of a chest takes.")
 
 
 def _segment(item: Any) -> Segment:
@@ -128,7 +167,7 @@ def _check_size(header: Any, path: Path) -> None:
         room = path.stat().st_size * MAX_PACKING_RATIO
     if frames < 1 or needed > room or len(header.PerFrameFunctionalGroupsSequence) != frames:
         raise AnatomyError(
-            path.name, f"it says that it has {frames} frames, and they are not all there. Export it again."
+            shown(path), f"it says that it has {frames} frames, and they are not all there. Export it again."
         )
 
 
@@ -152,6 +191,8 @@ def _stack(header: Any, where: str) -> _Stack:
     positions = np.array(
         [list(map(float, _group(header, f, "PlanePositionSequence").ImagePositionPatient)) for f in frames]
     )
+    if not np.isfinite([*positions.ravel(), *normal]).all():
+        raise AnatomyError(where, "the positions of its frames are not finite numbers. Export it again.")
     heights = positions @ normal
     aside = positions - np.outer(heights, normal)
     if np.abs(aside - aside[0]).max() > 10 * POSITION_TOLERANCE_MM:
@@ -220,7 +261,7 @@ def _frames(
                 yield plane, int(number), np.asarray(frame == number, dtype=np.bool_)
     except (RuntimeError, NotImplementedError) as error:
         raise AnatomyError(
-            path.name,
+            shown(path),
             f"its frames are packed in a way that is not read ({header.file_meta.TransferSyntaxUID.name}). "
             "Export it uncompressed or with run lengths.",
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from clearlung.anatomy.air import CoarseAir, find_air
 from clearlung.anatomy.sources.conventions import (
     Meaning,
     back_to_front,
+    check_labels,
     misplaced,
     named_convention,
     recognized,
@@ -23,7 +25,16 @@ from clearlung.anatomy.sources.conventions import (
 from clearlung.anatomy.sources.dicom_seg import read_dicom_seg
 from clearlung.anatomy.sources.label_maps import read_label_map
 from clearlung.anatomy.sources.names import STRUCTURES, Group, structure_by_name
-from clearlung.anatomy.sources.parts import Canvas, FileContent, Labels, Parts, Piece, on_grid, sides_of
+from clearlung.anatomy.sources.parts import (
+    Canvas,
+    FileContent,
+    Labels,
+    Parts,
+    Piece,
+    on_grid,
+    shown,
+    sides_of,
+)
 from clearlung.ct import Scan, Volume
 from clearlung.errors import AnatomyError, ScanRejected
 
@@ -78,41 +89,41 @@ def read_anatomy_file(
         lower exchanged.
     """
     path = Path(path)
-    content = _content(path, series_uid, frame_of_reference_uid)
-    canvas, told_by, warnings = _painted(content, scan.volume, labels, path.name)
+    content = _content(path, {"series_uid": series_uid, "frame_of_reference_uid": frame_of_reference_uid})
+    canvas, told_by, warnings = _painted(content, scan.volume, labels, shown(path))
     parts = Parts(
         lobes=canvas.maps.get("lobes"),
         lungs=canvas.maps.get("lungs"),
         airways=canvas.maps.get("airways"),
         vessels=canvas.maps.get("vessels"),
         source="file",
-        title=f"read from {path.name}",
+        title=f"read from {shown(path)}",
         convention=told_by,
         warnings=(*content.warnings, *warnings),
     )
     if "trachea" in canvas.maps and parts.airways is not None:
         np.copyto(parts.airways, canvas.maps["trachea"], where=parts.airways == 0)
-    checked = _checked(parts, scan, air, path.name)
+    checked = _checked(parts, scan, air, shown(path))
     return replace(parts, warnings=(*parts.warnings, *checked))
 
 
-def _content(path: Path, series_uid: str | None, frame_of_reference_uid: str | None) -> FileContent:
+def _content(path: Path, uids: Mapping[str, str | None]) -> FileContent:
     """Read whatever the path is."""
     if not path.exists():
-        raise AnatomyError(path.name, f"there is no file or folder {path}.")
+        raise AnatomyError("--anatomy", f"there is no file or folder {path}.")
     try:
         if path.is_dir():
-            return _folder(path)
+            return _folder(path, uids)
         if path.name.lower().endswith(LABEL_MAP_SUFFIXES):
             return read_label_map(path)
     except ScanRejected as error:
-        raise AnatomyError(path.name, str(error)) from error
+        raise AnatomyError(shown(path), str(error)) from error
     except OSError as error:
-        raise AnatomyError(path.name, "it cannot be opened. Check its rights.") from error
+        raise AnatomyError(shown(path), "it cannot be opened. Check its rights.") from error
     if path.suffix.lower() == ".dcm" or _is_dicom(path):
-        return read_dicom_seg(path, series_uid=series_uid, frame_of_reference_uid=frame_of_reference_uid)
+        return read_dicom_seg(path, **uids)
     raise AnatomyError(
-        path.name,
+        shown(path),
         f"files of this kind are not read. Accepted are {', '.join(LABEL_MAP_SUFFIXES)}, DICOM SEG, and a "
         "folder of masks named as TotalSegmentator names them.",
     )
@@ -123,9 +134,12 @@ def _is_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
-def _folder(path: Path) -> FileContent:
-    """Read the masks of a folder whose names are parts of the lungs."""
+def _folder(path: Path, uids: Mapping[str, str | None]) -> FileContent:
+    """Read the one DICOM file of a folder, or its masks whose names are parts of the lungs."""
     pieces = []
+    segmentations = [file for file in path.iterdir() if file.is_file() and _is_dicom(file)]
+    if len(segmentations) == 1:
+        return read_dicom_seg(segmentations[0], **uids)
     for file in sorted(path.iterdir()):
         suffix = next((s for s in LABEL_MAP_SUFFIXES[::-1] if file.name.lower().endswith(s)), "")
         structure = structure_by_name(file.name[: -len(suffix)]) if suffix else None
@@ -136,7 +150,7 @@ def _folder(path: Path) -> FileContent:
             pieces.append(Piece(piece.volume.with_array(mask), {1: (structure,)}))
     if not pieces:
         raise AnatomyError(
-            path.name,
+            shown(path),
             "the folder holds no mask named as a part of the lungs, such as lung_upper_lobe_left.nii.gz.",
         )
     return FileContent(tuple(pieces), "names of the files in the folder")
@@ -154,7 +168,7 @@ def _painted(
         warnings += told[1:]
         if not piece.volume.on_same_grid(grid):
             warnings.append(_moved(piece.volume))
-        array = on_grid(_whole(piece.volume), grid)
+        array = on_grid(_whole(piece.volume, where), grid)
         if array.any():
             canvas.paint(array, meaning)
     if not any(array.any() for array in canvas.maps.values()):
@@ -165,8 +179,12 @@ def _painted(
     return canvas, told_by, (*dict.fromkeys(warnings), *overlaps)
 
 
-def _whole(volume: Volume) -> Volume:
+def _whole(volume: Volume, where: str) -> Volume:
     """Return labels as whole numbers."""
+    try:
+        check_labels(volume.array)
+    except ValueError as error:
+        raise AnatomyError(where, f"{error}. Give a label map.") from error
     if volume.array.dtype.kind in "iu" and volume.array.dtype.itemsize <= 4:
         return volume
     return volume.with_array(np.rint(volume.array).astype(np.int32))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 import zlib
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.anatomy.sources.names import Code, Segment
-from clearlung.anatomy.sources.parts import FileContent, Piece, meaning_of
+from clearlung.anatomy.sources.parts import FileContent, Piece, meaning_of, shown
 from clearlung.ct import Volume, read_volume
 from clearlung.errors import AnatomyError
 
@@ -21,6 +22,8 @@ from clearlung.errors import AnatomyError
 MAX_HEADER_BYTES = 1 << 20
 # Deflate packs at most 1032 to 1.
 MAX_PACKING_RATIO = 1100
+# Enough for any label; Python refuses to read numbers of thousands of digits.
+MAX_DIGITS = 5
 # Overlapping segments need a layer each; a file with more is not a chest's.
 MAX_LAYERS = 200
 _NIFTI_HEADER = 348
@@ -64,7 +67,7 @@ def _named(path: Path, segments: Mapping[int, Segment], told_by: str) -> FileCon
     volume, _ = read_volume(path)
     if not segments:
         return FileContent((Piece(volume, None),))
-    return FileContent((Piece(volume, meaning_of(segments, path.name)),), told_by)
+    return FileContent((Piece(volume, meaning_of(segments, shown(path))),), told_by)
 
 
 def _nifti_names(path: Path) -> dict[int, Segment]:
@@ -84,7 +87,7 @@ def _nifti_names(path: Path) -> dict[int, Segment]:
     return {
         int(key): Segment(label=(text or plain).decode("utf-8", errors="replace").strip())
         for key, text, plain in _LABEL.findall(extensions)
-        if len(key) < 6
+        if len(key) <= MAX_DIGITS
     }
 
 
@@ -97,9 +100,9 @@ def _read_nrrd(path: Path) -> FileContent:
     layers = _read_layers(path, fields, data_from)
     if not described:
         raise AnatomyError(
-            path.name, "it has several layers and names none of them. Export it from 3D Slicer again."
+            shown(path), "it has several layers and names none of them. Export it from 3D Slicer again."
         )
-    meaning = meaning_of(dict(enumerate(described.values())), path.name)
+    meaning = meaning_of(dict(enumerate(described.values())), shown(path))
     pieces = []
     for number, layer in enumerate(layers):
         here = {
@@ -118,7 +121,7 @@ def _nrrd_header(path: Path) -> tuple[dict[str, str], list[str], int]:
         raw = file.read(MAX_HEADER_BYTES)
     end = re.search(rb"\r?\n\r?\n", raw)
     if not raw.startswith(b"NRRD") or end is None:
-        raise AnatomyError(path.name, "it is no NRRD file, or its header does not end. Export it again.")
+        raise AnatomyError(shown(path), "it is no NRRD file, or its header does not end. Export it again.")
     lines = raw[: end.start()].decode("utf-8", errors="replace").splitlines()[1:]
     pairs = (line.split(": ", 1) for line in lines if ": " in line and ":=" not in line and line[0] != "#")
     return {key.strip().lower(): value.strip() for key, value in pairs}, lines, end.end()
@@ -131,7 +134,7 @@ def _described(lines: list[str]) -> dict[tuple[int, int], Segment]:
     """
     keys: dict[int, dict[str, str]] = {}
     for line in lines:
-        if match := _SEGMENT.match(line):
+        if (match := _SEGMENT.match(line)) and len(match[1]) <= MAX_DIGITS:
             keys.setdefault(int(match[1]), {})[match[2]] = match[3].strip()
     segments = {}
     for number, said in sorted(keys.items()):
@@ -142,7 +145,7 @@ def _described(lines: list[str]) -> dict[tuple[int, int], Segment]:
 
 
 def _whole(text: str | None, otherwise: int) -> int:
-    return int(text) if text is not None and text.isdigit() else otherwise
+    return int(text) if text is not None and re.fullmatch(r"[0-9]{1,9}", text) else otherwise
 
 
 def _terminology(tags: str) -> tuple[Code, Code, Code, Code]:
@@ -170,13 +173,13 @@ def _read_layers(path: Path, fields: dict[str, str], data_from: int) -> list[Vol
         affine = _nrrd_affine(fields)
     except (KeyError, ValueError, IndexError) as error:
         raise AnatomyError(
-            path.name,
+            shown(path),
             "its header names no type of whole numbers, no list of layers or no orientation. Export it from "
             "3D Slicer again.",
         ) from error
     if len(sizes) != 4 or not 1 <= sizes[layered] <= MAX_LAYERS or min(sizes) < 1:
-        raise AnatomyError(path.name, f"its size {sizes} is not that of at most {MAX_LAYERS} layers.")
-    raw = _payload(path, data_from, fields.get("encoding", "").lower(), int(np.prod(sizes)) * dtype.itemsize)
+        raise AnatomyError(shown(path), f"its size {sizes} is not that of at most {MAX_LAYERS} layers.")
+    raw = _payload(path, data_from, fields.get("encoding", "").lower(), math.prod(sizes) * dtype.itemsize)
     array: NDArray[Any] = np.frombuffer(raw, dtype).reshape(sizes[::-1])
     layers = np.moveaxis(array, 3 - layered, 0)
     turned = affine[:, [2, 1, 0, 3]]
@@ -205,10 +208,10 @@ def _payload(path: Path, data_from: int, encoding: str, needed: int) -> bytes:
     packed = encoding in ("gzip", "gz")
     room = path.stat().st_size - data_from
     if not packed and encoding != "raw":
-        raise AnatomyError(path.name, f"its encoding {encoding!r} is not read. Export it as raw or gzip.")
+        raise AnatomyError(shown(path), f"its encoding {encoding!r} is not read. Export it as raw or gzip.")
     if needed > room * (MAX_PACKING_RATIO if packed else 1):
         raise AnatomyError(
-            path.name, f"its header asks for {needed} bytes and {room} are there. Export it again."
+            shown(path), f"its header asks for {needed} bytes and {room} are there. Export it again."
         )
     with path.open("rb") as file:
         file.seek(data_from)
@@ -219,9 +222,9 @@ def _payload(path: Path, data_from: int, encoding: str, needed: int) -> bytes:
             raw = unpacker.decompress(raw, needed)
             unpacker.decompress(unpacker.unconsumed_tail, 1)  # verifies the checksum behind the last byte
         except zlib.error as error:
-            raise AnatomyError(path.name, "its voxels are damaged. Copy or export it again.") from error
+            raise AnatomyError(shown(path), "its voxels are damaged. Copy or export it again.") from error
     if len(raw) < needed or (packed and not unpacker.eof):
         raise AnatomyError(
-            path.name, f"it ends after {len(raw)} of {needed} bytes of voxels. Export it again."
+            shown(path), f"it ends after {len(raw)} of {needed} bytes of voxels. Export it again."
         )
     return raw[:needed]

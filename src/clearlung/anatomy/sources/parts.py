@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
@@ -148,6 +149,13 @@ class Canvas:
             if count:
                 told.append(f"{count} voxels belong to two {group} at once; the first in the file has them.")
         return tuple(told)
+
+
+def shown(path: Path) -> str:
+    """Return what to call a file in a message or a result: its name may be the patient's."""
+    kinds = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm")
+    suffix = next((kind for kind in kinds if path.name.lower().endswith(kind)), "")
+    return f"the {suffix} file" if suffix else "the folder" if path.is_dir() else "the anatomy file"
 
 
 def meaning_of(segments: Mapping[int, Segment], where: str) -> Meaning:
