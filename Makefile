@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench fuzz lint lock clean
+.PHONY: demo test bench bench-anatomy fuzz lint lock clean
 
 demo: $(READY)
 	$(BIN)/clearlung demo -o demo --force
@@ -19,6 +19,9 @@ bench: $(READY)
 fuzz: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r fuzz/requirements.txt
 	$(BIN)/python -m fuzz.run out/fuzz 30
+
+bench-anatomy: $(READY)
+	$(BIN)/python -m benchmarks anatomy
 
 lint: $(READY)
 	$(BIN)/ruff check .

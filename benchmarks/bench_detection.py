@@ -1,4 +1,4 @@
-"""Lungs, lobes and nodules against what is known: radiologists' marks, outlined tumors, the phantom."""
+"""Nodules against what is known: radiologists' marks, outlined tumors, the phantom."""
 
 import csv
 import os
@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from clearlung.anatomy import LOBE_LABELS, LOBES, Anatomy, segment_anatomy
+from clearlung.anatomy import Anatomy, segment_anatomy
 from clearlung.ct import Scan, read_scan, read_volume
 from clearlung.nodules import NoduleTable, find_nodules, match_nodules, sphere_diameter_mm
 from clearlung.phantom import PhantomSpec, make_phantom
@@ -108,17 +108,12 @@ def _real(data: Path, cost: Table) -> None:
         "false",
         "false >= 4 mm",
     )
-    lobes = None
     for name in (*LIDC, *QIN):
         done = _find(read_scan(data / name / LIDC.get(name, "ct.nii.gz")))
         known, diameter = _marked(data / name) if name in LIDC else _outlined(data / name)
         _add_findings(found, name, done, known, diameter)
         _add_cost(cost, name, done)
-        if name == "LIDC-IDRI-0001":
-            lobes = _lobes(data / name / "lobes_totalsegmentator.nii.gz", done)
-    console = Console(width=120)
-    console.print(found)
-    console.print(lobes)
+    Console(width=120).print(found)
 
 
 def _marked(folder: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -155,39 +150,6 @@ def _add_findings(table: Table, name: str, done: Done, known: np.ndarray, diamet
             str(nodules.lobe[row]),
             *first,
         )
-
-
-def _dice(one: np.ndarray, other: np.ndarray) -> float:
-    return float(
-        2.0 * np.count_nonzero(one & other) / max(1, np.count_nonzero(one) + np.count_nonzero(other))
-    )
-
-
-def _lobes(path: Path, done: Done) -> Table:
-    """Agreement with another program's lobes: 1 to 5 as in LOBES; 6 and 7 are airway and esophagus."""
-    other = read_volume(path)[0].array
-    lobes = np.zeros(other.shape, dtype=np.uint8)
-    lobes[done.anatomy.box] = done.anatomy.lobes.array
-    sure = np.zeros(other.shape, dtype=np.float32)
-    sure[done.anatomy.box] = done.anatomy.lobe_confidence.array
-    table = _table("LIDC-IDRI-0001: lobes against TotalSegmentator", "part", "Dice", "ml", "its ml")
-    voxel_ml = done.scan.volume.voxel_ml
-    parts = {"both lungs": (lobes > 0, (other >= 1) & (other <= 5))}
-    parts |= {lobe: (lobes == LOBE_LABELS[lobe], other == LOBE_LABELS[lobe]) for lobe in LOBES}
-    for name, (own, its) in parts.items():
-        volumes = [f"{np.count_nonzero(mask) * voxel_ml:.0f}" for mask in (own, its)]
-        table.add_row(name, f"{_dice(own, its):.3f}", *volumes)
-    both = (lobes > 0) & (other >= 1) & (other <= 5)
-    for low, high in ((0.0, 0.6), (0.6, 0.8), (0.8, 0.95), (0.95, 1.01)):
-        band = both & (sure >= low) & (sure < high)
-        right = np.mean(lobes[band] == other[band])
-        table.add_row(
-            f"confidence {low:g} to {min(high, 1):g}",
-            f"{right:.3f} right",
-            f"{np.count_nonzero(band) * voxel_ml:.0f}",
-            "",
-        )
-    return table
 
 
 def _phantom(shape: tuple[int, int, int], cost: Table) -> None:
