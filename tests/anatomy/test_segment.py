@@ -46,7 +46,7 @@ def test_depth_and_confidence_are_zero_outside_and_only_there(anatomy):
     assert anatomy.lobe_confidence.array[~outside].min() > 0
 
 
-def test_lobes_fill_the_lungs_with_the_published_shares(anatomy):
+def test_lobes_fill_the_lungs_near_the_published_shares_where_no_fissure_is_seen(anatomy):
     assert ((anatomy.lobes.array > 0) == (anatomy.lungs.array > 0)).all()
     published = {lobe: load_evidence().value(f"anatomy.lobe_share.{lobe}", unit="%") for lobe in LOBES}
     for side in SIDES:
@@ -54,7 +54,7 @@ def test_lobes_fill_the_lungs_with_the_published_shares(anatomy):
         total = sum(published[lobe] for lobe in own)
         for lobe in own:
             share = anatomy.lobe_ml(lobe) / anatomy.lung_ml(side)
-            assert share == pytest.approx(published[lobe] / total, abs=0.005)
+            assert share == pytest.approx(published[lobe] / total, abs=0.1)
             labels = set(np.unique(anatomy.lungs.array[anatomy.lobes.array == LOBE_LABELS[lobe]]).tolist())
             assert labels == {LUNG_LABELS[side]}
 
@@ -67,7 +67,11 @@ def test_lobes_lie_as_in_a_patient(anatomy):
     assert center("LUL")[2] > center("LLL")[2] + 30
     assert center("RML")[1] < center("RLL")[1] - 20, "the middle lobe lies in front"
     assert center("RML")[2] < center("RUL")[2] - 20
-    assert "not read from the images" in anatomy.lobe_method
+    assert [fissure.name for fissure in anatomy.fissures] == [
+        "right oblique",
+        "right horizontal",
+        "left oblique",
+    ]
 
 
 def test_lungs_that_touch_in_front_are_parted():

@@ -1,137 +1,149 @@
-"""A geometric model of the five lobes.
-
-The fissures of a lung are hard to see on thick slices, and where they lie differs between people. The
-model puts each fissure on a tilted plane: its tilt is typical anatomy in the proportions of the lung, and
-its place is chosen so that the lobes take the published shares of the lung's volume. Away from a fissure
-the lobe is then known well; near one it is not, and the confidence says so.
-"""
+"""Divide the lungs into their five lobes along the fissures that the scan shows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
+from clearlung.anatomy.fissure_field import LungField, lung_field
+from clearlung.anatomy.fissures import Surface, find_fissure
+from clearlung.anatomy.lobe_labels import Maps, label_lung, lies_above, surface_maps
+from clearlung.anatomy.lobe_marks import lobe_points, marks_for
+from clearlung.anatomy.lobe_model import HORIZONTAL, MODEL_EVIDENCE, OBLIQUE, model_plane, share_of
 from clearlung.anatomy.morphology import Spacing
-from clearlung.anatomy.types import LOBE_LABELS, LOBE_SIDES, LOBES, LUNG_LABELS, SIDES, Lobe, Side
-from clearlung.evidence import load_evidence
+from clearlung.anatomy.tree import BranchTree
+from clearlung.anatomy.types import LOBE_LABELS, LOBE_SIDES, LOBES, LUNG_LABELS, SIDES, Fissure, Lobe, Side
+from clearlung.ct import Volume
 
 LOBE_METHOD = (
-    "Geometric model: fissures as tilted planes in the proportions of each lung, placed so that the lobes "
-    "have the published mean shares of lung volume; not read from the images. Confidence falls near the "
-    "model fissures."
+    "Fissures sought as bright sheets without vessels between the bronchi of the lobes, around where they "
+    "lie in most people; bridged where they are not seen. Confidence falls near a fissure, the more so where "
+    "it is bridged."
 )
 
-LOBE_EVIDENCE = ("anatomy.fissure_error", *(f"anatomy.lobe_share.{lobe}" for lobe in LOBES))
-"""The evidence that the model's lobes and their confidence rest on."""
+LOBE_EVIDENCE = (*MODEL_EVIDENCE, "anatomy.fissure_error_seen", "anatomy.fissure_error_growth")
+"""The evidence that the lobes and their confidence rest on."""
+
+ALL_PRESENT: Mapping[Side, tuple[Lobe, ...]] = {
+    side: tuple(lobe for lobe in LOBES if LOBE_SIDES[lobe] == side) for side in SIDES
+}
+"""The lobes of a chest that has not been operated on."""
+
+# The horizontal fissure begins at the oblique one; this near to it the oblique sheet would be taken for it.
+APART_MM = 2.0
 
 
-@dataclass(frozen=True)
-class Fissure:
-    """A plane in the proportions of a lung.
+@dataclass(frozen=True, eq=False)
+class Lobes:
+    """The lobes of a scan, on the grid of the lungs that were given.
 
     Parameters
     ----------
-    up, back, outward
-        How much each direction counts, per extent of the lung along it. A voxel is above the fissure where
-        ``up * height - back * depth_to_the_back - outward * distance_from_the_midline`` exceeds the
-        offset that gives the lobes their shares; each term runs from 0 to 1 over the lung.
+    lobes
+        uint8: 0 outside the lungs, else :data:`clearlung.anatomy.LOBE_LABELS`.
+    second
+        uint8: the lobe across the nearest fissure; 0 outside and where the lung is one lobe.
+    confidence
+        float32 in [0, 1]: chance that the fissures leave the voxel in its lobe; 0 outside.
+    fissures
+        How each fissure was found.
+    method
+        In words a report can print.
+    evidence
+        Ids of the evidence entries that the result rests on.
     """
 
-    up: float
-    back: float
-    outward: float
+    lobes: NDArray[np.uint8]
+    second: NDArray[np.uint8]
+    confidence: NDArray[np.float32]
+    fissures: tuple[Fissure, ...]
+    method: str
+    evidence: tuple[str, ...]
 
 
-# The oblique fissure starts behind at the third to fifth thoracic vertebra, a quarter below the apex, and
-# ends in front at the sixth costochondral junction, at the diaphragm: over the lung's depth it falls by
-# most of the lung's height. It also falls outward a little. The left one is slightly steeper.
-OBLIQUE: dict[Side, Fissure] = {"right": Fissure(1.0, 0.85, -0.1), "left": Fissure(1.0, 0.9, -0.1)}
-UPPER_AND_LOWER: dict[Side, tuple[Lobe, Lobe]] = {"right": ("RUL", "RLL"), "left": ("LUL", "LLL")}
-# The horizontal fissure runs forward from the oblique one at the fourth costal cartilage; it is highest
-# behind and medially and falls gently forward and outward.
-HORIZONTAL = Fissure(1.0, 0.15, -0.1)
-
-
-def model_lobes(
-    lungs: NDArray[np.uint8], spacing_mm: Spacing
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Divide the lungs into lobes by the geometric model.
+def find_lobes(
+    ct: Volume,
+    lungs: NDArray[np.uint8],
+    airway_tree: BranchTree | None = None,
+    vessels: NDArray[np.uint8] | NDArray[np.bool_] | None = None,
+    present: Mapping[Side, tuple[Lobe, ...]] | None = None,
+) -> Lobes:
+    """Divide the lungs into lobes.
 
     Parameters
     ----------
+    ct
+        int16 HU, shape (z, y, x), canonical axes: a box around both lungs.
     lungs
-        uint8: 0 outside, 1 right, 2 left; shape (z, y, x), canonical axes.
-    spacing_mm
-        Along z, y and x.
+        uint8 on the same grid: 0 outside, 1 right, 2 left.
+    airway_tree
+        Its branches' lobes keep the fissures on the right side of the bronchi; None or empty: not used.
+    vessels
+        On the same grid, true inside the vessels of the lungs; None: what is bright is a vessel.
+    present
+        The lobes that are left of each lung after a lobectomy; None: all.
 
     Returns
     -------
-    lobes, confidence
-        uint8 labels (:data:`clearlung.anatomy.LOBE_LABELS`) and float32 in [0, 1], 0 outside.
+    Lobes
+        On the same grid.
 
-    Notes
-    -----
-    Confidence is the chance that a fissure displaced by a normal error still leaves the voxel on its side:
-    one half on the fissure itself. The error and the lobes' shares are evidence (:data:`LOBE_EVIDENCE`).
+    Raises
+    ------
+    ValueError
+        If the arrays' shapes differ.
     """
-    lobes = np.zeros(lungs.shape, dtype=np.uint8)
-    confidence = np.zeros(lungs.shape, dtype=np.float32)
+    for name, array in (("lungs", lungs), ("vessels", vessels)):
+        if array is not None and array.shape != ct.shape:
+            raise ValueError(f"{name} have the shape {array.shape}, and the scan has {ct.shape}")
+    tree = BranchTree.empty() if airway_tree is None else airway_tree
+    points = lobe_points(ct, tree)
+    out = (
+        np.zeros(ct.shape, dtype=np.uint8),
+        np.zeros(ct.shape, dtype=np.uint8),
+        np.zeros(ct.shape, dtype=np.float32),
+    )
+    fissures: list[Fissure] = []
     for side in SIDES:
-        inside = np.nonzero(lungs == LUNG_LABELS[side])
-        if inside[0].size:
-            lobes[inside], confidence[inside] = _lobes_of_lung(side, inside, spacing_mm)
-    return lobes, confidence
+        if (lungs == LUNG_LABELS[side]).any():
+            left = tuple(lobe for lobe in ALL_PRESENT[side] if lobe in (present or ALL_PRESENT)[side])
+            field = lung_field(ct.array, lungs, LUNG_LABELS[side], ct.spacing_mm, vessels)
+            found = _fissures_of(side, left, field, points)
+            maps: list[Maps] = []
+            for fissure, surface in found:
+                fissures.append(fissure)
+                maps.append(_maps(surface, ct.spacing_mm))
+            label_lung(lungs, LUNG_LABELS[side], tuple(maps), tuple(LOBE_LABELS[lobe] for lobe in left), out)
+    return Lobes(*out, tuple(fissures), LOBE_METHOD, LOBE_EVIDENCE)
 
 
-def _lobes_of_lung(
-    side: Side, inside: tuple[NDArray[np.intp], ...], spacing_mm: Spacing
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Lobe and confidence of each voxel of one lung."""
-    upper, lower = UPPER_AND_LOWER[side]
-    book = load_evidence()
-    error_mm = book.value("anatomy.fissure_error", unit="mm")
-    shares = {
-        lobe: book.value(f"anatomy.lobe_share.{lobe}", unit="%") for lobe in LOBES if LOBE_SIDES[lobe] == side
-    }
-    total = sum(shares.values())
-    above = _distance_above(OBLIQUE[side], side, inside, spacing_mm, shares[lower] / total)
-    lobes = np.where(above > 0, LOBE_LABELS[upper], LOBE_LABELS[lower]).astype(np.uint8)
-    confidence = ndtr(np.abs(above) / error_mm).astype(np.float32)
-    if side == "right":
-        front = np.flatnonzero(above > 0)
-        part = tuple(axis[front] for axis in inside)
-        over = _distance_above(
-            HORIZONTAL, side, part, spacing_mm, shares["RML"] / (total - shares["RLL"]), inside
-        )
-        lobes[front[over <= 0]] = LOBE_LABELS["RML"]
-        confidence[front] *= ndtr(np.abs(over) / error_mm)
-    return lobes, confidence
+def _maps(surface: Surface, spacing_mm: Spacing, shift_mm: NDArray[np.float64] | float = 0.0) -> Maps:
+    return surface_maps(surface.frame, surface.heights_mm, surface.error_mm, spacing_mm, shift_mm)
 
 
-def _distance_above(
-    fissure: Fissure,
+def _fissures_of(
     side: Side,
-    voxels: tuple[NDArray[np.intp], ...],
-    spacing_mm: Spacing,
-    share_below: float,
-    lung: tuple[NDArray[np.intp], ...] | None = None,
-) -> NDArray[np.float32]:
-    """Signed distance in mm above the plane that leaves a share of the voxels below it."""
-    lung = lung or voxels
-    outward = -1.0 if side == "right" else 1.0  # x runs to the patient's left
-    weights = (fissure.up, -fissure.back, -fissure.outward * outward)
-    slopes = []
-    for axis, weight, step in zip(lung, weights, spacing_mm, strict=True):
-        extent_mm = (float(axis.max()) - float(axis.min()) + 1.0) * step
-        slopes.append(weight / extent_mm)
-    length = sqrt(sum(s * s for s in slopes))
-    height = np.zeros(voxels[0].size, dtype=np.float32)
-    for axis, slope, step in zip(voxels, slopes, spacing_mm, strict=True):
-        height += axis.astype(np.float32) * np.float32(slope * step / length)
-    kth = min(height.size - 1, max(0, round(share_below * height.size)))
-    offset = np.partition(height, kth)[kth]
-    return np.asarray(height - offset, dtype=np.float32)
+    left: tuple[Lobe, ...],
+    field: LungField,
+    points: tuple[NDArray[np.float64], NDArray[np.str_]],
+) -> list[tuple[Fissure, Surface]]:
+    """Find the fissures between the lobes that are left of one lung, the oblique one first."""
+    found = []
+    lower: Lobe = "RLL" if side == "right" else "LLL"
+    upper = tuple(lobe for lobe in left if lobe != lower)
+    if lower in left and upper:
+        normal, offset = model_plane(OBLIQUE[side], side, field.points_mm(5), share_of(lower, left))
+        surface = find_fissure(field, normal, offset, marks_for(*points, upper, (lower,)))
+        found.append((Fissure(f"{side} oblique", left, surface.seen_share), surface))
+        if len(upper) == 2:
+            field = field.within(
+                lies_above(field.lung.shape, _maps(surface, field.spacing_mm, field.shift_mm), APART_MM)
+            )
+    if len(upper) == 2:
+        normal, offset = model_plane(HORIZONTAL, side, field.points_mm(5), share_of("RML", upper))
+        surface = find_fissure(field, normal, offset, marks_for(*points, ("RUL",), ("RML",)))
+        found.append((Fissure("right horizontal", upper, surface.seen_share), surface))
+    return found

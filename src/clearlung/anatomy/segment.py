@@ -6,7 +6,7 @@ import numpy as np
 
 from clearlung.anatomy.air import find_air
 from clearlung.anatomy.airways import find_airways
-from clearlung.anatomy.lobes import LOBE_EVIDENCE, LOBE_METHOD, model_lobes
+from clearlung.anatomy.lobes import find_lobes
 from clearlung.anatomy.lungs import MARGIN_MM, find_lungs, lung_box
 from clearlung.anatomy.morphology import bounding_box
 from clearlung.anatomy.types import Anatomy
@@ -53,16 +53,18 @@ def segment_anatomy(scan: Scan) -> Anatomy:
     tight = bounding_box(lungs > 0, spacing, MARGIN_MM)
     box = _shift(tight, work)
     lungs = np.ascontiguousarray(lungs[tight])
-    lobes, confidence = model_lobes(lungs, spacing)
     grid = volume.crop(box)
+    found = find_lobes(grid, lungs)
     return Anatomy(
         box=box,
         lungs=grid.with_array(lungs),
-        lobes=grid.with_array(lobes),
-        lobe_confidence=grid.with_array(confidence),
+        lobes=grid.with_array(found.lobes),
+        lobe_confidence=grid.with_array(found.confidence),
         depth_mm=grid.with_array(np.ascontiguousarray(depth[tight])),
-        lobe_method=LOBE_METHOD,
-        evidence=LOBE_EVIDENCE,
+        lobe_method=found.method,
+        evidence=found.evidence,
+        lobe_second=grid.with_array(found.second),
+        fissures=found.fissures,
     )
 
 
