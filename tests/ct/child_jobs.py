@@ -49,6 +49,16 @@ def leaves(*, room, limits):
     sys.exit(0)
 
 
+def forges_an_answer(*, room, limits):
+    (room.parent / "answer.json").write_text("{")
+    os._exit(0)
+
+
+def links_the_answer(*, room, limits):
+    (room.parent / "answer.json").symlink_to("/etc/hostname")
+    os._exit(0)
+
+
 def sleeps(*, room, limits):
     time.sleep(60)
 

@@ -59,6 +59,12 @@ def test_what_a_job_returns_comes_back():
     assert run_apart(f"{JOBS}:nothing", {}) == (None, None)
 
 
+def test_voxels_come_back_where_no_file_can_be_in_memory(monkeypatch):
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    _, array = run_apart(f"{JOBS}:answer", {})
+    np.testing.assert_array_equal(array, np.arange(24).reshape(2, 3, 4))
+
+
 def test_a_refusal_comes_back_as_it_was():
     error = rejected("rejects", "not_hu")
     assert error.where == "somewhere [odd: text]"
@@ -74,6 +80,8 @@ def test_a_refusal_comes_back_as_it_was():
         ("crashes", "SIGSEGV"),
         ("aborts", "SIGABRT"),
         ("exits", "exit code 0"),
+        ("forges_an_answer", "answer"),
+        ("links_the_answer", "exit code 0"),
         ("writes_too_much", "OSError"),
         ("sends_complex_numbers", "answer"),
     ],

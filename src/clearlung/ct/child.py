@@ -129,11 +129,14 @@ def _run(request: dict[str, Any], room: Path, handle: int, limits: IntakeLimits)
 def _reply(room: Path, code: int) -> dict[str, Any]:
     """Return what the child answered, or raise what came in place of an answer."""
     answer = room / _ANSWER
-    if code != 0 or not answer.is_file() or answer.stat().st_size > MAX_ANSWER_BYTES:
+    if code != 0 or answer.is_symlink() or not answer.is_file() or answer.stat().st_size > MAX_ANSWER_BYTES:
         _refuse_crash(code)
-    reply = cast(dict[str, Any], json.loads(answer.read_text(encoding="utf-8")))
+    try:
+        reply = cast(dict[str, Any], json.loads(answer.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise _decoder_failed("an answer that is none") from error
     if "rejected" in reply:
-        raise ScanRejected(*reply["rejected"])
+        raise ScanRejected(*map(str, reply["rejected"]))
     if "failed" in reply:
         if reply["failed"] == "MemoryError":
             raise _too_large()
