@@ -66,6 +66,15 @@ def test_a_file_read_by_the_wrong_convention_is_refused(tmp_path):
         read(path, labels="lungmask")
 
 
+def test_another_order_of_the_right_lobes_is_refused(tmp_path):
+    """YACTA numbers the lobes as lungmask does, with middle and lower lobe exchanged."""
+    path = lobed.write(lobed.numbered((3, 5, 4, 1, 2)), tmp_path / "yacta.nii.gz")
+    with pytest.raises(AnatomyError, match="not recognized"):
+        read(path)
+    with pytest.raises(AnatomyError, match="RML lies behind the RLL"):
+        read(path, labels="lungmask")
+
+
 def test_upside_down_is_refused(tmp_path):
     path = lobed.write(np.ascontiguousarray(lobed.lobes()[::-1]), tmp_path / "lobes.nii.gz")
     with pytest.raises(AnatomyError, match="not recognized"):
@@ -295,6 +304,24 @@ def test_a_folder_of_masks(tmp_path):
     parts = read(tmp_path)
     np.testing.assert_array_equal(parts.lobes, lobed.lobes())
     np.testing.assert_array_equal(parts.airways, airway)
+
+
+def test_what_names_its_parts_takes_no_convention(tmp_path):
+    lobed.write((lobed.lobes() == 1).astype(np.uint8), tmp_path / "lung_upper_lobe_right.nii.gz")
+    with pytest.raises(AnatomyError, match="names its segments itself"):
+        read(tmp_path, labels="clearlung")
+
+
+def test_airways_and_vessels_alone(tmp_path):
+    tubes = np.zeros_like(lobed.lobes())
+    tubes[50:60, 40:44, 62:68] = 2
+    tubes[30:40, 40:44, 30:34] = 1
+    path = lobed.write(tubes, tmp_path / "tubes.nii.gz")
+    with pytest.raises(AnatomyError, match=r"not recognized|does not lie on the lungs"):
+        read(path)
+    parts = read(path, labels="totalsegmentator-lung-vessels")
+    np.testing.assert_array_equal(parts.airways, tubes == 2)
+    np.testing.assert_array_equal(parts.vessels, tubes == 1)
 
 
 def test_a_trachea_alone_replaces_nothing(tmp_path):

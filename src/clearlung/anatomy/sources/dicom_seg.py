@@ -111,7 +111,8 @@ def _read(path: Path, series_uid: str | None, frame_of_reference_uid: str | None
     _check_size(header, path)
     pieces = _pieces(header, _stack(header, shown(path)), meaning, path)
     told_by = "codes and names of the DICOM segments"
-    return FileContent(pieces, told_by, _foreign(header, series_uid, frame_of_reference_uid))
+    foreign = _foreign(header, series_uid, frame_of_reference_uid)
+    return FileContent(pieces, told_by, foreign, numbered=False)
 
 
 def _check_inflated(path: Path) -> None:

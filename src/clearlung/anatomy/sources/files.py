@@ -6,14 +6,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from clearlung.anatomy.air import CoarseAir, find_air
 from clearlung.anatomy.sources.conventions import (
+    Convention,
     Meaning,
+    Spot,
     back_to_front,
     check_labels,
     misplaced,
@@ -24,7 +24,7 @@ from clearlung.anatomy.sources.conventions import (
 )
 from clearlung.anatomy.sources.dicom_seg import read_dicom_seg
 from clearlung.anatomy.sources.label_maps import read_label_map
-from clearlung.anatomy.sources.names import STRUCTURES, Group, structure_by_name
+from clearlung.anatomy.sources.names import STRUCTURES, structure_by_name
 from clearlung.anatomy.sources.parts import (
     Canvas,
     FileContent,
@@ -153,7 +153,7 @@ def _folder(path: Path, uids: Mapping[str, str | None]) -> FileContent:
             shown(path),
             "the folder holds no mask named as a part of the lungs, such as lung_upper_lobe_left.nii.gz.",
         )
-    return FileContent(tuple(pieces), "names of the files in the folder")
+    return FileContent(tuple(pieces), "names of the files in the folder", numbered=False)
 
 
 def _painted(
@@ -162,6 +162,11 @@ def _painted(
     """Bring every label map of a file onto the scan's grid."""
     canvas = Canvas()
     told_by, warnings = content.told_by, []
+    if labels is not None and not content.numbered:
+        raise AnatomyError(
+            "--anatomy-labels",
+            f"{where} names its segments itself; leave the option out, or name them there.",
+        )
     for piece in content.pieces:
         meaning, told = _meaning(piece, labels, where, told_by)
         told_by = told_by if piece.meaning is not None and labels is None else told[0]
@@ -209,14 +214,11 @@ def _meaning(piece: Piece, labels: str | None, where: str, told_by: str) -> tupl
         raise AnatomyError(where, f"{error}. Give a label map.") from error
     if not spots:
         raise AnatomyError(where, "it is empty: no voxel has a label.")
-    if labels is not None:
-        convention, how = named_convention(labels), "as asked for"
-        if not structure_spots(spots, convention.labels):
-            raise AnatomyError(
-                where, f"none of its labels {sorted(spots)[:20]} is one of {convention.title}."
-            )
-    else:
+    if labels is None:
         convention, how = named_convention(recognized(spots, where)), "recognized by where the labels lie"
+    else:
+        convention, how = named_convention(labels), "as asked for"
+        _check_named(spots, convention, where)
     unknown = [str(label) for label in spots if label not in convention.labels]
     told = [f"{convention.title} ({how})"]
     if unknown:
@@ -225,14 +227,32 @@ def _meaning(piece: Piece, labels: str | None, where: str, told_by: str) -> tupl
     return convention.labels, told
 
 
+def _check_named(spots: Mapping[int, Spot], convention: Convention, where: str) -> None:
+    """Refuse numbers that lie otherwise than the convention that they are said to follow."""
+    found = structure_spots(spots, convention.labels)
+    if not found:
+        raise AnatomyError(where, f"none of its labels {sorted(spots)[:20]} is one of {convention.title}.")
+    if wrong := misplaced(found) + back_to_front(found):
+        raise AnatomyError(where, f"if its labels are {convention.title}, {'; '.join(wrong)}.")
+
+
 def _checked(parts: Parts, scan: Scan, air: CoarseAir | None, where: str) -> tuple[str, ...]:
     """Refuse parts that cannot be these lungs; return what is doubtful."""
+    if parts.lobes is None and parts.lungs is None:
+        if parts.airways is None and parts.vessels is None:
+            raise AnatomyError(
+                where,
+                "it holds the trachea alone, which replaces nothing. Give lobes, lungs, airways or vessels.",
+            )
+        return ()
+    air = find_air(scan) if air is None else air
+    coarse = _coarse(parts, air)
     warnings = []
-    for group in ("lobes", "lungs"):
-        array: Labels | None = getattr(parts, group)
+    for group, array in (("lobes", coarse.lobes), ("lungs", coarse.lungs)):
         if array is None:
             continue
-        spots = structure_spots(spots_of(scan.volume.with_array(array)), _own_meaning(group))
+        # Positions count from the array's corner: they are only compared with each other.
+        spots = structure_spots(spots_of(Volume.at(array, air.spacing_mm)), _own_meaning(group))
         if wrong := misplaced(spots):
             raise AnatomyError(
                 where, f"{'; '.join(wrong)}. Export it again with its orientation, or correct its labels."
@@ -241,33 +261,31 @@ def _checked(parts: Parts, scan: Scan, air: CoarseAir | None, where: str) -> tup
             f"In the anatomy given, {doubt}: look at it before relying on it."
             for doubt in back_to_front(spots)
         ]
-    air = find_air(scan) if air is None else air
-    if parts.lobes is not None or parts.lungs is not None:
-        warnings += _against_air(parts, air, where)
-    elif parts.airways is None and parts.vessels is None:
-        raise AnatomyError(
-            where,
-            "it holds the trachea alone, which replaces nothing. Give lobes, lungs, airways or vessels.",
-        )
-    return tuple(warnings)
+    return (*warnings, *_against_air(coarse, air, where))
 
 
-def _own_meaning(group: Group) -> Meaning:
+def _own_meaning(group: str) -> Meaning:
     return {known.label: (name,) for name, known in STRUCTURES.items() if known.group == group}
 
 
-def _coarse(array: NDArray[Any], air: CoarseAir) -> NDArray[Any]:
-    """Return the voxel in the middle of each coarse block of the air's grid."""
-    index = [
-        np.minimum(np.arange(n) * f + f // 2, m - 1)
-        for n, f, m in zip(air.lungs.shape, air.factor, array.shape, strict=True)
-    ]
-    return array[np.ix_(*index)]
+def _coarse(parts: Parts, air: CoarseAir) -> Parts:
+    """Return lobes and lungs on the air's grid: the voxel in the middle of each block."""
+
+    def middles(array: Labels | None) -> Labels | None:
+        if array is None:
+            return None
+        index = [
+            np.minimum(np.arange(n) * f + f // 2, m - 1)
+            for n, f, m in zip(air.lungs.shape, air.factor, array.shape, strict=True)
+        ]
+        return array[np.ix_(*index)]
+
+    return replace(parts, lobes=middles(parts.lobes), lungs=middles(parts.lungs))
 
 
 def _against_air(parts: Parts, air: CoarseAir, where: str) -> list[str]:
     """Compare lobes and lungs with the air that the scan shows."""
-    sided = _coarse(_side_map(parts), air)
+    sided = _side_map(parts)
     given = sided > 0
     inside = float(np.count_nonzero(given & air.lungs))
     in_air = inside / max(1.0, float(np.count_nonzero(given)))
@@ -296,7 +314,7 @@ def _check_sides(parts: Parts, air: CoarseAir, *, alone: bool, where: str) -> No
         array = {"lobes": parts.lobes, "lungs": parts.lungs}.get(known.group)
         if array is None:
             continue
-        mask = _coarse(array, air) == known.label
+        mask = array == known.label
         on_left = float(mask[:, :, columns_left].sum()) / max(1.0, float(mask.sum()))
         across = on_left if known.side == "right" else 1.0 - on_left
         if mask.any() and across > (MOST_ACROSS_ALONE if alone else MOST_ACROSS):

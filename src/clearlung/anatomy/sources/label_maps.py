@@ -112,7 +112,7 @@ def _read_nrrd(path: Path) -> FileContent:
         }
         if here:
             pieces.append(Piece(layer, here))
-    return FileContent(tuple(pieces), "segments of 3D Slicer")
+    return FileContent(tuple(pieces), "segments of 3D Slicer", numbered=False)
 
 
 def _nrrd_header(path: Path) -> tuple[dict[str, str], list[str], int]:

@@ -52,11 +52,14 @@ class FileContent:
         How the meaning of the labels is known: "names in its header"; "" where it is not.
     warnings
         What the file itself gives reason to warn about.
+    numbered
+        Whether the numbers in the label maps are the file's own, so that a convention could be named.
     """
 
     pieces: tuple[Piece, ...]
     told_by: str = ""
     warnings: tuple[str, ...] = ()
+    numbered: bool = True
 
 
 @dataclass(frozen=True, eq=False)
