@@ -66,6 +66,20 @@ def write_series(
     return paths
 
 
+def at(index, **values):
+    """Change headers of one plane (or of all, index None)."""
+
+    def bend(header, i):
+        if index is None or i == index:
+            for key, value in values.items():
+                if value is None:
+                    delattr(header, key)
+                else:
+                    setattr(header, key, value)
+
+    return bend
+
+
 def _dataset(values: dict) -> Dataset:
     dataset = Dataset()
     for key, value in values.items():

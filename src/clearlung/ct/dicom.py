@@ -3,39 +3,57 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from clearlung.ct.checks import MIN_SAMPLES, Grid, check_grid, check_slices
-from clearlung.ct.dicom_headers import (
-    DicomImage,
-    FolderContents,
-    SeriesInfo,
-    grouped,
-    read_folder,
-    series_infos,
-)
-from clearlung.ct.dicom_stack import Stack, check_stack
+from clearlung.ct.dicom_directory import is_directory
+from clearlung.ct.dicom_headers import FolderContents, read_folder
+from clearlung.ct.dicom_image import DicomImage, ImageKind
+from clearlung.ct.dicom_pixels import decode_plane, stored_planes
+from clearlung.ct.dicom_stack import Stack
 from clearlung.ct.files import READABLE, suffix_of
 from clearlung.ct.hounsfield import AIR_HU, MAX_HU, to_hounsfield
+from clearlung.ct.limits import MAX_VOXELS
 from clearlung.ct.scan import Scan
-from clearlung.ct.volume import SAME_GRID_TOLERANCE_MM, Volume
+from clearlung.ct.series import choose, name_of
+from clearlung.ct.tilt import shift_plane
+from clearlung.ct.volume import Volume
 from clearlung.errors import ScanRejected
 
+# The machines that this runs on have two cores at least; decoding is all that is done meanwhile.
+DECODING_THREADS = 2
+HASHED_BYTES = 1 << 20
+# Whole slopes and intercepts up to this keep 16-bit values within 32 bits.
+MAX_WHOLE = 10_000
+_KIND_NAMES: dict[ImageKind, str] = {
+    "plane": "images of other CT series",
+    "localizer": "localizers",
+    "capture": "captures of a screen or dose pages",
+    "projection": "projections or renderings",
+    "other": "images of other kinds",
+}
 
-def read_dicom_scan(folder: Path, *, series: str | None, allow_thick: bool) -> Scan:
+
+def read_dicom_scan(path: Path, *, series: str | None, allow_thick: bool) -> Scan:
     """Read and check the CT series of a folder.
 
     Parameters
     ----------
-    folder
-        Searched with its subfolders.
+    path
+        A folder, searched with its subfolders; a DICOMDIR, whose folder is read; or a multi-frame file.
     series
-        Which series, where several suit: see :func:`~clearlung.ct.read_scan`.
+        Which series: see :func:`~clearlung.ct.read_scan`. None for the thinnest that suits.
     allow_thick
         Read slices above 5 mm with a warning.
 
@@ -44,74 +62,29 @@ def read_dicom_scan(folder: Path, *, series: str | None, allow_thick: bool) -> S
     ScanRejected
         With one of :data:`~clearlung.ct.REJECTION_CODES`.
     """
+    folder = path.parent if is_directory(path) and path.is_file() else path
     contents = read_folder(folder)
-    info, images = _choose(contents, series, folder)
-    where = f"series {info.number}" if info.number is not None else "series without number"
-    stack = check_stack(images, where)
-    check_grid(stack.grid, where)
-    thickness = max((image.thickness_mm or 0.0 for image in stack.images), default=0.0) or None
-    coarsest = float(stack.grid.spacing_mm.max())
-    warnings = [
-        *check_slices(coarsest, thickness, allow_thick=allow_thick, where=where),
-        *_warnings(contents, images),
-    ]
-    hu = _decode(stack, where)
-    volume, order = Volume.canonical(hu, stack.grid.affine)
+    if not any(image.is_ct for image in contents.images):
+        _refuse_without_ct(contents, folder)
+    chosen, reasons = choose(contents, series, allow_thick=allow_thick)
+    where, stack, info = name_of(chosen.info), chosen.stack, chosen.info
+    _check_size(stack.grid.shape, where)
+    hu, sha256 = _decode(stack, where)
+    volume, order = Volume.canonical(to_hounsfield(hu, where), stack.grid.affine)
     return Scan(
         volume=volume,
         native=order,
         source="dicom",
         series=f"{where}, {info.description!r}, {info.slices} slices of {info.columns} x {info.rows}",
-        input_sha256=_sha256(stack.images),
-        warnings=tuple(warnings),
-        slice_thickness_mm=thickness,
+        input_sha256=sha256,
+        warnings=(*chosen.warnings, *stack.warnings, *reasons, *_warnings(contents, stack.present)),
+        slice_thickness_mm=chosen.thickness_mm,
+        resampled=stack.is_resampled,
     )
 
 
-def _choose(
-    contents: FolderContents, series: str | None, folder: Path
-) -> tuple[SeriesInfo, tuple[DicomImage, ...]]:
-    """Return the series asked for, or the only one that suits."""
-    infos = series_infos(contents)
-    groups = dict(zip(infos, grouped(contents.images), strict=True))
-    ct = [info for info in infos if info.is_ct]
-    if not ct:
-        _refuse_without_ct(contents, infos, folder)
-    if series is not None:
-        chosen = _matching(ct, series.strip())
-    else:
-        # a short CT series is a scout or a bolus tracker; alone it is still judged
-        chosen = [info for info in ct if info.slices >= MIN_SAMPLES or _is_multiframe(groups[info])] or ct
-    if len(chosen) == 1:
-        return chosen[0], groups[chosen[0]]
-    listed = "; ".join(str(info) for info in (chosen or ct))
-    if not chosen:
-        raise ScanRejected(
-            "series_not_found",
-            f"series {series}",
-            f"No CT series has this number, UID or place. There are: {listed}.",
-        )
-    raise ScanRejected(
-        "mixed_series",
-        f"{len(chosen)} series",
-        f"Several CT series suit; choose one by its number, its UID or its place in this list "
-        f"(--series): {listed}.",
-    )
-
-
-def _is_multiframe(images: tuple[DicomImage, ...]) -> bool:
-    return any(image.frames > 1 for image in images)
-
-
-def _matching(ct: Sequence[SeriesInfo], series: str) -> list[SeriesInfo]:
-    by_uid = [info for info in ct if info.uid == series]
-    by_number = [info for info in ct if info.number is not None and str(info.number) == series]
-    by_place = [info for info in ct if str(info.place) == series]
-    return by_uid or by_number or by_place
-
-
-def _refuse_without_ct(contents: FolderContents, infos: tuple[SeriesInfo, ...], folder: Path) -> None:
-    modalities = sorted({info.modality or "unknown" for info in infos})
+def _refuse_without_ct(contents: FolderContents, folder: Path) -> None:
+    modalities = sorted({image.modality or "unknown" for image in contents.images})
     if modalities and "CT" not in modalities:
         raise ScanRejected(
             "not_ct",
@@ -122,22 +95,22 @@ def _refuse_without_ct(contents: FolderContents, infos: tuple[SeriesInfo, ...], 
     raise ScanRejected(
         "no_ct_series",
         f"{len(contents.images)} DICOM images, {contents.skipped_files} other files",
-        "The folder and its subfolders hold no CT images in DICOM (localizers and captures do not count). "
+        "The folder and its subfolders hold no CT images in DICOM (localizers, captures of a screen and "
+        "projections do not count). "
         + ("Give the volume file in it itself." if volumes else "Give the folder of the chest CT."),
     )
 
 
-def _warnings(contents: FolderContents, images: tuple[DicomImage, ...]) -> list[str]:
-    others = len(contents.images) - len(images)
-    warnings = []
-    if others:
-        warnings.append(f"{others} DICOM images of other series, or localizers, were passed over.")
-    if contents.skipped_files or contents.skipped_objects:
-        warnings.append(
-            f"{contents.skipped_files} files that are not DICOM and {contents.skipped_objects} DICOM "
-            "objects without "
-            "images were passed over."
+def _check_size(shape: tuple[int, int, int], where: str) -> None:
+    if math.prod(shape) > MAX_VOXELS:
+        raise ScanRejected(
+            "too_large", where, f"It has {math.prod(shape)} voxels; a scan has at most {MAX_VOXELS}."
         )
+
+
+def _warnings(contents: FolderContents, images: Sequence[DicomImage]) -> list[str]:
+    """Return what else to know of the images, and what of the folder was passed over."""
+    warnings = []
     if len({(image.slope, image.intercept) for image in images}) > 1:
         warnings.append(
             "The images differ in rescale slope or intercept: if a slice is brighter or darker than its"
@@ -145,22 +118,44 @@ def _warnings(contents: FolderContents, images: tuple[DicomImage, ...]) -> list[
         )
     if any(image.lossy for image in images):
         warnings.append("The images were compressed with loss: small nodules and densities may have changed.")
+    missing = contents.missing.get(images[0].series_uid, 0)
+    if missing:
+        warnings.append(
+            f"{missing} images of this series that the DICOMDIR names are not there: the scan may stop short."
+        )
+    elif contents.missing:
+        total = sum(contents.missing.values())
+        warnings.append(f"{total} images that the DICOMDIR names are not there, none of them of this series.")
+    if contents.copies:
+        warnings.append(f"{contents.copies} images were there twice, pixel for pixel; one each was read.")
+    kinds = Counter(image.kind for image in contents.images)
+    kinds["plane"] -= len(images)
+    passed = [f"{count} {_KIND_NAMES[kind]}" for kind, count in sorted(kinds.items()) if count]
+    if contents.skipped_objects:
+        passed.append(f"{contents.skipped_objects} DICOM objects without images")
+    if contents.skipped_files:
+        passed.append(f"{contents.skipped_files} files that are not DICOM")
+    if passed:
+        warnings.append(f"Passed over: {', '.join(passed)}.")
     return warnings
 
 
-def _decode(stack: Stack, where: str) -> NDArray[np.int16]:
-    """Return the values in HU, shape (slices, rows, columns)."""
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames([str(image.path) for image in stack.images])
-    rescale = {(image.slope, image.intercept) for image in stack.images}
-    if len(rescale) > 1 or any(value is not None and value % 1 for pair in rescale for value in pair):
-        # the first file decides the type of all: whole numbers would cut the fractions of the others
-        reader.SetOutputPixelType(sitk.sitkFloat64)
+def _decode(stack: Stack, where: str) -> tuple[NDArray[np.int16], str]:
+    """Return values in HU on the stack's grid, and the hash of the files in slice order."""
+    hu = np.empty(stack.grid.shape, dtype=np.int16)
     chatty = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
-        decoded = reader.Execute()
-    except RuntimeError as error:
+        with (
+            tempfile.TemporaryDirectory(prefix="clearlung-") as room,
+            ThreadPoolExecutor(DECODING_THREADS) as pool,
+        ):
+            digest = pool.submit(_sha256, stack.present)
+            done = [pool.submit(_decode_some, job, stack, hu, Path(room)) for job in _jobs(stack)]
+            for job in done:
+                job.result()
+            sha256 = digest.result()
+    except (ValueError, OSError) as error:
         raise ScanRejected(
             "unreadable",
             where,
@@ -169,43 +164,107 @@ def _decode(stack: Stack, where: str) -> NDArray[np.int16]:
         ) from error
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(chatty)
-    _check_decoded(decoded, stack.grid, where)
-    # a view, valid while `decoded` lives: the only copy is the one in HU
-    array = sitk.GetArrayViewFromImage(decoded)
-    paddings = {padding for image in stack.images if (padding := _high_padding(image)) is not None}
-    if paddings:
-        array = np.where(np.isin(array, list(paddings)), AIR_HU, array)
-    return to_hounsfield(array, where)
+    for place, image in enumerate(stack.images):
+        if image is None:
+            hu[place] = _mean_plane(hu, stack, place)
+    return hu, sha256
 
 
-def _check_decoded(image: sitk.Image, grid: Grid, where: str) -> None:
-    """Refuse if the decoder stacked the slices otherwise than their headers say."""
-    far = np.subtract(grid.shape, 1)
-    same = image.GetSize() == grid.shape[::-1] and image.GetNumberOfComponentsPerPixel() == 1
-    for index in ((0, 0, 0), (far[0], 0, 0), (0, far[1], 0), (0, 0, far[2])):
-        if same:
-            decoded = image.TransformIndexToPhysicalPoint([int(i) for i in index[::-1]])
-            stated = (grid.affine @ [*index, 1])[:3]
-            same = bool(np.abs(decoded - stated).max() < 10 * SAME_GRID_TOLERANCE_MM)
-    if not same:
-        raise ScanRejected(
-            "contradictory_orientation",
-            where,
-            "The decoded images do not lie where their headers say. Export the series again as plain CT "
-            "images.",
-        )
+def _jobs(stack: Stack) -> Iterable[list[tuple[int, DicomImage]]]:
+    """Yield planes that are best decoded together: those of one file, in the order of its frames."""
+    planes = [(place, image) for place, image in enumerate(stack.images) if image is not None]
+    planes.sort(key=lambda plane: (plane[1].stored.path, plane[1].stored.frame))
+    longest = math.ceil(len(planes) / DECODING_THREADS)
+    for _, of_file in groupby(planes, key=lambda plane: plane[1].stored.path):
+        together = list(of_file)
+        for start in range(0, len(together), longest):
+            yield together[start : start + longest]
 
 
-def _high_padding(image: DicomImage) -> float | None:
-    """Return the padding in HU if it is above the scale: it means air. Low padding is clipped to air."""
-    if image.padding is None or image.slope is None or image.intercept is None:
-        return None
-    padding = image.padding * image.slope + image.intercept
-    return padding if padding > MAX_HU else None
+def _decode_some(
+    planes: list[tuple[int, DicomImage]], stack: Stack, hu: NDArray[np.int16], room: Path
+) -> None:
+    """Decode planes of one file to their places in ``hu``."""
+    encoded = stored_planes([image.stored for _, image in planes])
+    for (place, image), stored in zip(planes, encoded, strict=True):
+        plane = hounsfield_plane(image, *decode_plane(image.stored, stored, room))
+        if stack.shifts_px.any():
+            plane = shift_plane(plane, stack.shifts_px[place], stack.grid.shape[1:])
+        hu[place] = plane
+
+
+def hounsfield_plane(image: DicomImage, values: NDArray[Any], words: NDArray[Any]) -> NDArray[np.int16]:
+    """Return a plane in HU, its padding as air, limited only to what int16 holds.
+
+    Parameters
+    ----------
+    image
+        Says what the values mean.
+    values, words
+        As :func:`~clearlung.ct.dicom_pixels.decode_plane` returns them.
+    """
+    slope, intercept = image.slope or 1.0, image.intercept or 0.0
+    whole = slope.is_integer() and intercept.is_integer() and max(slope, abs(intercept)) <= MAX_WHOLE
+    if whole and values.itemsize <= 2:
+        hu = values.astype(np.int32)
+        hu *= int(slope)
+        hu += int(intercept)
+    else:
+        with np.errstate(over="ignore"):
+            hu = np.rint(values * np.float64(slope) + intercept)
+    limits = np.iinfo(np.int16)
+    plane = np.clip(hu, limits.min, limits.max).astype(np.int16)
+    if image.padding is not None:
+        _clear_padding(plane, image, values, words)
+    return plane
+
+
+def _clear_padding(
+    plane: NDArray[np.int16], image: DicomImage, values: NDArray[Any], words: NDArray[Any]
+) -> None:
+    """Set to air what the header calls padding.
+
+    Padding that reads as tissue is cleared outside of the circle of reconstruction only: the same value
+    within may be tissue.
+    """
+    bits = image.stored.bits_allocated
+    low, high = sorted(_as_stored(value, image) for value in image.padding or ())
+    padded = (values >= low) & (values <= high)
+    if low == high and words is not values:
+        # some write padding to the whole word, beyond the bits that count
+        padded |= words == low % (1 << bits)
+    slope, intercept = image.slope or 1.0, image.intercept or 0.0
+    if not (low * slope + intercept > MAX_HU or high * slope + intercept < AIR_HU):
+        padded &= _outside_circle(plane.shape)
+    plane[padded] = AIR_HU
+
+
+def _as_stored(value: int, image: DicomImage) -> int:
+    """Return a padding value with the sign that the pixels have: headers write -2000 as 63536 and back."""
+    span = 1 << image.stored.bits_allocated
+    if image.stored.signed:
+        return value - span if value >= span // 2 else value
+    return value + span if value < 0 else value
+
+
+@lru_cache(maxsize=4)
+def _outside_circle(shape: tuple[int, int]) -> NDArray[np.bool_]:
+    rows, columns = (np.linspace(-1.0, 1.0, size) for size in shape)
+    outside: NDArray[np.bool_] = rows[:, None] ** 2 + columns[None, :] ** 2 > 1.0
+    return outside
+
+
+def _mean_plane(hu: NDArray[np.int16], stack: Stack, place: int) -> NDArray[np.int16]:
+    """Return the mean of a missing slice's neighbors."""
+    mean = np.rint((hu[place - 1].astype(np.float32) + hu[place + 1]) / 2.0)
+    plane: NDArray[np.int16] = mean.astype(np.int16)
+    return plane
 
 
 def _sha256(images: Sequence[DicomImage]) -> str:
     digest = hashlib.sha256()
-    for image in images:
-        digest.update(image.path.read_bytes())
+    for path in dict.fromkeys(image.stored.path for image in images):
+        with path.open("rb") as file:
+            while chunk := file.read(HASHED_BYTES):
+                digest.update(chunk)
     return digest.hexdigest()

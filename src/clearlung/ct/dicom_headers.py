@@ -3,91 +3,30 @@
 from __future__ import annotations
 
 import os
-import struct
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
 
 import numpy as np
 import pydicom
 from pydicom.config import disable_value_validation
 
-from clearlung.ct.kind import check_preamble
+from clearlung.ct.dicom_directory import is_directory, named_images
+from clearlung.ct.dicom_file import MAGIC_AT, find_planes, is_bare_dicom, open_plain, read_header
+from clearlung.ct.dicom_image import CT_IMAGE, ENHANCED_CT_IMAGES, TAGS, DicomImage, image_of
+from clearlung.ct.dicom_pixels import same_pixels
+from clearlung.ct.dicom_values import text
+from clearlung.ct.enhanced import frames_of
+from clearlung.ct.header_text import brief
+from clearlung.ct.kind import HEAD_BYTES, check_preamble
 from clearlung.ct.limits import MAX_FILES
+from clearlung.ct.split import split_series
 from clearlung.errors import ScanRejected
 
-CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
-ENHANCED_CT_IMAGES = ("1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2")
-DEFLATED = "1.2.840.10008.1.2.1.99"
-UNDEFINED_LENGTH = 0xFFFFFFFF
-# Shorter parts of a name would strike out ordinary words of a description.
-MIN_NAME_PART = 3
-
-_TAGS = [
-    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality",
-    "ImageType", "InstanceNumber", "FrameOfReferenceUID", "ImageOrientationPatient", "ImagePositionPatient",
-    "PixelSpacing", "SliceThickness", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
-    "PhotometricInterpretation", "BitsAllocated", "PixelRepresentation", "PixelPaddingValue", "RescaleSlope",
-    "RescaleIntercept", "RescaleType", "LossyImageCompression", "PatientName", "PatientID",
-]  # fmt: skip
-_LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"UN")
-
-
-@dataclass(frozen=True)
-class DicomImage:
-    """One image's header: only what is needed to stack it, and nothing about the patient.
-
-    Lists have the header's own order; None means that the header does not say.
-    """
-
-    path: Path
-    sop_class: str
-    series_uid: str
-    series_number: int | None
-    description: str
-    modality: str
-    image_type: tuple[str, ...]
-    instance: int | None
-    frame_of_reference: str
-    patient: int  # only ever compared: a hash, salted by the process, from which nobody can be told
-    orientation: tuple[float, ...] | None
-    position: tuple[float, ...] | None
-    pixel_spacing_mm: tuple[float, ...] | None
-    thickness_mm: float | None
-    rows: int
-    columns: int
-    frames: int
-    samples: int
-    photometric: str
-    slope: float | None
-    intercept: float | None
-    rescale_type: str
-    padding: int | None
-    lossy: bool
-    transfer_syntax: str
-    complete: bool
-
-    @property
-    def is_ct(self) -> bool:
-        """Whether it is a CT image that may belong to a volume: no localizer, no capture of a screen."""
-        ct_class = self.sop_class == CT_IMAGE or self.sop_class in ENHANCED_CT_IMAGES
-        return ct_class and self.modality == "CT" and "LOCALIZER" not in self.image_type
-
-    @property
-    def along_normal_mm(self) -> float | None:
-        """Place of the image along its own normal; None without orientation and position."""
-        if self.orientation is None or self.position is None:
-            return None
-        return float(np.cross(self.orientation[:3], self.orientation[3:]) @ np.asarray(self.position))
-
-    @property
-    def label(self) -> str:
-        """How messages name the image: by its place and number, since a file name may be the patient's."""
-        place = self.along_normal_mm
-        number = f"image {self.instance}" if self.instance is not None else "an image without number"
-        return number if place is None else f"{number} at {place:.2f} mm"
+# Every class of object that the standard defines begins so.
+DICOM_ROOT = "1.2.840.10008."
 
 
 @dataclass(frozen=True)
@@ -97,16 +36,22 @@ class FolderContents:
     Parameters
     ----------
     images
-        Every DICOM object that has pixels, in the order of the files' names.
+        Every plane of every DICOM object that has pixels, in the order of the files' names.
     skipped_files
         Number of files that are not DICOM.
     skipped_objects
         Number of DICOM objects without pixels: reports, directories.
+    copies
+        Number of planes that were there twice, with the same pixels at the same place; one of each is kept.
+    missing
+        For each series UID, the number of images that a DICOMDIR names and that are not there.
     """
 
     images: tuple[DicomImage, ...]
     skipped_files: int
     skipped_objects: int
+    copies: int = 0
+    missing: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -129,6 +74,10 @@ class SeriesInfo:
         Slice thickness; None if the headers do not say.
     is_ct
         Whether these are CT images that may be read as a volume.
+    kernel
+        Reconstruction kernel; empty if the headers do not say.
+    part
+        What tells these images from the other volumes of the same series; empty if it is the only one.
     """
 
     place: int
@@ -143,38 +92,56 @@ class SeriesInfo:
     slice_spacing_mm: float | None
     thickness_mm: float | None
     is_ct: bool
+    kernel: str = ""
+    part: str = ""
 
     def __str__(self) -> str:
         number = "without number" if self.number is None else f"{self.number}"
         spacing = (
             "unknown spacing" if self.slice_spacing_mm is None else f"{self.slice_spacing_mm:.3g} mm apart"
         )
-        return f"{self.place}: series {number}, {self.description!r}, {self.slices} slices, {spacing}"
+        part = f", {self.part}" if self.part else ""
+        kernel = f", kernel {brief(self.kernel)}" if self.kernel else ""
+        return (
+            f"{self.place}: series {number}{part}, {self.description!r}, {self.slices} slices, "
+            f"{spacing}{kernel}"
+        )
 
 
 def read_folder(folder: Path) -> FolderContents:
     """Read the headers of all DICOM files in a folder and its subfolders.
 
+    Parameters
+    ----------
+    folder
+        The folder, or a single DICOM file.
+
     Raises
     ------
     ScanRejected
-        ``unreadable`` if a DICOM file is too damaged to say what it is.
+        ``unreadable`` if a DICOM file is too damaged to say what it is, ``executable_preamble`` if one is a
+        program, ``too_large`` if there are more files than any study has.
     """
-    images = []
+    images: list[DicomImage] = []
     skipped_files = skipped_objects = 0
+    named: set[tuple[str, str]] = set()
     # pydicom warns of and logs invalid values by printing them: a malformed name would be in our log
     with warnings.catch_warnings(), disable_value_validation():
         warnings.simplefilter("ignore")
         for place, path in enumerate(_files(folder), start=1):
-            where = f"file {place} by name"
-            image = _read_image(path, where) if _is_dicom(path, where) else "no DICOM"
-            if isinstance(image, DicomImage):
-                images.append(image)
-            elif image == "no pixels":
-                skipped_objects += 1
-            else:
+            found = _read(path, f"file {place} by name")
+            if found is None:
                 skipped_files += 1
-    return FolderContents(tuple(images), skipped_files, skipped_objects)
+            elif found:
+                images += found
+            else:
+                skipped_objects += 1
+                if is_directory(path):
+                    named.update(named_images(path))
+    there = {image.sop_instance for image in images}
+    missing = Counter(series for series, instance in named if instance not in there)
+    kept = _without_copies(images)
+    return FolderContents(tuple(kept), skipped_files, skipped_objects, len(images) - len(kept), missing)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -196,78 +163,46 @@ def _files(folder: Path) -> Iterator[Path]:
             yield Path(root, name)
 
 
-def grouped(images: Sequence[DicomImage]) -> tuple[tuple[DicomImage, ...], ...]:
-    """Group images into what a list shows: by series, its CT images apart from localizers and captures."""
-    groups: dict[tuple[str, bool], list[DicomImage]] = {}
-    for image in images:
-        groups.setdefault((image.series_uid, image.is_ct), []).append(image)
-    ordered = sorted(groups, key=lambda key: (_number(groups[key][0]), key[0], not key[1]))
-    return tuple(tuple(groups[key]) for key in ordered)
-
-
-def series_infos(contents: FolderContents) -> tuple[SeriesInfo, ...]:
-    """Describe each series of a folder, ordered by number."""
-    return tuple(_info(place, group) for place, group in enumerate(grouped(contents.images), start=1))
-
-
-def _number(image: DicomImage) -> float:
-    return float("inf") if image.series_number is None else image.series_number
-
-
-def _info(place: int, images: tuple[DicomImage, ...]) -> SeriesInfo:
-    first = images[0]
-    places = [image.along_normal_mm for image in images]
-    gaps = np.diff(np.sort([value for value in places if value is not None]))
-    return SeriesInfo(
-        place=place,
-        uid=first.series_uid,
-        number=first.series_number,
-        description=first.description,
-        modality=first.modality,
-        slices=len(images),
-        rows=first.rows,
-        columns=first.columns,
-        pixel_spacing_mm=first.pixel_spacing_mm,
-        slice_spacing_mm=round(float(np.median(gaps)), 4) if gaps.size else None,
-        thickness_mm=first.thickness_mm,
-        is_ct=first.is_ct,
-    )
-
-
-def _is_dicom(path: Path, where: str) -> bool:
+def _read(path: Path, where: str) -> tuple[DicomImage, ...] | None:
+    """Return the planes of a file; none if it is DICOM without pixels, None if it is not DICOM."""
     if not path.is_file():
-        return False
+        return None
     try:
-        with path.open("rb") as file:
-            head = file.read(132)
+        with path.open("rb") as start:
+            head = start.read(HEAD_BYTES)
     except OSError as error:
         raise ScanRejected(
             "unreadable", where, "A file of the folder cannot be opened. Check its rights, or remove it."
         ) from error
-    if head[128:] != b"DICM":
-        return False
-    check_preamble(head, where)
-    return True
-
-
-def _read_image(path: Path, where: str) -> DicomImage | str:
-    """Return the image's header, or "no pixels"."""
+    bare = head[MAGIC_AT : MAGIC_AT + 4] != b"DICM"
+    if bare and not is_bare_dicom(head):
+        return None
+    if not bare:
+        check_preamble(head, where)
     header = None
     try:
-        with path.open("rb") as file:
-            header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=cast(Any, _TAGS))
-            has_pixels, complete = _pixel_data(file, header)
-            if has_pixels:
-                return _image(path, header, complete=complete)
+        with open_plain(path) as file:
+            header = read_header(file, TAGS)
+            if bare and not text(header, "SOPClassUID").startswith(DICOM_ROOT):
+                return None
+            stored = find_planes(path, file, header)
+            if stored is not None:
+                return _images(header, image_of(header, stored))
     except Exception as error:  # pydicom raises whatever damaged bytes lead it to
+        if bare and header is None:
+            return None
         if header is None or _is_ct_class(header):
             raise _damaged(where) from error
     if _is_ct_class(header):  # cut short within its header
         raise _damaged(where)
-    return "no pixels"
+    return ()
 
 
-def _is_ct_class(header: pydicom.Dataset) -> bool:
+def _images(header: pydicom.Dataset, image: DicomImage) -> tuple[DicomImage, ...]:
+    return frames_of(header, image) if image.is_enhanced else (image,)
+
+
+def _is_ct_class(header: pydicom.FileDataset) -> bool:
     """Whether the object is a CT image; its first bytes say so too, where the rest is cut off.
 
     An object whose class cannot be read may be one, and passing it over would lose a slice.
@@ -287,88 +222,67 @@ def _damaged(where: str) -> ScanRejected:
     )
 
 
-def _image(path: Path, header: pydicom.Dataset, *, complete: bool) -> DicomImage:
-    def text(tag: str) -> str:
-        return str(header.get(tag) or "").strip()
+def _without_copies(images: Sequence[DicomImage]) -> list[DicomImage]:
+    """Keep one of each plane that is there twice: the same place and volume, the same pixels.
 
-    def whole(tag: str, default: int) -> int:
-        value = header.get(tag)
-        return default if value is None or value == "" else int(value)
+    Studies that were sent twice, and some scanners, leave such copies. Planes of different pixels at one
+    place are kept: that is for the stack to judge.
+    """
+    kept: dict[object, list[DicomImage]] = {}
+    for image in images:
+        place = (image.series_uid, image.position, image.orientation, image.pixel_spacing_mm, image.kernel,
+                 image.acquisition, image.temporal, image.stack, image.image_type, image.slope,
+                 image.intercept, image.patient, image.frame_of_reference)  # fmt: skip
+        others = kept.setdefault(place if image.is_ct and image.position else id(image), [])
+        if not any(same_pixels(image.stored, other.stored) for other in others):
+            others.append(image)
+    remaining = {id(image) for group in kept.values() for image in group}
+    return [image for image in images if id(image) in remaining]
 
-    def number(tag: str) -> float | None:
-        value = header.get(tag)
-        return None if value is None or value == "" else float(value)
 
-    def numbers(tag: str, count: int) -> tuple[float, ...] | None:
-        values = tuple(float(value) for value in header.get(tag) or ())
-        return values if len(values) == count and np.isfinite(values).all() else None
+def series_of(contents: FolderContents) -> tuple[tuple[SeriesInfo, tuple[DicomImage, ...]], ...]:
+    """Return what a list shows, with its images: by series, its planes apart from localizers and captures.
 
-    return DicomImage(
-        path=path,
-        sop_class=text("SOPClassUID"),
-        series_uid=str(header.SeriesInstanceUID),
-        series_number=None if number("SeriesNumber") is None else whole("SeriesNumber", 0),
-        description=_without_identity(text("SeriesDescription"), text("PatientName"), text("PatientID")),
-        modality=text("Modality"),
-        image_type=tuple(str(value) for value in header.get("ImageType") or ()),
-        instance=None if number("InstanceNumber") is None else whole("InstanceNumber", 0),
-        frame_of_reference=text("FrameOfReferenceUID"),
-        patient=hash(text("PatientID")),
-        orientation=numbers("ImageOrientationPatient", 6),
-        position=numbers("ImagePositionPatient", 3),
-        pixel_spacing_mm=numbers("PixelSpacing", 2),
-        thickness_mm=number("SliceThickness") or None,
-        rows=whole("Rows", 0),
-        columns=whole("Columns", 0),
-        frames=whole("NumberOfFrames", 1),
-        samples=whole("SamplesPerPixel", 1),
-        photometric=text("PhotometricInterpretation"),
-        slope=number("RescaleSlope"),
-        intercept=number("RescaleIntercept"),
-        rescale_type=text("RescaleType"),
-        padding=None if number("PixelPaddingValue") is None else whole("PixelPaddingValue", 0),
-        lossy=text("LossyImageCompression") == "01",
-        transfer_syntax=str(header.file_meta.TransferSyntaxUID),
-        complete=complete,
+    A series that holds several volumes (phases, kernels, stacks) is listed once for each. Ordered by number.
+    """
+    groups: dict[tuple[str, bool], list[DicomImage]] = {}
+    for image in contents.images:
+        groups.setdefault((image.series_uid, image.is_ct), []).append(image)
+    ordered = sorted(groups, key=lambda key: (_number(groups[key][0]), key[0], not key[1]))
+    parts = [part for key in ordered for part in _parts(groups[key])]
+    return tuple((_info(place, name, part), part) for place, (name, part) in enumerate(parts, start=1))
+
+
+def _parts(images: Sequence[DicomImage]) -> tuple[tuple[str, tuple[DicomImage, ...]], ...]:
+    return split_series(images) if images[0].is_ct else (("", tuple(images)),)
+
+
+def series_infos(contents: FolderContents) -> tuple[SeriesInfo, ...]:
+    """Describe each series of a folder, ordered by number."""
+    return tuple(info for info, _ in series_of(contents))
+
+
+def _number(image: DicomImage) -> float:
+    return float("inf") if image.series_number is None else image.series_number
+
+
+def _info(place: int, part: str, images: tuple[DicomImage, ...]) -> SeriesInfo:
+    first = images[0]
+    places = [image.along_normal_mm for image in images]
+    gaps = np.diff(np.sort([value for value in places if value is not None]))
+    return SeriesInfo(
+        place=place,
+        uid=first.series_uid,
+        number=first.series_number,
+        description=first.description,
+        modality=first.modality,
+        slices=len(images),
+        rows=first.stored.rows,
+        columns=first.stored.columns,
+        pixel_spacing_mm=first.pixel_spacing_mm,
+        slice_spacing_mm=round(float(np.median(gaps)), 4) if gaps.size else None,
+        thickness_mm=first.thickness_mm,
+        is_ct=first.is_ct,
+        kernel=first.kernel,
+        part=part,
     )
-
-
-def _without_identity(description: str, *identity: str) -> str:
-    """Strike out a description in which somebody typed the patient's name or number."""
-    parts = " ".join(identity).replace("^", " ").replace("=", " ").lower().split()
-    found = any(part in description.lower() for part in parts if len(part) >= MIN_NAME_PART)
-    return "(withheld: it contains the patient's name or number)" if found else description
-
-
-def _pixel_data(file: BinaryIO, header: pydicom.Dataset) -> tuple[bool, bool]:
-    """Whether pixel data follow the header, and whether the file holds all of them."""
-    syntax = header.file_meta.TransferSyntaxUID
-    if syntax == DEFLATED:
-        return True, True
-    size = os.fstat(file.fileno()).st_size
-    order = "<" if syntax.is_little_endian else ">"
-    start = file.read(12)
-    if len(start) < 12 or struct.unpack_from(order + "2H", start) != (0x7FE0, 0x0010):
-        return False, False
-    if syntax.is_implicit_VR or start[4:6] not in _LONG_VRS:
-        file.seek(-4, os.SEEK_CUR)
-        (length,) = struct.unpack_from(order + "I", start, 4)
-    else:
-        (length,) = struct.unpack_from(order + "I", start, 8)
-    if length == UNDEFINED_LENGTH:
-        return True, _fragments_complete(file, size)
-    needed = header.Rows * header.Columns * header.BitsAllocated // 8 * header.get("SamplesPerPixel", 1)
-    frames = int(header.get("NumberOfFrames") or 1)
-    return True, length >= needed * frames and file.tell() + length <= size
-
-
-def _fragments_complete(file: BinaryIO, size: int) -> bool:
-    """Whether compressed pixel data end with their delimiter inside the file."""
-    while len(head := file.read(8)) == 8:
-        group, element, length = struct.unpack("<HHI", head)
-        if (group, element) == (0xFFFE, 0xE0DD):
-            return True
-        if (group, element) != (0xFFFE, 0xE000) or file.tell() + length > size:
-            return False
-        file.seek(length, os.SEEK_CUR)
-    return False

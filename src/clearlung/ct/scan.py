@@ -31,6 +31,9 @@ class Scan:
         What a reader of any result must know, e.g. that the slices are thick.
     slice_thickness_mm
         The slice thickness that the header states; None where it states none.
+    resampled
+        Whether the grid is not the file's own: the gantry was tilted and the slices were shifted, or a
+        missing slice was filled in. Label maps are then written on this grid, in the file's axis order.
     """
 
     volume: Volume
@@ -40,6 +43,7 @@ class Scan:
     input_sha256: str
     warnings: tuple[str, ...] = field(default=())
     slice_thickness_mm: float | None = None
+    resampled: bool = False
 
     @property
     def slice_spacing_mm(self) -> float:
