@@ -19,14 +19,15 @@ from tempfile import mkdtemp
 
 import atheris
 
-with atheris.instrument_imports(include=["clearlung.ct", "pydicom"]):
+with atheris.instrument_imports(include=["clearlung.ct", "clearlung.anatomy.sources", "pydicom"]):
+    from clearlung.anatomy.sources.dicom_seg import read_dicom_seg
     from clearlung.ct import IntakeLimits, list_series, read_scan
     from clearlung.errors import ClearlungError
 
 from fuzz.mutate import change
 from fuzz.seeds import KINDS
 
-SUFFIXES = (".dcm", ".dcm", ".nii", ".nii.gz", ".nrrd", ".mha", ".zip", ".dcm")
+SUFFIXES = (".dcm", ".dcm", ".nii", ".nii.gz", ".nrrd", ".mha", ".zip", ".dcm", ".dcm")
 # Small inputs are read in milliseconds; what takes this long takes too long.
 SLOW_S = 2.0
 LIMITS = IntakeLimits(unpacked_bytes=64 << 20, ratio_free_bytes=1 << 20, members=64)
@@ -80,6 +81,8 @@ class Target:
         path.write_bytes(raw)
         if kind == 0 or (kind == 6 and len(raw) % 2):
             list_series(path, isolated=False, limits=LIMITS)
+        elif kind == 8:
+            read_dicom_seg(path)
         else:
             read_scan(path, isolated=False, limits=LIMITS)
 

@@ -139,4 +139,4 @@ def _poked(raw: bytes, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
-_CHANGES: tuple[Change, ...] = (_dicom, _dicom, _nifti, _gzipped, _text, _text, _zip, _dicom)
+_CHANGES: tuple[Change, ...] = (_dicom, _dicom, _nifti, _gzipped, _text, _text, _zip, _dicom, _dicom)

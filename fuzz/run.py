@@ -12,7 +12,8 @@ from pathlib import Path
 
 from fuzz.seeds import KINDS, build
 
-MAX_INPUT_BYTES = 100_000
+# A small DICOM segmentation is the largest seed.
+MAX_INPUT_BYTES = 400_000
 # A unit that hangs ends the process; that is a finding.
 TIMEOUT_S = 30
 MEMORY_MB = 4096

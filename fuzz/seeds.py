@@ -24,6 +24,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     RLELossless,
 )
+from tests.anatomy.test_sources_dicom import write_seg
 from tests.ct.chests import chest
 from tests.ct.dicom_files import write_series
 from tests.ct.malformed import codestreams, fragments, in_syntax
@@ -31,7 +32,7 @@ from tests.ct.plain_files import write_mha, write_nifti, write_nrrd
 
 from clearlung.ct import Volume
 
-KINDS = ("dicom header", "dicom series", "nii", "nii.gz", "nrrd", "mha", "zip", "dicom frames")
+KINDS = ("dicom header", "dicom series", "nii", "nii.gz", "nrrd", "mha", "zip", "dicom frames", "dicom seg")
 # The image of the series that the fuzzer replaces; it is neither the first nor the last.
 REPLACED = 3
 _PLAIN_SYNTAXES = (
@@ -63,6 +64,7 @@ def build(folder: Path, kinds: set[int]) -> None:
         (5, write_mha(work / "b.mha", truth, packed=False)),
     ):
         _add(corpus, kind, path.stem, path.read_bytes())
+    _add(corpus, 8, "binary", write_seg(work / "seg.dcm").read_bytes())
     _add(corpus, 7, "enhanced", _enhanced(replaced, truth))
     _add(corpus, 6, "dicom", _zipped(images[:4]))
     _add(corpus, 6, "volume", _zipped([work / "a.nii.gz"]))
