@@ -12,6 +12,7 @@ import io
 import struct
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,13 +25,14 @@ from pydicom.encaps import generate_frames
 from pydicom.uid import UID
 
 from clearlung.ct.codestream import stated_size
-from clearlung.ct.codestream import stated_size
 from clearlung.ct.dicom_file import BIG_ENDIAN, READABLE_SYNTAXES, RLE, StoredPlane, open_plain
 from clearlung.ct.rle import decode_rle
 
 _CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 # Any valid UID will do for a file that lives for a millisecond.
 _NO_INSTANCE = "2.25.1"
+# Names of the decoder's files: no two threads may write the same one.
+_NUMBERS = count()
 WORD_BITS = (8, 16, 32)
 _FRAGMENT = b"\xfe\xff\x00\xe0"
 _END_OF_FRAGMENTS = b"\xfe\xff\xdd\xe0\0\0\0\0"
@@ -144,11 +146,8 @@ def _decompressed(plane: StoredPlane, stored: bytes, room: Path) -> NDArray[Any]
     # a decoder allocates what the codestream says of itself, whatever the header says
     if stated_size(stored) != (plane.rows, plane.columns, 1):
         raise ValueError("the codestream is damaged, or has another size than the header says")
-    stated = stated_size(stored)
-    if stated is not None and stated != (plane.rows, plane.columns, 1):
-        raise ValueError("the compressed plane says that it has another size than its header says")
     padded = stored + b"\0" * (len(stored) % 2)
-    path = room / f"{plane.frame}-{hashlib.sha256(stored).hexdigest()}.dcm"
+    path = room / f"{next(_NUMBERS)}.dcm"
     layout = (plane.rows, plane.columns, plane.bits_allocated, plane.bits_stored, plane.high_bit)
     parts = [
         _header(plane.syntax, layout, signed=plane.signed),
