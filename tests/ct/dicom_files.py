@@ -7,7 +7,13 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import (
+    CTImageStorage,
+    EnhancedCTImageStorage,
+    ExplicitVRLittleEndian,
+    LegacyConvertedEnhancedCTImageStorage,
+    generate_uid,
+)
 
 from clearlung.ct import AxisOrder, Volume
 
@@ -113,3 +119,76 @@ def _header(plane: np.ndarray, syntax: str) -> Dataset:
     header.PixelData = np.ascontiguousarray(stored).tobytes()
     header["PixelData"].VR = "OW"
     return header
+
+
+def write_enhanced(
+    path: Path,
+    volume: Volume,
+    *,
+    bend: Callable[[Dataset], object] | None = None,
+    bend_frame: Callable[[Dataset, int], object] | None = None,
+    order=None,
+    per_frame_rescale: bool = False,
+    legacy: bool = False,
+    parts: int = 1,
+) -> list[Path]:
+    """Write a multi-frame CT object, its frames in any order, over one file or several.
+
+    ``bend(header)`` may change the header, ``bend_frame(groups, i)`` the functional groups of plane i.
+    """
+    array, affine = native_grid(volume, AxisOrder())
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    axes = affine[:3, :3] / spacing
+    shared = _dataset(
+        {
+            "PixelMeasuresSequence": [_dataset({
+                "PixelSpacing": [f"{v:.8f}" for v in spacing[1:]], "SliceThickness": f"{spacing[0]:.6f}"})],
+            "PlaneOrientationSequence": [_dataset({
+                "ImageOrientationPatient": [f"{v:.10f}"[:16] for v in [*axes[:, 2], *axes[:, 1]]]})],
+            "CTImageFrameTypeSequence": [_dataset({"FrameType": ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]})],
+        }
+    )  # fmt: skip
+    groups, planes = [], []
+    for i in order if order is not None else range(len(array)):
+        intercept = -1024 - (i % 3 if per_frame_rescale else 0)
+        rescale = {"RescaleSlope": "1", "RescaleIntercept": str(intercept), "RescaleType": "HU"}
+        position = (affine @ [i, 0, 0, 1])[:3]
+        own = _dataset(
+            {
+                "PlanePositionSequence": [
+                    _dataset({"ImagePositionPatient": [f"{v:.8f}"[:16] for v in position]})
+                ],
+                "PixelValueTransformationSequence": [_dataset(rescale)],
+                "FrameContentSequence": [_dataset({"StackID": "1", "InStackPositionNumber": i + 1})],
+            }
+        )
+        if bend_frame is not None:
+            bend_frame(own, i)
+        groups.append(own)
+        planes.append((array[i].astype(np.int32) - intercept).astype(np.uint16))
+    header = _header(planes[0], ExplicitVRLittleEndian)
+    header.SOPClassUID = LegacyConvertedEnhancedCTImageStorage if legacy else EnhancedCTImageStorage
+    for name in ("RescaleSlope", "RescaleIntercept", "RescaleType"):
+        delattr(header, name)
+    header.SeriesInstanceUID, header.StudyInstanceUID = generate_uid(), generate_uid()
+    header.FrameOfReferenceUID, header.SeriesNumber, header.InstanceNumber = generate_uid(), 5, 1
+    header.SeriesDescription = "Thorax enhanced"
+    header.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    header.SharedFunctionalGroupsSequence = [shared]
+    paths = []
+    for part, places in enumerate(np.array_split(np.arange(len(planes)), parts)):
+        header.SOPInstanceUID = header.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+        header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID
+        header.NumberOfFrames = len(places)
+        header.PerFrameFunctionalGroupsSequence = [groups[i] for i in places]
+        header.PixelData = np.stack([planes[i] for i in places]).tobytes()
+        if parts > 1:
+            header.ConcatenationUID = "1.2.99"
+            header.InConcatenationNumber, header.InConcatenationTotalNumber = part + 1, parts
+        if bend is not None:
+            bend(header)
+        target = path.with_name(f"{path.stem}{part}.dcm")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        header.save_as(target, enforce_file_format=True)
+        paths.append(target)
+    return paths

@@ -1,4 +1,4 @@
-"""A tilted gantry is straightened and one missing slice filled, with a warning: the body stays where it is."""
+"""A tilted gantry is straightened and one missing slice filled, with a warning: the body stays in place."""
 
 import numpy as np
 import pytest

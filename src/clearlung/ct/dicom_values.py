@@ -48,7 +48,7 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | N
         raw = getattr(dataset.get_item(Tag(keyword)), "value", None)
         if not isinstance(raw, bytes):
             raise
-        words = raw.decode("ascii").replace(",", ".").split("\\")
+        words = [word.strip(" \0") for word in raw.decode("ascii").replace(",", ".").split("\\")]
     if not all(map(_NUMBER.fullmatch, words)):
         raise ValueError(f"{keyword} is no number")
     found = tuple(map(float, words))
