@@ -1,4 +1,4 @@
-"""Trachea and main bronchi: grown from a seed in the neck until they would leak into the lung."""
+"""The airways: trachea and main bronchi grown from a seed in the neck, narrower ones followed from there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from clearlung.anatomy.air import CoarseAir
+from clearlung.anatomy.bronchi import grow_bronchi
 from clearlung.anatomy.morphology import Mask, Spacing, bounding_box, dilate, image_of, open_
 from clearlung.ct import Box
 
@@ -59,7 +60,7 @@ def find_airways(hu: NDArray[np.int16], spacing_mm: Spacing, box: Box, air: Coar
     z, y, x = _darkest_near(hu, fine, spacing_mm)
     if hu[z, y, x] > LUMEN_BELOW_HU:
         return empty
-    return _grow(hu, spacing_mm, (z, y, x))
+    return grow_bronchi(hu, spacing_mm, _grow(hu, spacing_mm, (z, y, x)))
 
 
 def walled_airways(airways: Mask, spacing_mm: Spacing) -> Mask:
