@@ -43,16 +43,17 @@ def numbers(dataset: Dataset, keyword: str, count: int) -> tuple[float, ...] | N
         If one of them is no number.
     """
     try:
-        words = values(dataset, keyword)
-    except (ValueError, TypeError):
+        found = "\\".join(values(dataset, keyword))
+    except (ValueError, TypeError):  # pydicom converts what it can, and gives some of the rest as it stands
         raw = getattr(dataset.get_item(Tag(keyword)), "value", None)
         if not isinstance(raw, bytes):
             raise
-        words = [word.strip(" \0") for word in raw.decode("ascii").replace(",", ".").split("\\")]
+        found = raw.decode("ascii")
+    words = [word.strip(" \0") for word in found.replace(",", ".").split("\\")] if found else []
     if not all(map(_NUMBER.fullmatch, words)):
         raise ValueError(f"{keyword} is no number")
-    found = tuple(map(float, words))
-    return found if len(found) == count and all(map(math.isfinite, found)) else None
+    read = tuple(map(float, words))
+    return read if len(read) == count and all(map(math.isfinite, read)) else None
 
 
 def number(dataset: Dataset, keyword: str) -> float | None:
