@@ -163,6 +163,7 @@ def _structures(raw):
     yield "an item of four gigabytes", inserted(raw, name, items[:12] + b"\xfe\xff\0\xe0\xfe\xff\xff\xff")
     private = b"".join(struct.pack("<HH2sHH", 0x09, 0x1000 + i % 0xEFFF, b"SH", 2, 0) for i in range(30_000))
     yield "30,000 private elements", inserted(raw, name, private)
+    yield "a megabyte of zeros", inserted(raw, name, bytes(MIB))
     rows = at(raw, ROWS)
     yield "group and element swapped", with_bytes(raw, rows, struct.pack("<HH", *reversed(ROWS)))
     yield "rows after the pixels", raw[:rows] + raw[rows + 10 :] + raw[rows : rows + 10]

@@ -116,6 +116,12 @@ def test_other_files_and_folders_are_passed_over(series, path):
     assert "2 files of the archive" in read_scan(packed(path, contents)).warnings[-1]
 
 
+def test_images_without_preamble(series, path):
+    bare = [(name, raw[132:]) for name, raw in study(series)]
+    assert "16 slices" in read_scan(packed(path, bare)).series
+    assert "16 slices" in read_scan(series[0].parent).series
+
+
 def test_a_series_is_chosen_in_a_zip_too(series, path, tmp_path):
     other = write_series(tmp_path / "other", chest(seed=1), number=8, prefix="other")
     packed(path, study(series) + study(other))

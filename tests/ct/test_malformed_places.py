@@ -109,6 +109,7 @@ def test_other_preambles_are_nobodys_business(images, begin):
         (b"\x1f\x8b\x08", "gzip"),
         (b"ObjectType = Image\n", "metaimage"),
         (b"\n NDims = 3\n", "metaimage"),
+        (b"\x08\0\x08\0CS\x16\0ORIGINAL", "dicom"),
     ],
 )
 def test_the_kind_of_a_file(head, kind):

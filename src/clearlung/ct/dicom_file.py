@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import struct
 import zlib
@@ -11,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import pydicom
 from pydicom.dataset import FileDataset
+from pydicom.filereader import read_partial
+from pydicom.tag import BaseTag, Tag
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -38,6 +40,10 @@ MAX_RATIO = 10
 RATIO_FREE_BYTES = 64 << 20
 # Longer than the group of any file's own description.
 MAX_META_BYTES = 1 << 16
+# Headers have some hundred elements, with a vendor's own some thousands.
+MAX_ELEMENTS = 50_000
+# Pixels as integers, as floats, as doubles.
+_PIXEL_TAGS = (0x7FE00010, 0x7FE00008, 0x7FE00009)
 MAGIC_AT = 128
 _LONG_VRS = (b"OB", b"OW", b"OF", b"OD", b"UN")
 # What a dataset without a preamble begins with: its description, or the first elements about its object.
@@ -157,8 +163,22 @@ def _meta_span(head: bytes) -> tuple[int, int]:
 
 
 def read_header(file: BinaryIO, tags: Sequence[str]) -> FileDataset:
-    """Read the given elements up to the pixel data, before which the file is left."""
-    return pydicom.dcmread(file, stop_before_pixels=True, force=True, specific_tags=cast(Any, list(tags)))
+    """Read the given elements up to the pixel data, before which the file is left.
+
+    Raises
+    ------
+    ValueError
+        If there are more elements than any header has: zeros are read as empty elements, eight bytes each.
+    """
+    seen = itertools.count(1)
+
+    def at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
+        if next(seen) > MAX_ELEMENTS:
+            raise ValueError("the header does not end")
+        return tag in _PIXEL_TAGS
+
+    wanted = cast(Any, [Tag(tag) for tag in tags])
+    return read_partial(file, at_pixels, force=True, specific_tags=wanted)
 
 
 def find_planes(path: Path, file: BinaryIO, header: FileDataset) -> StoredPlane | None:

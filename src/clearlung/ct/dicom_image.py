@@ -166,8 +166,13 @@ def image_of(header: Dataset, stored: StoredPlane) -> DicomImage:
     patient, day = text(header, "PatientID"), text(header, "StudyDate")
     part = whole(header, "InConcatenationNumber")
 
+    identity = (text(header, "PatientName"), patient)
+
     def shown(keyword: str) -> str:
-        return _showable(text(header, keyword), text(header, "PatientName"), patient)
+        return _showable(text(header, keyword), *identity)
+
+    def term(keyword: str) -> str:
+        return _showable(text(header, keyword), *identity, typed=False)
 
     return DicomImage(
         stored=stored,
@@ -176,7 +181,7 @@ def image_of(header: Dataset, stored: StoredPlane) -> DicomImage:
         series_uid=text(header, "SeriesInstanceUID"),
         series_number=whole(header, "SeriesNumber"),
         description=shown("SeriesDescription"),
-        modality=shown("Modality"),
+        modality=term("Modality"),
         image_type=tuple(values(header, "ImageType")),
         instance=whole(header, "InstanceNumber"),
         frame_of_reference=text(header, "FrameOfReferenceUID"),
@@ -186,13 +191,13 @@ def image_of(header: Dataset, stored: StoredPlane) -> DicomImage:
         position=numbers(header, "ImagePositionPatient", 3),
         pixel_spacing_mm=numbers(header, "PixelSpacing", 2),
         thickness_mm=number(header, "SliceThickness") or None,
-        photometric=shown("PhotometricInterpretation"),
+        photometric=term("PhotometricInterpretation"),
         slope=number(header, "RescaleSlope"),
         intercept=number(header, "RescaleIntercept"),
-        rescale_type=shown("RescaleType"),
+        rescale_type=term("RescaleType"),
         padding=None if padding is None else (padding, padding if limit is None else limit),
         lossy=text(header, "LossyImageCompression") == "01" or stored.syntax in LOSSY,
-        kernel=shown("ConvolutionKernel"),
+        kernel=term("ConvolutionKernel"),
         acquisition=whole(header, "AcquisitionNumber"),
         temporal=whole(header, "TemporalPositionIdentifier"),
         stack="",
@@ -203,9 +208,14 @@ def image_of(header: Dataset, stored: StoredPlane) -> DicomImage:
     )
 
 
-def _showable(words: str, *identity: str) -> str:
-    """Return words as messages may show them: on one line, and struck out if they name the patient."""
+def _showable(words: str, *identity: str, typed: bool = True) -> str:
+    """Return words as messages may show them: on one line, and struck out if they name the patient.
+
+    What a person typed may have the name within a word; a term of the standard is not the name of those who
+    are called Ono (MONOCHROME2) or Tan (STANDARD).
+    """
     parts = " ".join(identity).replace("^", " ").replace("=", " ").lower().split()
-    if any(part in words.lower() for part in parts if len(part) >= MIN_NAME_PART):
+    searched = words.lower() if typed else words.lower().split()
+    if any(part in searched for part in parts if len(part) >= MIN_NAME_PART):
         return "(withheld: it contains the patient's name or number)"
     return "".join(character if character.isprintable() else " " for character in words)

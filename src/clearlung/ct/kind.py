@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from clearlung.ct.dicom_file import is_bare_dicom
 from clearlung.errors import ScanRejected
 
 FileKind = Literal["dicom", "zip", "nifti", "nrrd", "metaimage", "gzip", "unknown"]
@@ -65,7 +66,7 @@ def kind_of(head: bytes) -> FileKind:
         return "gzip"
     if head.lstrip().startswith(_METAIMAGE_KEYS):
         return "metaimage"
-    return "unknown"
+    return "dicom" if is_bare_dicom(head) else "unknown"
 
 
 def head_of(path: Path) -> bytes:
