@@ -4,6 +4,7 @@ import base64
 import io
 import subprocess
 import sys
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -298,3 +299,14 @@ def test_a_deflated_file_that_inflates_beyond_any_scan(tmp_path, truth, monkeypa
     with pytest.raises(ScanRejected) as caught:
         read_scan(tmp_path)
     assert caught.value.code == "unreadable"
+
+
+def test_without_preamble_in_an_archive(tmp_path, truth):
+    folder = tmp_path / "bare"
+    with zipfile.ZipFile(tmp_path / "bare.zip", "w") as archive:
+        for path in write_series(folder, truth):
+            path.write_bytes(path.read_bytes()[132:])
+            archive.write(path, path.name)
+    assert_same_place(read_scan(tmp_path / "bare.zip").volume, truth)
+    with pytest.raises(ScanRejected, match="single image"):
+        read_scan(next(folder.iterdir()))
