@@ -6,8 +6,9 @@ import pytest
 from clearlung.phantom.body import make_body
 from clearlung.phantom.fields import Field, distance_like, smooth_union
 from clearlung.phantom.labels import paint_metastases
-from clearlung.phantom.metastases import DEGREES, Metastases, fibonacci_sphere, relative_radius
+from clearlung.phantom.metastases import Metastases
 from clearlung.phantom.painting import Canvas, paint_field, paint_tubes
+from clearlung.phantom.round_shapes import DEGREES, fibonacci_sphere, relative_radius
 from clearlung.phantom.scanner import scan_canvas
 from clearlung.phantom.shapes import Tubes, ellipsoid_field, smooth_path, tubes_field
 from clearlung.phantom.spec import PhantomSpec

@@ -132,11 +132,20 @@ TUBES_MM: dict[str, list[tuple[float, float, float, float]]] = {
 
 SOFT_TUBES = ("esophagus",)
 
-TRACHEA_MM = [(0, -4, 130, 9.0), (1, 6, 70, 9.0), (2, 15, 20, 9.0), (0, 18, 2, 9.5)]
-RIGHT_MAIN_MM = [(0, 18, 2, 8.0), (-24, 17, -20, 7.0)]
-INTERMEDIATE_MM = [(-24, 17, -20, 6.0), (-37, 19, -42, 5.5)]
-LEFT_MAIN_MM = [(0, 18, 2, 7.0), (28, 22, -16, 6.2), (46, 24, -32, 6.0)]
-LEFT_UPPER_MM = [(44, 23, -30, 5.0), (56, 10, -27, 4.8)]
+TRACHEA_MM: list[tuple[float, float, float, float]] = [
+    (0, -4, 130, 9.0),
+    (1, 6, 70, 9.0),
+    (2, 15, 20, 9.0),
+    (0, 18, 2, 9.5),
+]
+RIGHT_MAIN_MM: list[tuple[float, float, float, float]] = [(0, 18, 2, 8.0), (-24, 17, -20, 7.0)]
+INTERMEDIATE_MM: list[tuple[float, float, float, float]] = [(-24, 17, -20, 6.0), (-37, 19, -42, 5.5)]
+LEFT_MAIN_MM: list[tuple[float, float, float, float]] = [
+    (0, 18, 2, 7.0),
+    (28, 22, -16, 6.2),
+    (46, 24, -32, 6.0),
+]
+LEFT_UPPER_MM: list[tuple[float, float, float, float]] = [(44, 23, -30, 5.0), (56, 10, -27, 4.8)]
 AIRWAY_WALL_MM = 1.6
 # Where each of them ends, and others begin.
 AIRWAY_JOINTS: dict[str, tuple[float, float, float]] = {

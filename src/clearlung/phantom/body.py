@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from clearlung.anatomy import LOBE_SIDES, SIDES, Lobe, Side
 from clearlung.phantom import atlas
 from clearlung.phantom.fields import (
+    FAR_MM,
     Field,
     FloatArray,
     distance_like,
@@ -19,6 +20,7 @@ from clearlung.phantom.fields import (
 )
 from clearlung.phantom.fissures import place_fissures, published_share
 from clearlung.phantom.frame import Coordinates, Frame, column_field
+from clearlung.phantom.operations import Operation
 from clearlung.phantom.shapes import Tubes, ellipsoid_field, smooth_path, tubes_field
 from clearlung.phantom.spec import FIELD_BOTTOM_MM, FIELD_OF_VIEW_MM
 from clearlung.phantom.variety import Variety
@@ -49,6 +51,8 @@ class Body:
     ----------
     frame
         Where the atlas lies in this patient.
+    wall
+        The same for the chest wall, which does not shift after an operation.
     variety
         How the patient differs from the average.
     inflation
@@ -62,11 +66,20 @@ class Body:
     lungs
         By side.
     fissures
-        By lobe: signed distance to the fissures that bound it, negative inside.
+        By lobe: signed distance to the fissures that bound it, negative inside; positive everywhere for one
+        that is missing.
+    operation
+        What an earlier operation took.
+    fluid
+        By side: what holds fluid where it is not lung, negative inside.
+    solid
+        Lung without air, and masses: negative inside. None if there are none.
     """
 
     frame: Frame
+    wall: Frame
     variety: Variety
+    operation: Operation
     inflation: float
     skin: Field
     muscle: Field
@@ -75,6 +88,8 @@ class Body:
     organs: dict[str, Field]
     lungs: dict[Side, Field]
     fissures: dict[Lobe, Field]
+    fluid: dict[Side, Field]
+    solid: Field | None = None
 
     def lobe(self, lobe: Lobe) -> Field:
         """Signed distance of one lobe: its lung within its fissures."""
@@ -98,6 +113,7 @@ class _Chest:
     """The body at one depth of breath."""
 
     frame: Frame
+    wall: Frame
     skin: Field
     muscle: Field
     cage: Field
@@ -111,7 +127,12 @@ class _Chest:
         return sum(int(np.count_nonzero(lung.array < 0)) for lung in self.lungs.values())
 
 
-def make_body(rng: np.random.Generator, variety: Variety | None = None, breath: float = 1.0) -> Body:
+def make_body(
+    rng: np.random.Generator,
+    variety: Variety | None = None,
+    breath: float = 1.0,
+    operation: Operation | None = None,
+) -> Body:
     """Build one patient, a little different for each stream of random numbers.
 
     Parameters
@@ -122,6 +143,8 @@ def make_body(rng: np.random.Generator, variety: Variety | None = None, breath: 
         How the patient differs from the average; without it, only by that.
     breath
         Volume of the lungs over that at full inspiration.
+    operation
+        What an earlier operation took.
 
     Returns
     -------
@@ -129,6 +152,7 @@ def make_body(rng: np.random.Generator, variety: Variety | None = None, breath: 
         Signed distances in mm on a grid of :data:`STEP_MM`.
     """
     variety = variety or Variety()
+    operation = operation or Operation()
     spread = rng.standard_normal(3)
     grid = _empty_grid()
     cage = UNEVEN_MM * smooth_noise(grid, 40.0, rng)
@@ -137,26 +161,36 @@ def make_body(rng: np.random.Generator, variety: Variety | None = None, breath: 
     mean, sd = published_share("right_lung_share")
     right_share = mean + variety.share_spread * sd * float(rng.standard_normal())
     noises = _Noises(cage, fat, organs, 1.5 * UNEVEN_MM * smooth_noise(grid, 24.0, rng), right_share)
-    full = _chest(grid, variety.frame(spread), variety, noises)
+    full = _chest(grid, variety.frame(spread), variety, operation, noises)
     chest, inflation = full, 1.0
     if breath < 1.0:
         breathing = (breath**BREATH_WIDTH, breath**BREATH_DEPTH)
         share = breath / (breathing[0] * breathing[1])
         lift_mm = _lift_mm(full, share**LIFT_EXPONENT)
-        chest = _chest(grid, variety.frame(spread, breathing), variety, noises, lift_mm)
+        chest = _chest(grid, variety.frame(spread, breathing), variety, operation, noises, lift_mm)
         inflation = chest.lung_points / full.lung_points
-    fissures = place_fissures(chest.lungs, chest.frame, variety, rng)
+    lungs = chest.lungs
+    fluid: dict[Side, Field] = {}
+    fissures = place_fissures(lungs, chest.frame, variety, rng, operation.missing)
+    nothing = grid.with_array(np.full(grid.array.shape, FAR_MM, dtype=np.float32))
+    if operation.side and operation.pneumonectomy:
+        fluid = {operation.side: lungs[operation.side]}
+        lungs = {**lungs, operation.side: nothing}
+    fissures = {**fissures, **dict.fromkeys(operation.missing, nothing)}
     return Body(
         chest.frame,
+        chest.wall,
         variety,
+        operation,
         inflation,
         chest.skin,
         chest.muscle,
         chest.cage,
         chest.diaphragm,
         chest.organs,
-        chest.lungs,
+        lungs,
         fissures,
+        fluid,
     )
 
 
@@ -171,18 +205,28 @@ def _lift_mm(full: _Chest, share: float) -> float:
     return float(np.quantile(height[inside], 1.0 - share))
 
 
-def _chest(grid: Field, frame: Frame, variety: Variety, noises: _Noises, lift_mm: float = 0.0) -> _Chest:
+def _chest(
+    grid: Field,
+    wall: Frame,
+    variety: Variety,
+    operation: Operation,
+    noises: _Noises,
+    lift_mm: float = 0.0,
+) -> _Chest:
     """Build the body with the diaphragm ``lift_mm`` above its place at full inspiration."""
-    skin = column_field(grid, atlas.BODY_MM, atlas.BODY_EXPONENT, frame)
+    frame = replace(wall, shift_mm=operation.shift_mm) if operation.shift_mm else wall
+    skin = column_field(grid, atlas.BODY_MM, atlas.BODY_EXPONENT, wall)
     skin = grid.with_array(np.maximum(skin.array, np.abs(grid.axes_mm()[1]) - SKIN_LIMIT_MM))
-    cage = column_field(grid, atlas.CAGE_MM, atlas.CAGE_EXPONENT, frame, atlas.CAGE_EGG)
+    cage = column_field(grid, atlas.CAGE_MM, atlas.CAGE_EXPONENT, wall, atlas.CAGE_EGG)
     cage = grid.with_array(cage.array + noises.cage)
     muscle = grid.with_array(np.minimum(np.maximum(skin.array + np.maximum(noises.fat, 3.0), -24), 60))
-    diaphragm = _diaphragm(grid, frame, variety, lift_mm)
+    diaphragm = _diaphragm(grid, frame, variety, operation, lift_mm)
     organs = _organs(frame, variety, cage, diaphragm, noises.organs, lift_mm)
     mediastinum = _mediastinum(grid, frame, variety, organs, lift_mm) + noises.mediastinum
-    lungs = _lungs(frame, cage, diaphragm, mediastinum, noises.right_share)
-    return _Chest(frame, skin, muscle, cage, diaphragm, organs, lungs)
+    # After an operation the lungs take what room there is.
+    right_share = None if operation.missing else noises.right_share
+    lungs = _lungs(frame, cage, diaphragm, mediastinum, right_share)
+    return _Chest(frame, wall, skin, muscle, cage, diaphragm, organs, lungs)
 
 
 def _empty_grid() -> Field:
@@ -192,7 +236,7 @@ def _empty_grid() -> Field:
     return Field(np.zeros(shape, dtype=np.float32), STEP_MM, start)
 
 
-def _diaphragm(grid: Field, frame: Frame, variety: Variety, lift_mm: float) -> Field:
+def _diaphragm(grid: Field, frame: Frame, variety: Variety, operation: Operation, lift_mm: float) -> Field:
     """Signed distance to the diaphragm, negative beneath it."""
     z, y, x = frame.axes(grid)
     heights: list[Coordinates] = []
@@ -202,6 +246,8 @@ def _diaphragm(grid: Field, frame: Frame, variety: Variety, lift_mm: float) -> F
         drop = _drop(outward, *dome.side, p) + _drop(-outward, *dome.middle, p)
         drop = drop + _drop(y - dome.y, *atlas.DOME_BACK, p) + _drop(dome.y - y, *atlas.DOME_FRONT, p)
         top = dome.top + variety.dome_mm[side] + lift_mm / frame.scale[2]
+        if side == operation.side:
+            top += operation.dome_mm
         heights.append(top - variety.dome_drop * drop)
     top = -smooth_union(-heights[0], -heights[1], 20.0)
     return distance_like(grid.with_array(np.broadcast_to(z - top, grid.array.shape)))
@@ -278,7 +324,7 @@ def _mediastinum(
 
 
 def _lungs(
-    frame: Frame, cage: Field, diaphragm: Field, mediastinum: FloatArray, right_share: float
+    frame: Frame, cage: Field, diaphragm: Field, mediastinum: FloatArray, right_share: float | None
 ) -> dict[Side, Field]:
     """Return what the cage leaves of room, parted in the published shares."""
     grid = cage
@@ -295,7 +341,7 @@ def _lungs(
         lung = smooth_intersection(space, np.asarray(apex, dtype=np.float32), 8.0)
         lung = np.maximum(lung, 2.0 - sign * x)
         lungs[side] = distance_like(grid.with_array(_largest_part(lung)))
-    return _with_share(lungs, right_share)
+    return lungs if right_share is None else _with_share(lungs, right_share)
 
 
 def _largest_part(distance: FloatArray) -> FloatArray:

@@ -61,6 +61,7 @@ def varied_spec(seed: int, nodules: int = 170, shape: tuple[int, int, int] = (40
         noise_hu=_within(NOISE_RANGE_HU, noise),
         blood_hu=_within(blood_range, blood),
         variety=1.0,
+        realistic=True,
         breath=_within(BREATH_RANGE, breath),
         fissure_completeness=(shares[0], shares[1], shares[2]),
     )

@@ -9,9 +9,17 @@ import numpy as np
 from clearlung.anatomy import SIDES
 from clearlung.phantom import atlas
 from clearlung.phantom.body import Body
+from clearlung.phantom.damage import Damage
+from clearlung.phantom.damage_paint import (
+    paint_bullae,
+    paint_consolidation,
+    paint_fluid,
+    paint_mass_and_wedges,
+)
 from clearlung.phantom.fields import Field, smooth_noise
 from clearlung.phantom.fissures import Sheet
 from clearlung.phantom.painting import Canvas, paint_field, paint_sheet, paint_tubes
+from clearlung.phantom.septa import Septum, paint_septum
 from clearlung.phantom.shapes import Tubes
 from clearlung.phantom.skeleton import paint_skeleton
 from clearlung.phantom.spec import (
@@ -59,6 +67,8 @@ def paint_patient(
     trees: Trees,
     spec: PhantomSpec,
     rng: np.random.Generator,
+    damage: Damage,
+    septa: Sequence[Septum] = (),
 ) -> None:
     """Paint everything but the metastases.
 
@@ -72,6 +82,10 @@ def paint_patient(
         Attenuation of blood.
     rng
         Textures.
+    damage
+        What is wrong with the lungs.
+    septa
+        Sheets that are no fissure.
     """
     _paint_table(canvas)
     _paint_wall(canvas, body, rng)
@@ -79,8 +93,12 @@ def paint_patient(
     paint_skeleton(canvas, body, rng)
     lung_hu = lung_attenuation_hu(body)
     texture = _lung_texture(body, rng)
+    paint_fluid(canvas, body)
     for side in SIDES:
         paint_field(canvas, body.lungs[side], lung_hu, texture)
+    paint_bullae(canvas, damage)
+    for septum in septa:
+        paint_septum(canvas, septum, body.lungs["right" if septum.center_mm[0] < 0 else "left"])
     for sheet in sheets:
         paint_sheet(
             canvas,
@@ -91,7 +109,9 @@ def paint_patient(
             FISSURE_INSET_MM,
             sheet.thickness,
         )
+    paint_consolidation(canvas, damage)
     _paint_trees(canvas, trees, spec, lung_hu)
+    paint_mass_and_wedges(canvas, body, damage)
 
 
 def lung_attenuation_hu(body: Body) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +11,25 @@ from numpy.typing import NDArray
 from clearlung.anatomy import LOBE_SIDES, LOBES, Lobe, Side
 from clearlung.evidence import load_evidence
 from clearlung.phantom import atlas
-from clearlung.phantom.fields import Field, FloatArray, distance_like, smooth_noise
+from clearlung.phantom.fields import FAR_MM, Field, FloatArray, distance_like, smooth_noise
 from clearlung.phantom.frame import Frame
 from clearlung.phantom.variety import Surface, Variety
 
 # Assumed: how wavy the fissures are, standard deviation.
 FISSURE_WAVE_MM = 3.5
 UNDULATION_LENGTH_MM = 110.0
+LEFTOVER_SHARE = 1e-4
 # Where a surface's twist is nothing: (x, y) of the atlas.
 TWIST_AXIS_MM = (70.0, 0.0)
 # The border of what is missing of a fissure: uneven by this much, and fading over this.
 MISSING_UNEVEN_MM = 9.0
 MISSING_LENGTH_MM = 30.0
 MISSING_FADE_MM = 2.0
+# Assumed: a fissure's thickness over the scan varies along it, standard deviation of the logarithm, over some
+# centimeters; it fades in places, and never quite.
+THICKNESS_LOG_SD = 0.6
+THICKNESS_LENGTH_MM = 24.0
+THICKNESS_LIMITS = (0.2, 2.5)
 # A fissure's area is measured in a layer of this half thickness about it.
 LAYER_MM = 2.0
 
@@ -65,7 +72,11 @@ class Sheet:
 
 
 def place_fissures(
-    lungs: dict[Side, Field], frame: Frame, variety: Variety, rng: np.random.Generator
+    lungs: dict[Side, Field],
+    frame: Frame,
+    variety: Variety,
+    rng: np.random.Generator,
+    missing: Collection[Lobe] = (),
 ) -> dict[Lobe, Field]:
     """Place the fissures so that each lobe has its share of its lung.
 
@@ -78,6 +89,9 @@ def place_fissures(
     for lobe in LOBES:
         mean, sd = published_share(f"lobe_share.{lobe}")
         share[lobe] = max(mean + variety.share_spread * sd * float(rng.standard_normal()), 0.2 * mean)
+    for lobe in missing:
+        # What is left of the lung takes its room, but for a rest that keeps the sums from vanishing.
+        share[lobe] = LEFTOVER_SHARE
     grid = lungs["right"]
     wave = FISSURE_WAVE_MM * variety.ripple * smooth_noise(grid, 50.0, rng)
     waves = {"right": wave, "left": wave, "horizontal": -wave}
@@ -90,7 +104,12 @@ def place_fissures(
     right_oblique = _placed(height["right"], lungs["right"], share["RLL"] / right_all)
     upper = grid.with_array(np.maximum(lungs["right"].array, -right_oblique.array))
     horizontal = _placed(height["horizontal"], upper, share["RML"] / (share["RML"] + share["RUL"]))
+    everywhere = grid.with_array(np.full(grid.array.shape, -FAR_MM, dtype=np.float32))
     left_oblique = _placed(height["left"], lungs["left"], share["LLL"] / (share["LLL"] + share["LUL"]))
+    if "RUL" in missing:
+        horizontal = everywhere
+    if "LLL" in missing:
+        left_oblique = left_oblique.with_array(-everywhere.array)
     return {
         "RUL": grid.with_array(np.maximum(-right_oblique.array, -horizontal.array)),
         "RML": grid.with_array(np.maximum(-right_oblique.array, horizontal.array)),
@@ -140,8 +159,11 @@ def make_sheets(
     frame: Frame,
     completeness: tuple[float, float, float],
     rng: np.random.Generator,
+    missing: Collection[Lobe] = (),
 ) -> tuple[Sheet, ...]:
     """Make the fissures ready to paint, each with the share of its surface that is there.
+
+    One that parts nothing, because a lobe is missing, is left out.
 
     Parameters
     ----------
@@ -161,9 +183,21 @@ def make_sheets(
     sheets = []
     for (name, lobes), (surface, within), share in zip(FISSURES, places, completeness, strict=True):
         border = MISSING_UNEVEN_MM * smooth_noise(surface, MISSING_LENGTH_MM, rng)
-        whole = Sheet(name, lobes, surface, within, None, 1.0)
+        left = tuple(lobe for lobe in lobes if lobe not in missing)
+        if len(left) < 2:
+            continue
+        whole = Sheet(name, left, surface, within, None, 1.0)
         sheets.append(whole if share >= 1.0 else _incomplete(whole, frame, share, border))
     return tuple(sheets)
+
+
+def uneven_sheet(sheet: Sheet, rng: np.random.Generator) -> Sheet:
+    """Let a fissure be thicker here and fainter there."""
+    noise = smooth_noise(sheet.surface, THICKNESS_LENGTH_MM, rng)
+    thickness = np.clip(np.exp(THICKNESS_LOG_SD * noise), *THICKNESS_LIMITS).astype(np.float32)
+    if sheet.thickness is not None:
+        thickness = thickness * sheet.thickness.array
+    return replace(sheet, thickness=sheet.surface.with_array(thickness))
 
 
 def _incomplete(whole: Sheet, frame: Frame, share: float, border: FloatArray) -> Sheet:

@@ -34,12 +34,15 @@ class Frame:
         chest like a barrel, a bell or a funnel.
     bend_mm
         Shift along x and y at :data:`HEIGHT_MM` above and below :data:`BEND_AT_MM`: scoliosis, kyphosis.
+    shift_mm
+        Shift of everything to the left.
     """
 
     scale: NDArray[np.float64] = field(default_factory=lambda: np.ones(3))
     width: tuple[float, float] = (0.0, 0.0)
     depth: tuple[float, float] = (0.0, 0.0)
     bend_mm: tuple[float, float] = (0.0, 0.0)
+    shift_mm: float = 0.0
 
     def _at(self, height: Coordinates) -> tuple[Coordinates, Coordinates, Coordinates, Coordinates]:
         """Scale along x and y, shift along x and y, at heights of the atlas."""
@@ -48,7 +51,7 @@ class Frame:
         return (
             self.scale[0] * (1 + np.clip(self.width[0] * t + self.width[1] * t**2, *CHANGE_LIMITS)),
             self.scale[1] * (1 + np.clip(self.depth[0] * t + self.depth[1] * t**2, *CHANGE_LIMITS)),
-            self.bend_mm[0] * bend,
+            self.bend_mm[0] * bend + self.shift_mm,
             self.bend_mm[1] * bend,
         )
 

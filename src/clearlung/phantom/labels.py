@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numba import njit, prange
 from numpy.typing import NDArray
 
-from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, LUNG_LABELS
+from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, LUNG_LABELS, Side
 from clearlung.ct import Box
 from clearlung.phantom.body import Body
-from clearlung.phantom.fields import interpolate
-from clearlung.phantom.metastases import DEGREES, Metastases
+from clearlung.phantom.fields import Field, interpolate
+from clearlung.phantom.metastases import Metastases
 from clearlung.phantom.painting import Canvas, paint_field, paint_tubes
+from clearlung.phantom.round_shapes import DEGREES
 from clearlung.phantom.shapes import Tubes
 from clearlung.phantom.spec import PhantomSpec
 from clearlung.phantom.trees import Trees
@@ -26,6 +28,8 @@ PROBE_MM = 0.16
 MOST_PROBES = 12
 
 
+# For shapes that end nowhere but at their own surface.
+_NOWHERE = Field(np.zeros((2, 2, 2), dtype=np.float32), 1.0, (0.0, 0.0, 0.0))
 # For the kernel, which takes integers and no dictionaries.
 _RUL, _RML, _RLL, _LUL, _LLL = (LOBE_LABELS[lobe] for lobe in LOBES)
 
@@ -130,6 +134,10 @@ def _coverage(
     degrees: Any,
     core: Any,
     probes: Any,
+    lung: Any,
+    lung_step: Any,
+    lung_origin: Any,
+    clipped: Any,
 ) -> Any:
     """Share of each voxel of a box inside a nodule, and inside its core."""
     whole = np.zeros((shape[0], shape[1], shape[2]), dtype=np.float32)
@@ -149,14 +157,28 @@ def _coverage(
                     at = max(rho, 1e-9)
                     limit = size * _radius(dx / at, dy / at, dz / at, axes, weights, degrees)
                     if rho < limit:
+                        if clipped and (
+                            interpolate(
+                                lung,
+                                (dz + star[2] - lung_origin[0]) / lung_step,
+                                (dy + star[1] - lung_origin[1]) / lung_step,
+                                (dx + star[0] - lung_origin[2]) / lung_step,
+                            )
+                            >= 0
+                        ):
+                            continue
                         whole[z, y, x] += unit
                         if rho < core * limit:
                             inner[z, y, x] += unit
     return whole, inner
 
 
-def paint_metastases(canvas: Canvas, metastases: Metastases) -> NDArray[np.int16]:
+def paint_metastases(
+    canvas: Canvas, metastases: Metastases, lungs: Mapping[Side, Field] | None = None
+) -> NDArray[np.int16]:
     """Paint the metastases and return their label map, int16.
+
+    Those that are clipped end where ``lungs`` do.
 
     A voxel belongs to the nodule that fills half of it. One too small to fill half of any voxel gets the
     voxel that it fills most.
@@ -166,7 +188,7 @@ def paint_metastases(canvas: Canvas, metastases: Metastases) -> NDArray[np.int16
     probes = int(np.clip(np.ceil(spacing.max() / PROBE_MM), 2, MOST_PROBES))
     small = []
     for k in range(len(metastases)):
-        low, whole, inner = _covered_box(canvas, metastases, k, probes)
+        low, whole, inner = _covered_box(canvas, metastases, k, probes, lungs)
         box = tuple(slice(a, a + n) for a, n in zip(low, whole.shape, strict=True))
         view = canvas.hu[box]
         soft, core_hu = np.float32(metastases.soft_hu[k]), np.float32(metastases.core_hu[k])
@@ -182,8 +204,15 @@ def paint_metastases(canvas: Canvas, metastases: Metastases) -> NDArray[np.int16
 
 
 def _covered_box(
-    canvas: Canvas, metastases: Metastases, k: int, probes: int
+    canvas: Canvas,
+    metastases: Metastases,
+    k: int,
+    probes: int,
+    lungs: Mapping[Side, Field] | None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    lung = None
+    if lungs is not None and metastases.clipped is not None and metastases.clipped[k]:
+        lung = lungs[LOBE_SIDES[metastases.lobe.tolist()[k]]]
     reach = 1.6 * metastases.radius_mm[k]
     star = metastases.origin_mm[k][::-1]
     shape = np.array(canvas.hu.shape)
@@ -202,6 +231,10 @@ def _covered_box(
         DEGREES,
         metastases.core[k],
         probes,
+        _NOWHERE.array if lung is None else lung.array,
+        _NOWHERE.step_mm if lung is None else lung.step_mm,
+        np.array((_NOWHERE if lung is None else lung).origin_mm),
+        lung is not None,
     )
     return low, whole, inner
 

@@ -13,12 +13,15 @@ from clearlung.ct import AxisOrder, Scan, Volume
 from clearlung.phantom.body import make_body
 from clearlung.phantom.contents import paint_patient
 from clearlung.phantom.crossing import add_crossing
-from clearlung.phantom.fissures import make_sheets
+from clearlung.phantom.damage import damage_body
+from clearlung.phantom.fissures import make_sheets, uneven_sheet
 from clearlung.phantom.labels import label_lungs, paint_metastases
 from clearlung.phantom.metastases import make_metastases
+from clearlung.phantom.operations import OPERATIONS
 from clearlung.phantom.painting import Canvas
 from clearlung.phantom.phantom import Phantom, truth_table
 from clearlung.phantom.scanner import scan_canvas
+from clearlung.phantom.septa import Septum, draw_septa
 from clearlung.phantom.spec import AIR_HU, PhantomSpec
 from clearlung.phantom.trees import make_trees
 from clearlung.phantom.truths import Patient
@@ -28,7 +31,19 @@ Progress = Callable[[str, float], None]
 """Called with the stage that begins and the share that is done, 0 to 1."""
 
 # New ones go to the end: each has a random stream by its place.
-STAGES = ("body", "trees", "metastases", "paint", "labels", "scan", "variety", "fissures", "crossing")
+STAGES = (
+    "body",
+    "trees",
+    "metastases",
+    "paint",
+    "labels",
+    "scan",
+    "variety",
+    "fissures",
+    "crossing",
+    "realism",
+    "damage",
+)
 
 
 def make_phantom(spec: PhantomSpec, progress: Progress | None = None) -> Phantom:
@@ -63,18 +78,31 @@ def make_phantom(spec: PhantomSpec, progress: Progress | None = None) -> Phantom
     rngs = dict(zip(STAGES, np.random.default_rng(spec.seed).spawn(len(STAGES)), strict=True))
     tell("body", 0.0)
     variety = draw_variety(spec.variety, rngs["variety"])
-    body = make_body(rngs["body"], variety, spec.breath)
-    sheets = make_sheets(body.lungs, body.fissures, body.frame, spec.fissure_completeness, rngs["fissures"])
+    operation = OPERATIONS[spec.operation]
+    body = make_body(rngs["body"], variety, spec.breath, operation)
+    body, damage = damage_body(body, spec, rngs["damage"])
+    sheets = make_sheets(
+        body.lungs,
+        body.fissures,
+        body.frame,
+        spec.fissure_completeness,
+        rngs["fissures"],
+        operation.missing,
+    )
+    septa: list[Septum] = []
+    if spec.realistic:
+        sheets = tuple(uneven_sheet(sheet, rngs["realism"]) for sheet in sheets)
+        septa = draw_septa(body, rngs["realism"])
     tell("trees", 0.15)
-    trees = make_trees(body, rngs["trees"])
+    trees = make_trees(body, rngs["trees"], sheets if spec.realistic else ())
     if min(spec.fissure_completeness) < 1.0:
         trees = trees.with_vessels(add_crossing(trees.vessel_nodes, body, sheets, rngs["crossing"]))
     tell("metastases", 0.2)
     metastases = make_metastases(spec, body, trees, rngs["metastases"])
     tell("paint", 0.3)
     canvas = Canvas.blank(spec, AIR_HU)
-    paint_patient(canvas, body, sheets, trees, spec, rngs["paint"])
-    nodules = paint_metastases(canvas, metastases)
+    paint_patient(canvas, body, sheets, trees, spec, rngs["paint"], damage, septa)
+    nodules = paint_metastases(canvas, metastases, body.lungs)
     tell("labels", 0.65)
     lungs, lobes = label_lungs(spec, body, trees)
     tell("scan", 0.75)
@@ -91,7 +119,7 @@ def make_phantom(spec: PhantomSpec, progress: Progress | None = None) -> Phantom
         truth=table,
         touches_pleura=metastases.touches_pleura,
         touches_vessel=metastases.touches_vessel,
-        patient=Patient.of(body, sheets, trees),
+        patient=Patient.of(body, sheets, trees, damage),
     )
 
 

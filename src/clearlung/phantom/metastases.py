@@ -12,6 +12,7 @@ from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, Lobe
 from clearlung.phantom.body import Body
 from clearlung.phantom.fields import Field
 from clearlung.phantom.pleura import Pleura
+from clearlung.phantom.round_shapes import DEGREES, fibonacci_sphere, mean_cube, relative_radius
 from clearlung.phantom.shapes import Tubes
 from clearlung.phantom.spec import (
     CALCIFIED_HU,
@@ -28,14 +29,18 @@ from clearlung.phantom.spec import (
 )
 from clearlung.phantom.trees import Trees
 
-DEGREES = np.array([2, 2, 2, 3, 3, 4, 4])
 # The finer the shape, the less of the roughness it gets.
 _AMPLITUDES = ROUGHNESS * np.array([1.2, 0.9, 0.6, 0.7, 0.5, 0.45, 0.45])
-_DIRECTIONS = 400
 # Tubes wider than this are not grown into.
 _OBSTACLE_RADIUS_MM = 1.6
 _TRIES = 60
 _BATCH = 64
+# Assumed: this share of the pleural nodules sits broad on the pleura. The shape reaches beyond it by so much
+# of its size, and no less than this share of its volume is left.
+BROAD_SHARE = 0.5
+BROAD_OVERLAP = (0.15, 0.55)
+LEAST_LEFT = 0.4
+BROAD_PROBES = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +68,9 @@ class Metastases:
         float64: attenuation outside and inside the core, and the core's share of the radius (0: none).
     touches_pleura, touches_vessel
         bool.
+    clipped
+        bool: whether the shape ends at the pleura, broad against it, and center and diameter are those of
+        what lies inside. None: no shape does.
     """
 
     center_mm: NDArray[np.float64]
@@ -78,6 +86,7 @@ class Metastases:
     core: NDArray[np.float64]
     touches_pleura: NDArray[np.bool_]
     touches_vessel: NDArray[np.bool_]
+    clipped: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.diameter_mm)
@@ -86,33 +95,6 @@ class Metastases:
     def calcified(self) -> NDArray[np.bool_]:
         """Whether there is a calcified core."""
         return self.core > 0
-
-
-def fibonacci_sphere(n: int = _DIRECTIONS) -> NDArray[np.float64]:
-    """Directions spread evenly over the sphere, shape (n, 3)."""
-    k = np.arange(n) + 0.5
-    z = 1 - 2 * k / n
-    angle = np.pi * (1 + 5**0.5) * k
-    ring = np.sqrt(1 - z**2)
-    return np.column_stack([ring * np.cos(angle), ring * np.sin(angle), z])
-
-
-def _legendre(degree: int, c: NDArray[np.float64]) -> NDArray[np.float64]:
-    if degree == 2:
-        return np.asarray((3 * c**2 - 1) / 2)
-    if degree == 3:
-        return np.asarray((5 * c**3 - 3 * c) / 2)
-    return np.asarray((35 * c**4 - 30 * c**2 + 3) / 8)
-
-
-def relative_radius(
-    axes: NDArray[np.float64], weights: NDArray[np.float64], directions: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Radius in each direction (n, 3), over the mean size; shape (n,)."""
-    total = np.ones(len(directions))
-    for axis, weight, degree in zip(axes, weights, DEGREES, strict=True):
-        total += weight * _legendre(int(degree), directions @ axis)
-    return total
 
 
 def draw_diameters_mm(spec: PhantomSpec, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -149,7 +131,7 @@ def make_metastases(spec: PhantomSpec, body: Body, trees: Trees, rng: np.random.
     """
     diameters = draw_diameters_mm(spec, rng)
     lobes = _draw_lobes(body, spec.nodules, rng)
-    placer = _Placer(body, trees, rng)
+    placer = _Placer(body, trees, rng, BROAD_SHARE if spec.realistic else 0.0)
     kinds = rng.choice(
         ["pleura", "vessel", "free"],
         size=spec.nodules,
@@ -180,8 +162,10 @@ def _attenuation(
 class _Placer:
     """Finds a free place for one metastasis after the other."""
 
-    def __init__(self, body: Body, trees: Trees, rng: np.random.Generator) -> None:
+    def __init__(self, body: Body, trees: Trees, rng: np.random.Generator, broad_share: float) -> None:
         self.rng = rng
+        self.broad_share = broad_share
+        self.solid = body.solid
         self.directions = fibonacci_sphere()
         self.lungs = body.lungs
         self.lobes = {lobe: body.lobe(lobe) for lobe in LOBES}
@@ -202,12 +186,16 @@ class _Placer:
     def place(self, diameter: float, lobe: Lobe, kind: str) -> None:
         """Find a place and keep it."""
         shape = self._shape(diameter)
+        broad = kind == "pleura" and self.broad_share > 0 and self.rng.random() < self.broad_share
         for attempt in range(_TRIES):
             draw = {"pleura": self._at_pleura, "vessel": self._at_vessel, "free": self._anywhere}[
                 kind if attempt < _TRIES // 2 else "free"
             ]
             for center in draw(lobe, shape):
-                if self._fits(center, lobe, shape):
+                if broad and attempt < _TRIES // 2:
+                    if self._kept_broad(center, lobe, shape):
+                        return
+                elif self._fits(center, lobe, shape):
                     self._keep(center, shape)
                     return
         raise ValueError(
@@ -259,6 +247,45 @@ class _Placer:
             moved.append(center)
         return np.array(moved).reshape(-1, 3)
 
+    def _kept_broad(
+        self, center: NDArray[np.float64], lobe: Lobe, shape: dict[str, NDArray[np.float64]]
+    ) -> bool:
+        """Push a shape that touches the pleura into it, larger by what that cuts off; tell whether it fit."""
+        lung = self.lungs[LOBE_SIDES[lobe]]
+        outward = lung.gradient_at(center)[0]
+        outward /= max(float(np.linalg.norm(outward)), 1e-6)
+        center = center + self.rng.uniform(*BROAD_OVERLAP) * float(shape["reach"]) * outward
+        left, _ = self._inside(center, lung, shape)
+        if left < LEAST_LEFT:
+            return False
+        grown = {**shape, "broad": np.array(1.0)}
+        for name in ("radius", "offset", "surface", "reach"):
+            grown[name] = shape[name] * left ** (-1 / 3)
+        left, middle = self._inside(center, lung, grown)
+        grown["left"] = np.array(left)
+        surface = center + grown["surface"]
+        within = surface[lung.at(surface) < 0]
+        if left < LEAST_LEFT or not self._free(center, grown) or not (self.lobes[lobe].at(within) < 0).all():
+            return False
+        self._keep(center, {**grown, "middle": middle})
+        return True
+
+    def _inside(
+        self, center: NDArray[np.float64], lung: Field, shape: dict[str, NDArray[np.float64]]
+    ) -> tuple[float, NDArray[np.float64]]:
+        """Share of a shape that lies in the lung, and the centroid of that."""
+        steps = (np.arange(BROAD_PROBES) + 0.5) / BROAD_PROBES * 2 - 1
+        offset = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+        offset = offset * float(shape["reach"]) * 1.1 - shape["offset"]
+        distance = np.linalg.norm(offset, axis=1)
+        direction = offset / np.maximum(distance, 1e-9)[:, None]
+        limit = shape["radius"] * relative_radius(shape["axes"], shape["weights"], direction)
+        points = center + shape["offset"] + offset[distance < limit]
+        own = lung.at(points) < 0
+        if not own.any():
+            return 0.0, center
+        return float(own.mean()), points[own].mean(axis=0)
+
     def _at_vessel(self, lobe: Lobe, shape: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
         """Points beside a vessel of the lobe."""
         chosen = self.rng.integers(len(self.vessels), size=4 * _BATCH)
@@ -269,6 +296,12 @@ class _Placer:
         return np.asarray(points[self.lobes[lobe].at(points) < 0])
 
     def _fits(self, center: NDArray[np.float64], lobe: Lobe, shape: dict[str, NDArray[np.float64]]) -> bool:
+        if not self._free(center, shape):
+            return False
+        return bool(self.lobes[lobe].at(center + shape["surface"]).max() < 0)
+
+    def _free(self, center: NDArray[np.float64], shape: dict[str, NDArray[np.float64]]) -> bool:
+        """Whether no other nodule, wide vessel or solid lung is in the way."""
         if len(self.placed):
             apart = np.linalg.norm(self.placed - center, axis=1) - self.reach - shape["reach"]
             if apart.min() < GAP_MM:
@@ -276,7 +309,7 @@ class _Placer:
         distance, index = self.obstacles.query(center, k=12)
         if (distance - self.obstacle_radii[index]).min() < shape["reach"] * 0.9:
             return False
-        return bool(self.lobes[lobe].at(center + shape["surface"]).max() < 0)
+        return self.solid is None or bool(self.solid.at(center)[0] > shape["reach"] + GAP_MM)
 
     def _keep(self, center: NDArray[np.float64], shape: dict[str, NDArray[np.float64]]) -> None:
         self.rows.append({**shape, "center": center})
@@ -298,9 +331,23 @@ class _Placer:
     ) -> Metastases:
         """Return the metastases in the order of their numbers: side, lobe, head to feet."""
         rank = np.array([LOBE_LABELS[lobe] for lobe in lobes.tolist()], dtype=int)
-        order = np.lexsort((-self.placed[:, 2], rank))
+        # A shape that ends at the pleura is where what is left of it is.
+        middle = np.array([r.get("middle", r["center"]) for r in self.rows]).reshape(-1, 3)
+        order = np.lexsort((-middle[:, 2], rank))
         rows = [self.rows[k] for k in order]
-        center = self.placed[order]
+        center = middle[order]
+        star = np.array([r["center"] + r["offset"] for r in rows]).reshape(-1, 3)
+        clipped = np.array(["broad" in r for r in rows], dtype=bool)
+        left = np.array([float(r.get("left", 1.0)) for r in rows])
+        size = np.array([float(r["radius"]) for r in rows])
+        diameter = diameters[order]
+        if clipped.any():
+            whole = (
+                size
+                * np.array([mean_cube(r["axes"], r["weights"], self.directions) ** (1 / 3) for r in rows])
+                * 2
+            )
+            diameter = np.where(clipped, whole * left ** (1 / 3), diameter)
         sides = [LOBE_SIDES[lobe] for lobe in lobes[order].tolist()]
         depth = np.zeros(len(center))
         for side, pleura in self.pleura.items():
@@ -313,8 +360,8 @@ class _Placer:
         soft, core_hu, core = attenuation[:, order]
         return Metastases(
             center_mm=center,
-            diameter_mm=diameters[order],
-            origin_mm=np.array([r["center"] + r["offset"] for r in rows]).reshape(-1, 3),
+            diameter_mm=diameter,
+            origin_mm=star,
             radius_mm=np.array([r["radius"] for r in rows], dtype=np.float64),
             axes=np.array([r["axes"] for r in rows]).reshape(-1, len(DEGREES), 3),
             weights=np.array([r["weights"] for r in rows]).reshape(-1, len(DEGREES)),
@@ -325,6 +372,7 @@ class _Placer:
             core=core,
             touches_pleura=np.array(pleural, dtype=bool),
             touches_vessel=np.array([self._touches_vessel(r) for r in rows], dtype=bool),
+            clipped=clipped,
         )
 
 

@@ -44,6 +44,15 @@ class Canvas:
         """Width of a voxel: of the cube of the same volume."""
         return float(np.prod(self.spacing_mm) ** (1 / 3))
 
+    def near(self, center_mm: tuple[float, float, float], reach_mm: float) -> Canvas:
+        """Return a view of the voxels about an LPS point (x, y, z); what is painted there is painted here."""
+        center = np.array(center_mm[::-1])
+        low = np.ceil((center - reach_mm - self.origin_mm) / self.spacing_mm).astype(int)
+        high = np.floor((center + reach_mm - self.origin_mm) / self.spacing_mm).astype(int) + 1
+        low, high = (np.clip(edge, 0, self.hu.shape) for edge in (low, high))
+        view = self.hu[tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))]
+        return Canvas(view, self.spacing_mm, self.origin_mm + low * self.spacing_mm)
+
     def fractional(self, field: Field) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Where the voxels lie on a field's grid: indices along z, y and x, held to the grid's borders."""
         z, y, x = (

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from clearlung.anatomy import LOBE_SIDES, BranchTree, Fissure, Side
 from clearlung.ct import Scan, Volume
 from clearlung.nodules import NoduleTable, sphere_volume_mm3
+from clearlung.phantom.damage import Damage
 from clearlung.phantom.metastases import Metastases
 from clearlung.phantom.spec import PhantomSpec
 from clearlung.phantom.truths import Patient, airway_branches, lung_mask, tube_mask
@@ -95,6 +96,11 @@ class Phantom:
     def fissures_seen(self) -> tuple[Fissure, ...]:
         """Each fissure with the share of its surface that was drawn."""
         return self.patient.fissures_seen
+
+    @property
+    def damage(self) -> Damage:
+        """What is wrong with the lungs: an operation, fluid, emphysema, consolidation, a mass, wedges."""
+        return self.patient.damage
 
     def depth_mm(self, points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Depth of any points below the pleural surface of their lung.

@@ -22,8 +22,8 @@ PROCESSES_BACK_MM = 122.0
 def paint_skeleton(canvas: Canvas, body: Body, rng: np.random.Generator) -> None:
     """Draw all bones and the cartilages of the ribs."""
     _paint_spine(canvas, body, rng)
-    paint_tubes(canvas, body.frame.tubes(_cartilages()), CARTILAGE_HU)
-    bones = body.frame.tubes(Tubes.joined([_ribs(), _sternum(), _clavicles(), _scapulae()]))
+    paint_tubes(canvas, body.wall.tubes(_cartilages()), CARTILAGE_HU)
+    bones = body.wall.tubes(Tubes.joined([_ribs(), _sternum(), _clavicles(), _scapulae()]))
     paint_tubes(canvas, bones, CORTICAL_HU)
     marrow = bones.chosen(bones.end_radius_mm > CORTEX_MM + 1.0).widened(-CORTEX_MM)
     paint_tubes(canvas, marrow, MARROW_HU)
@@ -131,13 +131,13 @@ def _scapulae() -> Tubes:
 
 def _spine_axes(body: Body) -> tuple[Field, NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     half, front, back = SPINE_BOX_MM
-    processes = body.frame.points(
+    processes = body.wall.points(
         np.array([(x, PROCESSES_BACK_MM, z) for x in (-32.0, 32.0) for z in atlas.SPINE_MM[:, 0]])
     )
     half = max(half, float(np.abs(processes[:, 0]).max()) + 4.0)
     back = max(back, float(processes[:, 1].max()) + 6.0)
     grid = body.skin.crop((-1e3, front, -half), (1e3, back, half))
-    z, y, x = body.frame.axes(grid)
+    z, y, x = body.wall.axes(grid)
     center = np.interp(z.ravel(), *atlas.SPINE_MM.T)[:, None, None].astype(np.float32)
     return grid, z, np.asarray(y - center, dtype=np.float32), x
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from clearlung.anatomy import LOBES, Lobe
+from clearlung.phantom.operations import OPERATIONS, OperationName
 
 # --- the patient -------------------------------------------------------------------------------------------
 # The field of view is the same for every shape: 512 x 0.7 mm in plane, 400 x 0.8 mm along the body.
@@ -70,6 +74,11 @@ PADDING_HU = -1024
 
 # Less air than this is left only by force, and no one is scanned so.
 LEAST_BREATH = 0.6
+# More than this leaves no lung that any scan shows.
+MOST_EMPHYSEMA = 0.6
+MOST_MASS_MM = 120.0
+# More scars than this find no room apart from each other.
+MOST_WEDGES = 12
 
 
 @dataclass(frozen=True)
@@ -105,6 +114,24 @@ class PhantomSpec:
     fissure_completeness
         Share of the surface of the right oblique, the right horizontal and the left oblique fissure that is
         there, 0 to 1. What is missing lies towards the hilum, and a few vessels cross it.
+    realistic
+        Whether there is also what misleads a segmentation: fissures thicker here and fainter there in a zone
+        without vessels, thin sheets that are no fissure, and nodules that sit broad on the pleura. Of the
+        shapes of the last, diameter, volume and center are those of what lies in the lung.
+    operation
+        An earlier operation: "left pneumonectomy", "right pneumonectomy", "right upper lobectomy", "left
+        lower lobectomy", "wedges", or "none". The rest of the lung fills the room; after a pneumonectomy
+        fluid does.
+    wedges
+        How many scars with rows of staples the operation "wedges" left, right and left in turn.
+    effusion_ml
+        Fluid at the back of the right and the left side.
+    emphysema
+        Share of the lungs in bullae, 0 to 0.6, more of them at the top.
+    consolidation
+        The lobe of which a part is filled with tissue, its bronchi open; "" for none.
+    mass_mm, mass_at
+        Diameter of one mass, 0 for none, and what it sits on: "wall" or "mediastinum".
 
     Raises
     ------
@@ -132,6 +159,14 @@ class PhantomSpec:
     variety: float = 0.0
     breath: float = 1.0
     fissure_completeness: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    realistic: bool = False
+    operation: OperationName = "none"
+    wedges: int = 6
+    effusion_ml: tuple[float, float] = (0.0, 0.0)
+    emphysema: float = 0.0
+    consolidation: Lobe | Literal[""] = ""
+    mass_mm: float = 0.0
+    mass_at: Literal["wall", "mediastinum"] = "wall"
 
     def __post_init__(self) -> None:
         if not 0 <= self.nodules <= 32_000:
@@ -155,8 +190,26 @@ class PhantomSpec:
             raise ValueError(
                 f"fissure_completeness needs three shares of 0 to 1, not {self.fissure_completeness}"
             )
+        self._check_damage()
         if self.pleura_fraction + self.vessel_fraction > 1:
             raise ValueError("pleura_fraction and vessel_fraction together must not exceed 1")
+
+    def _check_damage(self) -> None:
+        if self.operation not in OPERATIONS:
+            raise ValueError(f"operation must be one of {', '.join(OPERATIONS)}, not {self.operation!r}")
+        if self.consolidation and self.consolidation not in LOBES:
+            raise ValueError(f"consolidation must be one of {', '.join(LOBES)}, not {self.consolidation!r}")
+        if self.consolidation in OPERATIONS[self.operation].missing:
+            raise ValueError(f"the {self.operation} took the {self.consolidation}: consolidate another lobe")
+        if self.mass_at not in ("wall", "mediastinum"):
+            raise ValueError(f"mass_at must be wall or mediastinum, not {self.mass_at!r}")
+        if not 0 <= self.wedges <= MOST_WEDGES:
+            raise ValueError(f"wedges must be 0 to {MOST_WEDGES}, not {self.wedges}")
+        if len(self.effusion_ml) != 2 or min(self.effusion_ml) < 0:
+            raise ValueError(f"effusion_ml needs two volumes, right and left, not {self.effusion_ml}")
+        for name, most in (("emphysema", MOST_EMPHYSEMA), ("mass_mm", MOST_MASS_MM)):
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be 0 to {most}, not {getattr(self, name)}")
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,9 @@ from clearlung.phantom import atlas
 from clearlung.phantom.body import Body
 from clearlung.phantom.branching import grow
 from clearlung.phantom.fields import Field
+from clearlung.phantom.fissures import Sheet
 from clearlung.phantom.nodes import Nodes
+from clearlung.phantom.operations import STUMP_MM, STUMP_SHARE
 from clearlung.phantom.shapes import Tubes, smooth_path
 
 # Ends of the arterial and venous trees per ml of lung: together one end for about 0.6 ml, the finest vessels
@@ -29,9 +33,13 @@ WALL_TO_LUMEN = 0.18
 WALL_LEAST_MM = 0.2
 # A lumen below this radius is not seen on CT.
 LEAST_LUMEN_MM = 0.45
+STUMP_RADIUS_MM = 3.6
 MARGIN_MM = 1.5
 # A branch that leaves its lobe by more than this is not drawn.
 STRAY_MM = 1.0
+# Assumed: beside a fissure no twig ends for a distance between these; on CT the fissures run in a zone
+# without vessels.
+AVASCULAR_MM = (1.5, 9.0)
 # Where trees are kept whole, one that supplies more than this share of its lobe is drawn all the same.
 STRAY_SUPPLIES = 0.02
 
@@ -72,7 +80,7 @@ class Trees:
         return Tubes.joined([self.arteries, self.veins])
 
 
-def make_trees(body: Body, rng: np.random.Generator) -> Trees:
+def make_trees(body: Body, rng: np.random.Generator, avascular: Sequence[Sheet] = ()) -> Trees:
     """Grow the trees of every lobe.
 
     Parameters
@@ -81,6 +89,8 @@ def make_trees(body: Body, rng: np.random.Generator) -> Trees:
         The patient whose lobes they fill.
     rng
         Where the ends lie and how each branch parts.
+    avascular
+        Fissures beside which few twigs end.
 
     Returns
     -------
@@ -93,10 +103,12 @@ def make_trees(body: Body, rng: np.random.Generator) -> Trees:
     arteries: list[Tubes] = []
     veins: list[Tubes] = []
     bronchi = [_central_tubes(body)]
-    for lobe in LOBES:
+    there = [lobe for lobe in LOBES if lobe not in body.operation.missing]
+    for lobe in there:
         field = body.lobe(lobe)
-        artery, bronchus = _bronchovascular(body, field, lobe, rng)
-        vein = _veins(body, field, lobe, rng)
+        near = [sheet for sheet in avascular if lobe in sheet.lobes]
+        artery, bronchus = _bronchovascular(body, field, lobe, rng, near)
+        vein = _veins(body, field, lobe, rng, near)
         for nodes, tubes, trees in (
             (artery, arteries, vessels),
             (bronchus, bronchi, airways),
@@ -114,13 +126,13 @@ def make_trees(body: Body, rng: np.random.Generator) -> Trees:
         Tubes.joined(veins),
         lumina,
         wall,
-        Nodes.joined(airways, [-1, *(stems[lobe] for lobe in LOBES)]),
+        Nodes.joined(airways, [-1, *(stems[lobe] for lobe in there)]),
         Nodes.joined(vessels, [-1] * len(vessels)),
     )
 
 
 # Name, course, the airway that each springs from, and the lobe of what is a lobe's own.
-_CENTRAL = (
+_CENTRAL: tuple[tuple[str, list[tuple[float, float, float, float]], str, Lobe | Literal[""]], ...] = (
     ("trachea", atlas.TRACHEA_MM, "", ""),
     ("right main", atlas.RIGHT_MAIN_MM, "trachea", ""),
     ("intermediate", atlas.INTERMEDIATE_MM, "right main", ""),
@@ -136,9 +148,33 @@ _STEMS: dict[Lobe, str] = {
 }
 
 
+def _central_courses(body: Body) -> list[tuple[str, NDArray[np.float64], str, Lobe | Literal[""]]]:
+    """Name, course in the atlas, origin and lobe of the central airways that are there, stumps included."""
+    operation = body.operation
+    courses: list[tuple[str, NDArray[np.float64], str, Lobe | Literal[""]]] = []
+    for name, course, before, lobe in _CENTRAL:
+        if name in operation.gone:
+            continue
+        path = smooth_path(body.variety.airway_path(course))
+        if name in operation.cut:
+            path = path[: max(2, round(STUMP_SHARE * len(path)))]
+        courses.append((name, path, before, lobe))
+    if not operation.pneumonectomy:
+        for gone in operation.missing:
+            courses.append(("stump", _stump(body, gone), _STEMS[gone], ""))
+    return courses
+
+
+def _stump(body: Body, lobe: Lobe) -> NDArray[np.float64]:
+    """Return what is left of a lobe's bronchus: (x, y, z, radius), in the atlas."""
+    start = body.variety.moved(np.array([atlas.BRONCHUS_START_MM[lobe]]))[0]
+    way = np.array([1.0 if LOBE_SIDES[lobe] == "left" else -1.0, 0.3, 0.5 if lobe == "RUL" else -0.6])
+    end = start + STUMP_MM * way / np.linalg.norm(way)
+    return np.array([[*start, STUMP_RADIUS_MM], [*end, STUMP_RADIUS_MM]])
+
+
 def _central_tubes(body: Body) -> Tubes:
-    paths = (body.variety.airway_path(course) for _, course, _, _ in _CENTRAL)
-    return body.frame.tubes(Tubes.joined([Tubes.along(smooth_path(path)) for path in paths]))
+    return body.frame.tubes(Tubes.joined([Tubes.along(path) for _, path, _, _ in _central_courses(body)]))
 
 
 def _central_airways(body: Body) -> tuple[Nodes, dict[Lobe, int]]:
@@ -146,14 +182,14 @@ def _central_airways(body: Body) -> tuple[Nodes, dict[Lobe, int]]:
     parts, stems = [], []
     ends = {"": -1}
     total = 0
-    for name, course, before, lobe in _CENTRAL:
-        path = smooth_path(body.variety.airway_path(course))
-        path[:, :3] = body.frame.points(path[:, :3])
-        parts.append(Nodes.along(path, name, lobe))
+    for name, path, before, lobe in _central_courses(body):
+        places = np.column_stack([body.frame.points(path[:, :3]), path[:, 3]])
+        parts.append(Nodes.along(places, name, lobe))
         stems.append(ends[before])
         total += len(path)
         ends[name] = total - 1
-    return Nodes.joined(parts, stems), {lobe: ends[name] for lobe, name in _STEMS.items()}
+    starts = {lobe: ends[name] for lobe, name in _STEMS.items() if name in ends}
+    return Nodes.joined(parts, stems), starts
 
 
 def _ends(field: Field, per_ml: float, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -168,11 +204,18 @@ def _ends(field: Field, per_ml: float, rng: np.random.Generator) -> NDArray[np.f
 
 
 def _grown(
-    body: Body, field: Field, start_mm: tuple[float, float, float], per_ml: float, rng: np.random.Generator
+    body: Body,
+    field: Field,
+    start_mm: tuple[float, float, float],
+    per_ml: float,
+    rng: np.random.Generator,
+    sheets: Sequence[Sheet],
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Grow one tree into a lobe; return place, parent and radius of its nodes, and the ends beyond each."""
     # A lung with less air in it has the same vessels, closer together.
     ends = _ends(field, per_ml / body.inflation, rng)
+    if sheets:
+        ends = _off_fissures(ends, sheets, rng)
     uniform = rng.random((4 * len(ends), 2))
     if body.variety.parting != 1.0:
         uniform **= body.variety.parting
@@ -181,6 +224,20 @@ def _grown(
         ends, start, field.array, field.step_mm, np.asarray(field.origin_mm), uniform, MARGIN_MM
     )
     return place, parent, END_RADIUS_MM * supplied**RADIUS_EXPONENT, supplied.astype(np.float64)
+
+
+def _off_fissures(
+    ends: NDArray[np.float64], sheets: Sequence[Sheet], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Leave out ends that are near to a fissure, where it is there."""
+    zone = rng.uniform(*AVASCULAR_MM, size=len(ends))
+    keep = np.ones(len(ends), dtype=bool)
+    for sheet in sheets:
+        near = np.abs(sheet.surface.at(ends)) < zone
+        if sheet.thickness is not None:
+            near &= sheet.thickness.at(ends) > 0.1
+        keep &= ~near
+    return ends[keep]
 
 
 def _place(body: Body, atlas_mm: tuple[float, float, float]) -> NDArray[np.float64]:
@@ -203,10 +260,12 @@ def _nodes(
     return Nodes(place, parent, first, radius, supplied, np.full(n, lobe, dtype="<U3"), names)
 
 
-def _bronchovascular(body: Body, field: Field, lobe: Lobe, rng: np.random.Generator) -> tuple[Nodes, Nodes]:
+def _bronchovascular(
+    body: Body, field: Field, lobe: Lobe, rng: np.random.Generator, sheets: Sequence[Sheet]
+) -> tuple[Nodes, Nodes]:
     """Grow the bronchial tree, its arteries beside it; return arteries and bronchi."""
     place, parent, artery_radius, supplied = _grown(
-        body, field, atlas.BRONCHUS_START_MM[lobe], ARTERY_ENDS_PER_ML, rng
+        body, field, atlas.BRONCHUS_START_MM[lobe], ARTERY_ENDS_PER_ML, rng, sheets
     )
     lumen = LUMEN_TO_ARTERY * body.variety.airway * artery_radius
     lumen = np.where(lumen < LEAST_LUMEN_MM, 0.0, lumen)
@@ -234,5 +293,7 @@ def _drawn(nodes: Nodes, field: Field, whole_trees: bool) -> NDArray[np.bool_]:
     return ~strays & (nodes.radius_mm > 0)
 
 
-def _veins(body: Body, field: Field, lobe: Lobe, rng: np.random.Generator) -> Nodes:
-    return _nodes(*_grown(body, field, atlas.VEIN_START_MM[lobe], VEIN_ENDS_PER_ML, rng), lobe, "vein")
+def _veins(body: Body, field: Field, lobe: Lobe, rng: np.random.Generator, sheets: Sequence[Sheet]) -> Nodes:
+    return _nodes(
+        *_grown(body, field, atlas.VEIN_START_MM[lobe], VEIN_ENDS_PER_ML, rng, sheets), lobe, "vein"
+    )

@@ -12,6 +12,7 @@ from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES, BranchTree, Fissure, Lob
 from clearlung.ct import Box, Volume
 from clearlung.evidence import load_evidence
 from clearlung.phantom.body import Body
+from clearlung.phantom.damage import Damage
 from clearlung.phantom.fields import Field
 from clearlung.phantom.fissures import Sheet
 from clearlung.phantom.nodes import Nodes
@@ -49,6 +50,8 @@ class Patient:
         How much of each fissure is there.
     inflation
         Volume of the lungs over that at full inspiration.
+    damage
+        What is wrong with the lungs.
     """
 
     lungs: Mapping[Side, Field]
@@ -58,19 +61,21 @@ class Patient:
     vessel_tubes: Tubes
     fissures_seen: tuple[Fissure, ...]
     inflation: float
+    damage: Damage
 
     @classmethod
-    def of(cls, body: Body, sheets: Iterable[Sheet], trees: Trees) -> Patient:
+    def of(cls, body: Body, sheets: Iterable[Sheet], trees: Trees, damage: Damage) -> Patient:
         """Keep of a body what the truth needs."""
         seen = tuple(Fissure(s.name, s.lobes, s.complete_share) for s in sheets)
         return cls(
-            body.lungs,
+            {side: lung for side, lung in body.lungs.items() if (lung.array < 0).any()},
             trees.airway_nodes,
             trees.vessel_nodes,
             trees.bronchi,
             trees.vessels,
             seen,
             body.inflation,
+            damage,
         )
 
     def depth_mm(self, points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
