@@ -147,8 +147,8 @@ def _mark_columns(out: Any, place: Any, above: Any, weight: Any, reach: Any, fir
                     over = first + k * step - place[n, 2]  # surface over the point
                     if not above[n]:
                         over = -over
-                    # A soft step: a point on the surface says nothing yet, one 2 mm beyond it all it can.
-                    out[i, j, k] += w * min(max(0.5 + 0.25 * over, 0.0), 1.0)
+                    # A soft step: a point on the surface says nothing yet, one 5 mm beyond it all it can.
+                    out[i, j, k] += w * min(max(0.25 * (over - 1.0), 0.0), 1.0)
 
 
 def wrong_side_cost(

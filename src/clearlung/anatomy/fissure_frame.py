@@ -59,9 +59,9 @@ class Frame:
         return cls(start @ axes, axes, (nu, nv))
 
     def coordinates(self, points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Cell indices along u and v, and heights in mm, of points; shape (n, 3)."""
+        """Cell indices along u and v, and heights in mm, of points; shape (..., 3)."""
         local = (points_mm - self.origin_mm) @ self.axes.T
-        local[:, :2] /= STEP_MM
+        local[..., :2] /= STEP_MM
         return np.asarray(local)
 
     def plane(self, normal: NDArray[np.float64], offset_mm: float) -> FloatArray:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter, label, map_coordinates
 
 from clearlung.anatomy.fissure_dense import semi_global, thin_plate
 from clearlung.anatomy.fissure_evidence import sheet_response, wrong_side_cost
@@ -25,9 +25,17 @@ CROWD_WEIGHT = 0.35
 # Vessels keep away from a fissure by some millimeters.
 CROWD_MM = 4.5
 MARK_WEIGHT = 0.05
-MARK_REACH_MM = 9.0
+MARK_REACH_MM = 6.0
 # From this much of a plain sheet on, a fissure is seen and not guessed.
-SEEN_FROM = 0.3
+SEEN_FROM = 0.35
+# Less of a surface than this also looks seen by chance where there is no fissure at all.
+CHANCE_SHARE = 0.1
+# Chance makes short sheets; over this many cells they no longer look like a fissure.
+SEEN_CELLS = 2.5
+# Deeper than any lung.
+SUNK_MM = 1000.0
+# What is not seen still follows vessels and bronchi a little.
+LEAST_TRUST = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +86,31 @@ class Surface:
         """Share of the surface in the lung where the fissure is seen."""
         return float((self.seen[self.crosses] > SEEN_FROM).mean()) if self.crosses.any() else 0.0
 
+    def points_mm(self) -> NDArray[np.float64]:
+        """Points of the surface, shape (u, v, 3), mm along the array axes from the first voxel's center."""
+        u, v = np.meshgrid(*(np.arange(n) * STEP_MM for n in self.frame.shape), indexing="ij")
+        return self.frame.origin_mm + np.stack([u, v, self.heights_mm], axis=-1) @ self.frame.axes
+
+    def height_over(self, points_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Heights of points above the surface in mm; any shape (..., 3), returns (...)."""
+        u, v, h = np.moveaxis(self.frame.coordinates(points_mm), -1, 0)
+        here = map_coordinates(self.heights_mm, np.stack([u, v]), order=1, mode="nearest")
+        return np.asarray(h - here, dtype=np.float64)
+
+    def without_islands(self, other: Surface) -> Surface:
+        """Lower the surface wherever it rises above another one apart from its main part.
+
+        Where it is not seen a surface may come out again on the far side of the one that it ends at, and
+        would cut off an island there.
+        """
+        parts, count = label(other.height_over(self.points_mm()) > 0, np.ones((3, 3)))
+        if count < 2:
+            return self
+        size = np.bincount(parts[self.crosses], minlength=count + 1)[1:]
+        islands = (parts > 0) & (parts != 1 + int(np.argmax(size)))
+        lowered = np.where(islands, self.heights_mm - SUNK_MM, self.heights_mm)
+        return replace(self, heights_mm=lowered.astype(np.float32))
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -107,7 +140,7 @@ class Pass:
 
 WIDE = Pass(45.0, 1.5, (-0.5, 0.0, 0.5), 3.0, 0.0, 0.0)
 MIDDLE = Pass(21.0, 1.0, (-0.4, 0.0, 0.4), 3.0, 0.25, 30.0)
-FINE = Pass(7.0, 0.5, (-0.2, 0.0, 0.2), 3.0, 0.1, 6.0)
+FINE = Pass(7.0, 0.5, (-0.2, 0.0, 0.2), 3.0, 0.1, 12.0)
 
 
 def find_fissure(
@@ -132,11 +165,12 @@ def find_fissure(
     for this in (MIDDLE, FINE):
         heights, cost, sheet, lung = _cost(field, frame, base, this, marks)
         index = semi_global(cost, this.bend)
-        moved = heights[0] + index * this.step_mm
-        seen = _seen(sheet, lung, index)
-        base = thin_plate(base + moved, 0.03 + seen, this.stiffness)
-    at = np.abs(heights).argmin()
-    crosses = lung[:, :, at] > 0.5
+        trust = LEAST_TRUST + _seen(sheet, index, 0)
+        plate = thin_plate(base + heights[0] + index * this.step_mm, trust, this.stiffness)
+        at = (plate - base - heights[0]) / this.step_mm
+        base = plate
+    seen = _seen(sheet, at, 1)
+    crosses = _at(lung, at) > 0.5
     return Surface(frame, base, seen, crosses, _error_mm(seen, crosses))
 
 
@@ -180,14 +214,19 @@ def _error_mm(seen: FloatArray, crosses: NDArray[np.bool_]) -> FloatArray:
     least = book.value("anatomy.fissure_error_seen", unit="mm")
     growth = book.value("anatomy.fissure_error_growth", unit="1")
     plain = (seen > SEEN_FROM) & crosses
-    if not plain.any():
+    if plain.sum() <= CHANCE_SHARE * crosses.sum():
         return np.full(seen.shape, most, dtype=np.float32)
     away = distance_transform_edt(~plain) * STEP_MM
     return np.asarray(np.minimum(np.hypot(least, growth * away), most), dtype=np.float32)
 
 
-def _seen(sheet: FloatArray, lung: FloatArray, index: FloatArray) -> FloatArray:
-    """How much of a sheet there is on a surface, averaged a little along it."""
-    k = np.clip(np.rint(index), 0, sheet.shape[2] - 1).astype(int)[:, :, None]
-    here = np.take_along_axis(sheet, k, 2)[:, :, 0]
-    return np.asarray(gaussian_filter(here, 1.0), dtype=np.float32)
+def _at(cells: FloatArray, index: FloatArray) -> FloatArray:
+    """Values of the cells on a surface, given by indices along h."""
+    k = np.clip(np.rint(index), 0, cells.shape[2] - 1).astype(int)[:, :, None]
+    return np.take_along_axis(cells, k, 2)[:, :, 0]
+
+
+def _seen(sheet: FloatArray, index: FloatArray, beside: int) -> FloatArray:
+    """How much of a sheet there is on a surface or so many heights beside it, averaged along it."""
+    here = np.max([_at(sheet, index + k) for k in range(-beside, beside + 1)], axis=0)
+    return np.asarray(gaussian_filter(here, SEEN_CELLS if beside else 1.0), dtype=np.float32)

@@ -145,5 +145,7 @@ def _fissures_of(
     if len(upper) == 2:
         normal, offset = model_plane(HORIZONTAL, side, field.points_mm(5), share_of("RML", upper))
         surface = find_fissure(field, normal, offset, marks_for(*points, ("RUL",), ("RML",)))
+        if found:
+            surface = surface.without_islands(found[0][1])
         found.append((Fissure("right horizontal", upper, surface.seen_share), surface))
     return found
