@@ -46,8 +46,8 @@ def read_scan(
         A folder with DICOM files (subfolders are read too), a DICOMDIR (its folder is read), a DICOM file, a
         .zip of a study, or a .nii, .nii.gz, .nrrd, .mha or .mhd file. What a file is, its content says.
     series
-        Which DICOM series to read where several suit: its UID, its number, or its 1-based place in
-        :func:`list_series`, in this order of precedence.
+        Which DICOM series to read: its UID, its number, or its 1-based place in :func:`list_series`, in this
+        order of precedence. None takes the thinnest that suits, and a warning says which and why.
     allow_thick
         Read slices above 5 mm, with a warning, instead of refusing them.
     isolated
