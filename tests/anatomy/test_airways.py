@@ -29,7 +29,7 @@ def painted(noise_hu=20.0, gap=None, seed=4):
     if gap is not None:
         fine[
             np.linalg.norm(grid.points_mm(np.argwhere(stem >= 0)) - gap, axis=1).reshape(grid.shape) < 1.6
-        ] = 20.0
+        ] = -720.0
     blurred = fine.copy()
     for axis in range(3):
         blurred = 0.5 * blurred + 0.25 * (np.roll(blurred, 1, axis) + np.roll(blurred, -1, axis))
@@ -52,6 +52,11 @@ def test_bronchi_are_followed_to_their_ends_without_leaking(noise_hu):
         assert reached(lumen, grid, point)
     around = drawn([(a, b, r + 1.2) for a, b, r in [STEM, *BRONCHI]], SPACING)[0]
     assert (lumen & ~around).sum() < 0.01 * lumen.sum()
+
+
+def test_a_short_blur_of_wall_and_lumen_is_bridged():
+    hu, stem, grid = painted(10.0, gap=np.array([16.0, 23.5, 26.0]))
+    assert reached(grow_bronchi(hu, SPACING, stem), grid, REACHED[0])
 
 
 def test_lung_without_walls_is_not_entered():

@@ -41,6 +41,8 @@ SUPERIOR_MM = 12.0
 # What is left of a lower lobe's bronchus leads down and back: 0.8 to 1.1 of the way. A middle lobe's, which
 # the line ends in where there is no lower one: below 0.2.
 LOWER_DEPTH = 0.35
+# In a shallow breath it leads to the back more than down; a middle lobe's leads to the front.
+LOWER_BACKWARD = 0.15
 # A bronchus from the trachea itself is rare, a fold of its wall is not.
 TRACHEAL_BRONCHUS_MM = 20.0
 
@@ -235,8 +237,10 @@ def _give_from(shape: _Shape, lobe: NDArray[np.str_], line: list[int], place: in
 
 
 def _sinks(shape: _Shape, line: list[int], place: int) -> bool:
-    """Whether the line goes on to the base of the lung, as a lower lobe's bronchus does."""
-    return place < len(line) and _depth(shape, line[place]) > LOWER_DEPTH
+    """Whether the line goes on to the base or the back of the lung, as a lower lobe's bronchus does."""
+    if place >= len(line):
+        return False
+    return _depth(shape, line[place]) > LOWER_DEPTH or shape.toward(line[place])[1] > LOWER_BACKWARD
 
 
 def _depth(shape: _Shape, branch: int) -> float:

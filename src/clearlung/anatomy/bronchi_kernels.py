@@ -29,7 +29,7 @@ ALIKE = 0.6
 # Cosine of the largest bend over a gap (37 degrees).
 STRAIGHT = 0.8
 # What lies across a gap may be this much brighter than the lumina it joins.
-GAP_RISE_HU = 200.0
+GAP_RISE_HU = 300.0
 
 
 @njit(cache=True, parallel=True)

@@ -13,14 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.anatomy.morphology import Mask, bounding_box
-from clearlung.anatomy.skeleton_kernels import (
-    branches_of,
-    center_lines,
-    face_distance_mm,
-    least_ways,
-    trace,
-    ways_ends,
-)
+from clearlung.anatomy.skeleton_kernels import face_distance_mm, least_ways, trace, ways_ends
+from clearlung.anatomy.skeleton_lines import branches_of, center_lines
 from clearlung.anatomy.tree import BranchTree
 from clearlung.ct import Volume
 
