@@ -7,7 +7,6 @@ crash of a native decoder ends the process, and `fuzz.run` starts it again.
 
 from __future__ import annotations
 
-import atexit
 import json
 import random
 import shutil
@@ -40,8 +39,7 @@ class Target:
         self.kinds = kinds
         self.findings = folder / "findings"
         self.findings.mkdir(exist_ok=True)
-        self.room = Path(mkdtemp(prefix="fuzz-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None))  # noqa: S108
-        atexit.register(shutil.rmtree, self.room, ignore_errors=True)
+        self.room = Path(mkdtemp())
         self.series = self.room / "series"
         shutil.copytree(folder / "siblings", self.series)
         self.outcomes: dict[str, int] = {}

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from fuzz.seeds import KINDS, build
 
@@ -25,7 +27,8 @@ def main() -> None:
     kinds = sys.argv[3] if len(sys.argv) > 3 else ",".join(str(place) for place in range(len(KINDS)))
     build(folder, {int(kind) for kind in kinds.split(",")})
     end = time.monotonic() + 60.0 * minutes
-    with (folder / "log.txt").open("a", encoding="utf-8") as log:
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - thousands of short-lived files
+    with (folder / "log.txt").open("a", encoding="utf-8") as log, TemporaryDirectory(dir=memory) as room:
         while (left := int(end - time.monotonic())) > 0:
             options = [
                 f"-max_total_time={left}",
@@ -36,7 +39,9 @@ def main() -> None:
                 "-print_final_stats=1",
             ]
             command = [sys.executable, "-m", "fuzz.fuzz_intake", str(folder), kinds, *options]
-            code = subprocess.run(command, check=False, stderr=log, stdout=log).returncode
+            code = subprocess.run(
+                command, check=False, env=os.environ | {"TMPDIR": room}, stderr=log, stdout=log
+            ).returncode
             print(f"ended with {code}, {max(0, int(end - time.monotonic()))} s left", flush=True)
 
 

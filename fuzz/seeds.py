@@ -38,7 +38,7 @@ REPLACED = 3
 _PLAIN_SYNTAXES = (
     ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian
 )  # fmt: skip
-_PACKED_BY_ITK = ("JPEG", "JPEG2000", "JPEGLS")
+_PACKED_BY_ITK = ("JPEG2000",)
 
 
 def build(folder: Path, kinds: set[int]) -> None:
