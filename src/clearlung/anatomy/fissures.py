@@ -30,6 +30,8 @@ MARK_REACH_MM = 6.0
 SEEN_FROM = 0.35
 # Less of a surface than this also looks seen by chance where there is no fissure at all.
 CHANCE_SHARE = 0.1
+# This much of a sheet is found nearly everywhere.
+CHANCE_SEEN = 0.12
 # Chance makes short sheets; over this many cells they no longer look like a fissure.
 SEEN_CELLS = 2.5
 # Deeper than any lung.
@@ -138,9 +140,9 @@ class Pass:
     stiffness: float
 
 
-WIDE = Pass(45.0, 1.5, (-0.5, 0.0, 0.5), 3.0, 0.0, 0.0)
-MIDDLE = Pass(21.0, 1.0, (-0.4, 0.0, 0.4), 3.0, 0.25, 30.0)
-FINE = Pass(7.0, 0.5, (-0.2, 0.0, 0.2), 3.0, 0.1, 12.0)
+WIDE = Pass(45.0, 1.5, (-0.5, 0.0, 0.5), 4.0, 0.0, 0.0)
+MIDDLE = Pass(21.0, 1.0, (-0.4, 0.0, 0.4), 4.0, 0.25, 30.0)
+FINE = Pass(7.0, 0.5, (-0.2, 0.0, 0.2), 3.5, 0.1, 12.0)
 
 
 def find_fissure(
@@ -165,7 +167,8 @@ def find_fissure(
     for this in (MIDDLE, FINE):
         heights, cost, sheet, lung = _cost(field, frame, base, this, marks)
         index = semi_global(cost, this.bend)
-        trust = LEAST_TRUST + _seen(sheet, index, 0)
+        plain = (_seen(sheet, index, 1) - CHANCE_SEEN) / (SEEN_FROM - CHANCE_SEEN)
+        trust = LEAST_TRUST + _seen(sheet, index, 0) * np.clip(plain, 0.0, 1.0)
         plate = thin_plate(base + heights[0] + index * this.step_mm, trust, this.stiffness)
         at = (plate - base - heights[0]) / this.step_mm
         base = plate
