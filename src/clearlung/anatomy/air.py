@@ -20,6 +20,8 @@ from clearlung.evidence import load_evidence
 AIR_BELOW_HU = -400
 # Bowel gas and the lumen of the airways are close to -1000; even emphysema has tissue in it.
 GAS_BELOW_MEAN_HU = -965.0
+# Lung that a face of the scan cuts off is told by this from the air around the patient.
+CUT_LUNG_MEAN_HU = (-940.0, -500.0)
 # A lung is wrapped in soft tissue and bone; the foam of a table in a thin shell and air again.
 WRAPPING_ABOVE_MEAN_HU = -350.0
 WRAPPING_MM = 8.0
@@ -90,19 +92,23 @@ def find_air(scan: Scan) -> CoarseAir:
 
 def _lung_pieces(labels: NDArray[np.int32], count: int, hu: NDArray[np.int16], spacing: Spacing) -> list[int]:
     """Return the components that are lungs: enclosed, wrapped in tissue, and not only gas."""
-    at_faces = np.unique(
-        np.concatenate([labels[:, face].ravel() for face in (0, -1)] + [labels[:, :, 0].ravel()])
-    )
-    outside = set(at_faces.tolist()) | set(np.unique(labels[:, :, -1]).tolist())
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    enclosed = [label for label in range(1, count + 1) if label not in outside]
+    sums = np.bincount(labels.ravel(), weights=hu.ravel(), minlength=count + 1)
+    means = sums / np.maximum(sizes, 1)
+    faces = (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1])
+    at_faces = set(np.unique(np.concatenate([face.ravel() for face in faces])).tolist())
+    at_corners = set(np.unique(labels[:, [0, 0, -1, -1], [0, -1, 0, -1]]).tolist())
+    low, high = CUT_LUNG_MEAN_HU
+    enclosed = [
+        k for k in range(1, count + 1) if k not in at_faces or (k not in at_corners and low < means[k] < high)
+    ]
     if not enclosed:
         return []
     largest = max(sizes[label] for label in enclosed)
     found = []
     for label in enclosed:  # a handful: small pieces were left out by their volume
         piece = labels == label
-        if sizes[label] < SMALLEST_SHARE * largest or hu[piece].mean() < GAS_BELOW_MEAN_HU:
+        if sizes[label] < SMALLEST_SHARE * largest or means[label] < GAS_BELOW_MEAN_HU:
             continue
         wrapping = dilate(piece, spacing, WRAPPING_MM) & ~piece
         if hu[wrapping].mean() > WRAPPING_ABOVE_MEAN_HU:

@@ -38,7 +38,8 @@ def inside_distance_mm(
     spacing_mm
         Along z, y and x.
     shares
-        Whether the field is a share instead: -1 for a voxel wholly inside, 1 for one wholly outside.
+        Whether the field is a share instead: about -1 for a voxel wholly inside, 1 for one wholly
+        outside.
 
     Returns
     -------

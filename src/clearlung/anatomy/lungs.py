@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.anatomy.air import CoarseAir
 from clearlung.anatomy.airways import walled_airways
-from clearlung.anatomy.masses import add_solid
+from clearlung.anatomy.masses import Beside, add_solid
 from clearlung.anatomy.morphology import Mask, Spacing, bounding_box, dilate, repeat
 from clearlung.anatomy.sides import split_sides
 from clearlung.anatomy.surface import SURFACE_HU, closed_depth_mm, fill_lung, outside_share
@@ -44,10 +46,38 @@ def lung_box(air: CoarseAir, shape: tuple[int, int, int]) -> Box:
     return z, y, x
 
 
+@dataclass(frozen=True, eq=False)
+class FoundLungs:
+    """Both lungs, and what lies beside their air.
+
+    Parameters
+    ----------
+    labels
+        uint8, shape (z, y, x): 0 outside, 1 right, 2 left.
+    depth_mm
+        float32, same shape: distance of each lung voxel's center from the pleural surface of its lung, 0
+        outside.
+    beside
+        Fluid, masses and consolidation.
+    """
+
+    labels: NDArray[np.uint8]
+    depth_mm: NDArray[np.float32]
+    beside: Beside
+
+
 def find_lungs(
     hu: NDArray[np.int16], spacing_mm: Spacing, box: Box, air: CoarseAir, airways: Mask
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Find both lungs on a box of the scan.
+    """Find both lungs on a box of the scan: labels and depth of :func:`survey_lungs`."""
+    found = survey_lungs(hu, spacing_mm, box, air, airways)
+    return found.labels, found.depth_mm
+
+
+def survey_lungs(
+    hu: NDArray[np.int16], spacing_mm: Spacing, box: Box, air: CoarseAir, airways: Mask
+) -> FoundLungs:
+    """Find both lungs on a box of the scan, and what lies beside their air.
 
     Parameters
     ----------
@@ -64,15 +94,14 @@ def find_lungs(
 
     Returns
     -------
-    lungs, depth
-        uint8: 0 outside, 1 right, 2 left; and float32: distance in mm of each lung voxel's center from the
-        pleural surface of its lung, 0 outside. Same shape as ``hu``.
+    FoundLungs
+        On the box.
     """
     walled = walled_airways(airways, spacing_mm)
     middle_x = (air.middle_x + 0.5) * air.factor[2] - 0.5 - box[2].start
     sides = split_sides(_fine_air(air, hu, box) & ~walled, hu, spacing_mm, middle_x)
     shares = {side: outside_share(hu, sides, LUNG_LABELS[side], air.factor) for side in SIDES}
-    add_solid(
+    beside = add_solid(
         shares,
         _coarse_hu(air, box, shares["right"].shape),
         air.spacing_mm,
@@ -86,7 +115,7 @@ def find_lungs(
             fill_lung(lungs, depth, sides, LUNG_LABELS[side], (where, below, air.factor))
     lungs[walled] = 0
     depth[lungs == 0] = 0.0
-    return lungs, depth
+    return FoundLungs(lungs, depth, beside)
 
 
 def _coarse_hu(air: CoarseAir, box: Box, shape: tuple[int, ...]) -> NDArray[np.int16]:

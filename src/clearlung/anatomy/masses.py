@@ -1,19 +1,21 @@
 """Tissue and fluid beside the lungs' air: what of it is lung, a mass or consolidation, and what is not.
 
 A rolling ball closes over what is narrower than the ball. Wider things need to know where the lung should
-end. At the ribs the chest tells: taken together with all that lies between them, the lungs fill a shape
-that is convex, and what dents it from outside is not chest wall. At the mediastinum nothing tells so
+end. At the ribs the chest tells: a lung, filled from its middle outwards, is a convex shape there, and what
+dents it from outside is not chest wall. At the mediastinum nothing tells so
 surely, so only what has lung on three sides of it is taken in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import find_objects, gaussian_filter
+from scipy.ndimage import find_objects, gaussian_filter, maximum_filter1d
 
+from clearlung.anatomy.effusion import find_fluid
 from clearlung.anatomy.morphology import (
     Mask,
     Spacing,
@@ -33,6 +35,11 @@ from clearlung.ct import Box
 WALL_BALL_MM = 80.0
 # The chest is smooth: twice the lungs' coarse grid knows it as well and costs an eighth.
 WALL_FACTOR = 2
+# Directions in a slice: about the coarse grid's step, at the ribs.
+DIRECTIONS = 240
+NEIGHBORS = 7
+# Behind, the ribs reach further inwards than the lung's middle: this many times as far back as inwards.
+BEHIND = 1.2
 # Ribs and the folds between them make slivers thinner than twice this; a mass or an effusion is thicker.
 SLIVER_MM = 4.0
 # Dents less than this are no more than the wall's own unevenness.
@@ -57,9 +64,25 @@ SHELL_VOXELS = 4
 EDGE_VOXELS = 0.6
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What lies beside the lungs' air, between them and the ribs or amid them.
+
+    Parameters
+    ----------
+    fluid_ml
+        By side: at least this much fluid. It belongs to neither lung.
+    solid_ml
+        By side: masses and consolidation that were added to the lung.
+    """
+
+    fluid_ml: Mapping[Side, float]
+    solid_ml: Mapping[Side, float]
+
+
 def add_solid(
     shares: Mapping[Side, NDArray[np.float32]], hu: NDArray[np.int16], spacing_mm: Spacing, middle_x: float
-) -> Mask:
+) -> Beside:
     """Add masses and consolidation to the lung that each is at, in place.
 
     Parameters
@@ -75,35 +98,56 @@ def add_solid(
 
     Returns
     -------
-    Mask
-        Same shape: fluid between the lungs and the ribs, which belongs to neither lung.
+    Beside
+        How much of either, and how much fluid that belongs to no lung.
     """
     air = (shares["right"] < 0) | (shares["left"] < 0)
-    dents = wall_dents(air, hu, spacing_mm, middle_x)
-    fluid = open_(dents & _is_fluid(dents, hu, spacing_mm), spacing_mm, SLIVER_MM)
-    solid = open_(dents & ~fluid, spacing_mm, SLIVER_MM) | enclosed_masses(air, hu, spacing_mm)
+    dents = np.zeros_like(air)
+    for side in SIDES:
+        dents |= wall_dents(shares[side] < 0, hu, spacing_mm, middle_x) & ~air
+    fluid = find_fluid({side: shares[side] < 0 for side in SIDES}, hu, spacing_mm, middle_x)
+    wet = fluid["right"] | fluid["left"] | (dents & _is_fluid(dents, hu, spacing_mm))
+    solid = open_(dents & ~wet, spacing_mm, SLIVER_MM) | enclosed_masses(air, hu, spacing_mm)
+    voxel_ml = float(np.prod(spacing_mm)) / 1000.0
+    fluid_ml = {side: float(np.count_nonzero(fluid[side] & ~solid)) * voxel_ml for side in SIDES}
+    solid_ml = dict.fromkeys(SIDES, 0.0)
     labels, _ = components(solid, spacing_mm)
     for label, part in _parts(labels):
         box = _around(part, air.shape, SHELL_VOXELS)
         mass = labels[box] == label
         own = max(SIDES, key=lambda side: _share_at(mass, shares[side][box] < 0))
+        solid_ml[own] += float(np.count_nonzero(mass)) * voxel_ml
         soft_edged = 1.0 - 2.0 * gaussian_filter(mass.astype(np.float32), EDGE_VOXELS)
         shares[own][box] = np.minimum(shares[own][box], soft_edged)
-    return fluid & ~solid
+    return Beside(fluid_ml, solid_ml)
 
 
-def wall_dents(air: Mask, hu: NDArray[np.int16], spacing_mm: Spacing, middle_x: float) -> Mask:
-    """Find what dents the lungs from the side of the ribs; ``air`` is that of both."""
-    filled = _between_the_walls(air, middle_x)
+def wall_dents(lung: Mask, hu: NDArray[np.int16], spacing_mm: Spacing, middle_x: float) -> Mask:
+    """Find what dents one lung from the side of the ribs.
+
+    Parameters
+    ----------
+    lung
+        Its air, on a grid of about 2 mm.
+    hu, spacing_mm, middle_x
+        As of :func:`add_solid`.
+
+    Returns
+    -------
+    Mask
+        Same shape.
+    """
+    if not lung.any():
+        return np.zeros_like(lung)
+    filled, ribs = _filled_from_within(lung, spacing_mm, middle_x)
     share, coarse, factor = shrink(
         (1.0 - 2.0 * filled).astype(np.float32), spacing_mm, WALL_FACTOR * max(spacing_mm)
     )
     box, depth = closed_depth_mm(share, coarse, WALL_BALL_MM)
     below = np.full(share.shape, -WALL_BALL_MM, dtype=np.float32)
     below[box] = depth
-    dents = (widen(below, factor, air.shape) > 0) & ~filled & (hu > SOFT_ABOVE_HU)
-    dents = open_(dents & _rib_side(air, middle_x), spacing_mm, SLIVER_MM)
-    return _at_lung(dents, air, spacing_mm)
+    dents = (widen(below, factor, lung.shape) > 0) & ribs & ~filled & (hu > SOFT_ABOVE_HU)
+    return _at_lung(open_(dents, spacing_mm, SLIVER_MM), lung, spacing_mm)
 
 
 def enclosed_masses(air: Mask, hu: NDArray[np.int16], spacing_mm: Spacing) -> Mask:
@@ -128,35 +172,26 @@ def enclosed_masses(air: Mask, hu: NDArray[np.int16], spacing_mm: Spacing) -> Ma
     return found
 
 
-def _between_the_walls(air: Mask, middle_x: float) -> Mask:
-    """Fill each row from the lungs' outermost air to the body's middle, and what that leaves between."""
-    middle = int(np.clip(round(middle_x), 1, air.shape[2] - 1))
-    right, left = air[:, :, :middle], air[:, :, middle:]
-    filled = np.concatenate(
-        [
-            np.logical_or.accumulate(right, axis=2),
-            np.logical_or.accumulate(left[:, :, ::-1], axis=2)[:, :, ::-1],
-        ],
-        axis=2,
-    )
-    before = np.logical_or.accumulate(filled, axis=1)
-    behind = np.logical_or.accumulate(filled[:, ::-1], axis=1)[:, ::-1]
-    return np.asarray(before & behind, dtype=np.bool_)
+def _filled_from_within(lung: Mask, spacing: Spacing, middle_x: float) -> tuple[Mask, Mask]:
+    """Fill each slice outwards from a lung's middle to its last air in each direction.
 
-
-def _rib_side(air: Mask, middle_x: float) -> Mask:
-    """Whether a voxel lies further out than the center of the lung on its side of the slice, (z, 1, x)."""
-    x = np.arange(air.shape[2])
-    weights = air.sum(axis=1).astype(np.float64)
-    result = np.zeros(weights.shape, dtype=np.bool_)
-    for own in (x < middle_x, x >= middle_x):
-        part = weights * own
-        if not part.any():
-            continue
-        size = part.sum(axis=1)
-        center = np.where(size > 0, part @ x / np.maximum(size, 1.0), np.average(x, weights=part.sum(axis=0)))
-        result |= own & (np.abs(x - middle_x) > np.abs(center - middle_x)[:, None])
-    return result[:, None, :]
+    Returns what is filled, and what lies in a direction in which there is air and the ribs beyond it.
+    """
+    _, sy, sx = spacing
+    z, y, x = np.nonzero(lung)
+    center_y, center_x = float(y.mean()), float(x.mean())
+    ahead = (np.arange(lung.shape[1])[:, None] - center_y) * sy
+    outward = (np.arange(lung.shape[2])[None, :] - center_x) * sx * np.sign(center_x - middle_x)
+    angle = np.arctan2(ahead, outward)
+    turn = np.minimum(((angle + np.pi) / (2 * np.pi) * DIRECTIONS).astype(np.intp), DIRECTIONS - 1)
+    radius = np.hypot(ahead, outward).astype(np.float32)
+    last = np.zeros((lung.shape[0], DIRECTIONS), dtype=np.float32)
+    np.maximum.at(last, (z, turn[y, x]), radius[y, x])
+    # Near the middle a direction is narrower than a voxel, and may miss them all.
+    last = maximum_filter1d(last, NEIGHBORS, axis=1, mode="wrap")
+    reach = last[:, turn]
+    ribs = (outward > 0) | (ahead > BEHIND * -outward)
+    return radius[None] <= reach, (reach > 0) & ribs[None]
 
 
 def _is_fluid(dents: Mask, hu: NDArray[np.int16], spacing: Spacing) -> Mask:
@@ -201,4 +236,4 @@ def _share_at(mass: Mask, air: Mask) -> float:
     """Share of a mass's surroundings, a voxel further out than its blurred rim, that is lung."""
     away = distance_outside_mm(mass, (1.0, 1.0, 1.0))
     shell = (away > SHELL_VOXELS - 2) & (away <= SHELL_VOXELS - 1)
-    return float(np.count_nonzero(shell & air)) / max(1, np.count_nonzero(shell))
+    return float(np.count_nonzero(shell & air)) / max(1, int(np.count_nonzero(shell)))

@@ -23,6 +23,8 @@ from clearlung.ct import Box
 SURFACE_HU = -450
 # From there to either.
 HALF_RANGE_HU = 450.0
+# Muscle is a little more than half of the range away; bone is no further outside than muscle.
+MOST = 1.2
 # Room around a lung beyond the ball, so that every crossing has a voxel beyond it.
 ROOM_VOXELS = 2
 # A hollow that the ball cannot reach is a mass if this much of what is around it is lung. The mass's blurred
@@ -36,7 +38,7 @@ ON_SURFACE_MM = 0.1
 def outside_share(
     hu: NDArray[np.int16], sides: NDArray[np.uint8], label: int, factor: Triple
 ) -> NDArray[np.float32]:
-    """Return how far blocks of voxels are from one lung's air: -1 for all lung, 1 for none.
+    """Return how far blocks of voxels are from one lung's air: about -1 for all lung, 1 for none.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ def outside_share(
     """
     shape = tuple(-(-n // f) for n, f in zip(hu.shape, factor, strict=True))
     share = np.empty(shape, dtype=np.float32)
-    _share_kernel(hu, sides, label, *factor, SURFACE_HU, HALF_RANGE_HU, share)
+    _share_kernel(hu, sides, label, *factor, SURFACE_HU, HALF_RANGE_HU, MOST, share)
     return share
 
 
@@ -146,7 +148,7 @@ def fill_lung(
 
 @njit(cache=True, parallel=True)
 def _share_kernel(
-    hu: Any, sides: Any, label: Any, fz: Any, fy: Any, fx: Any, level: Any, half: Any, share: Any
+    hu: Any, sides: Any, label: Any, fz: Any, fy: Any, fx: Any, level: Any, half: Any, most: Any, share: Any
 ) -> Any:
     nz, ny, nx = hu.shape
     for z in prange(share.shape[0]):
@@ -160,7 +162,7 @@ def _share_kernel(
                             value = np.float32((hu[k, j, i] - level) / half)
                             if sides[k, j, i] != label and value < 0:
                                 value = np.float32(1.0)
-                            total += min(max(value, np.float32(-1.0)), np.float32(1.0))
+                            total += min(max(value, np.float32(-most)), np.float32(most))
                             count += 1
                 share[z, y, x] = total / count
 
