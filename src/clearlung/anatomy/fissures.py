@@ -174,7 +174,7 @@ def find_fissure(
         base = plate
     seen = _seen(sheet, at, 1)
     crosses = _at(lung, at) > 0.5
-    return Surface(frame, base, seen, crosses, _error_mm(seen, crosses))
+    return Surface(frame, base, seen, crosses, _error_mm(seen, crosses, field.spacing_mm[0]))
 
 
 def _cost(
@@ -210,11 +210,11 @@ def _cost(
     return heights, np.ascontiguousarray(cost, dtype=np.float32), sheet, lung
 
 
-def _error_mm(seen: FloatArray, crosses: NDArray[np.bool_]) -> FloatArray:
+def _error_mm(seen: FloatArray, crosses: NDArray[np.bool_], slice_mm: float) -> FloatArray:
     """Return the surface's standard error: small where it is seen, larger the further from there."""
     book = load_evidence()
     most = book.value("anatomy.fissure_error", unit="mm")
-    least = book.value("anatomy.fissure_error_seen", unit="mm")
+    least = np.hypot(book.value("anatomy.fissure_error_seen", unit="mm"), 0.5 * slice_mm)
     growth = book.value("anatomy.fissure_error_growth", unit="1")
     plain = (seen > SEEN_FROM) & crosses
     if plain.sum() <= CHANCE_SHARE * crosses.sum():
