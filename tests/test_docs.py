@@ -7,6 +7,7 @@ import pytest
 import typer.main
 
 from clearlung import errors
+from clearlung.anatomy_folder import anatomy_schema
 from clearlung.casefile import load_case
 from clearlung.cli import app
 from clearlung.result_folder import plan_schema
@@ -39,8 +40,9 @@ def test_every_command_in_the_documents_parses(document, line):
     sub.make_context(name, arguments)
 
 
-def test_the_published_schema_is_the_programs():
+def test_the_published_schemas_are_the_programs():
     assert (ROOT / "docs" / "plan.schema.json").read_text() == plan_schema()
+    assert (ROOT / "docs" / "anatomy.schema.json").read_text() == anatomy_schema()
 
 
 def test_the_protocol_in_the_guide_is_accepted():

@@ -33,6 +33,22 @@ app = typer.Typer(
 OutOption = Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the result.")]
 SeriesOption = Annotated[str | None, typer.Option("--series", help="Which series, where there are several.")]
 ThickOption = Annotated[bool, typer.Option("--allow-thick", help="Read thick slices all the same.")]
+AnatomyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--anatomy",
+        metavar="FILE|NAME",
+        help="Lobes and lungs made elsewhere: a label map, .seg.nrrd, DICOM SEG or folder of masks; or"
+        " totalsegmentator or lungmask, to run it.",
+    ),
+]
+LabelsOption = Annotated[
+    str | None,
+    typer.Option("--anatomy-labels", metavar="NAME", help="Whose label numbers a file has that names none."),
+]
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="Refuse to run what would download its weights.")
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an earlier result in OUT.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
@@ -51,7 +67,7 @@ def _root(
 @app.command()
 def plan(
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="DICOM folder, .nii[.gz], .nrrd, .mha, or .csv.")
+        Path, typer.Argument(metavar="INPUT", help="DICOM folder or .zip, .nii[.gz], .nrrd, .mha, or .csv.")
     ],
     case: Annotated[
         Path | None, typer.Option("--case", help="The patient's function and size (TOML).")
@@ -66,11 +82,15 @@ def plan(
     out: OutOption = None,
     series: SeriesOption = None,
     allow_thick: ThickOption = False,
+    anatomy_from: AnatomyOption = None,
+    anatomy_labels: LabelsOption = None,
+    offline: OfflineOption = False,
     seed: SeedOption = 0,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Plan the operations that remove every nodule of a scan or a radiologist's list."""
+    from clearlung.anatomy import parse_source
     from clearlung.casefile import Case, load_case
     from clearlung.output import check_target
     from clearlung.progress import Bar, Stopwatch
@@ -78,12 +98,15 @@ def plan(
     from clearlung.staging import load_protocol
     from clearlung.workflow import PHASES, PlanRequest, make_plan, plan_under_others
 
+    if source.suffix.lower() == ".csv" and (series or anatomy_from):
+        raise typer.BadParameter("a list has no scan: --series and --anatomy belong to one")
     request = PlanRequest(
         source=source,
         protocol=load_protocol(protocol or "high-volume"),
         case=load_case(case) if case else Case(),
         series=series,
         allow_thick=allow_thick,
+        anatomy_source=parse_source(anatomy_from, anatomy_labels, offline=offline),
         seed=seed,
     )
     folder = out or Path(f"{_stem(source)}-plan")
@@ -93,7 +116,12 @@ def plan(
         result = make_plan(request, watch)
         # Centers disagree and no protocol is the default truth: who names none is shown all.
         others = [] if protocol else plan_under_others(result)
-        options = {"protocol": request.protocol.name, "allow_thick": allow_thick, "series": series}
+        options = {
+            "protocol": request.protocol.name,
+            "allow_thick": allow_thick,
+            "series": series,
+            "anatomy": request.anatomy_source.name,
+        }
         write_result(
             result,
             folder,
@@ -118,22 +146,29 @@ def anatomy(
     ] = None,
     series: SeriesOption = None,
     allow_thick: ThickOption = False,
+    anatomy_from: AnatomyOption = None,
+    anatomy_labels: LabelsOption = None,
+    offline: OfflineOption = False,
     force: ForceOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find lungs, lobes, airways, vessels and hila, and what lies where."""
+    from clearlung.anatomy import parse_source
     from clearlung.anatomy_folder import ANATOMY_PHASES, write_anatomy
     from clearlung.output import check_target
     from clearlung.progress import Bar, Stopwatch
     from clearlung.workflow import find_anatomy
 
     points = [_lps_point(text) for text in point or ()]
+    wanted = parse_source(anatomy_from, anatomy_labels, offline=offline)
     folder = out or Path(f"{_stem(source)}-anatomy")
     check_target(folder, replace=force)
     with Bar(len(ANATOMY_PHASES)) as bar:
         watch = Stopwatch(bar)
-        scan, found = find_anatomy(source, series=series, allow_thick=allow_thick, watch=watch)
-        options = {"allow_thick": allow_thick, "series": series}
+        scan, found = find_anatomy(
+            source, series=series, allow_thick=allow_thick, anatomy_source=wanted, watch=watch
+        )
+        options = {"allow_thick": allow_thick, "series": series, "anatomy": wanted.name}
         record = write_anatomy(
             found, scan, folder, options=options, points_mm=points, replace=force, watch=watch
         )
@@ -197,10 +232,10 @@ def serve(
 
 @app.command()
 def series(
-    folder: Annotated[Path, typer.Argument(help="DICOM folder.")],
+    folder: Annotated[Path, typer.Argument(help="DICOM folder, DICOMDIR or .zip.")],
     as_json: JsonOption = False,
 ) -> None:
-    """List the series of a DICOM folder."""
+    """List the series of a DICOM folder or zip."""
     from dataclasses import asdict
 
     from rich.console import Console
@@ -310,7 +345,7 @@ def _lps_point(text: str) -> tuple[float, float, float]:
 
 def _stem(source: Path) -> str:
     name = source.resolve().name
-    for ending in (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".csv"):
+    for ending in (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".zip", ".csv"):
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return name

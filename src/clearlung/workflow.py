@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clearlung.anatomy import SIDES, Anatomy, segment_anatomy
+from clearlung.anatomy import SIDES, Anatomy, AnatomySource, segment_anatomy
 from clearlung.casefile import Case
 from clearlung.ct import Scan, read_scan
 from clearlung.errors import CaseError, InfeasiblePlan
@@ -54,6 +54,8 @@ class PlanRequest:
         Which series of a DICOM folder, where it holds several.
     allow_thick
         Plan on slices thicker than the limit, with a warning.
+    anatomy_source
+        Where lungs and lobes come from: Clearlung's own method unless named.
     seed
         Seed of everything random.
     """
@@ -63,6 +65,7 @@ class PlanRequest:
     case: Case = field(default_factory=Case)
     series: str | None = None
     allow_thick: bool = False
+    anatomy_source: AnatomySource = field(default_factory=AnatomySource)
     seed: int = 0
 
 
@@ -105,6 +108,8 @@ def make_plan(request: PlanRequest, watch: Stopwatch | None = None) -> PlanResul
     ------
     ScanRejected
         If the scan must not be planned on.
+    AnatomyError
+        If anatomy made elsewhere cannot be used.
     NoduleListError
         If the list cannot be read.
     CaseError
@@ -122,11 +127,23 @@ def make_plan(request: PlanRequest, watch: Stopwatch | None = None) -> PlanResul
         )
     with watch.phase("scan"):
         scan = read_scan(request.source, series=request.series, allow_thick=request.allow_thick)
-    return plan_scan(scan, request.protocol, request.case, seed=request.seed, watch=watch)
+    return plan_scan(
+        scan,
+        request.protocol,
+        request.case,
+        anatomy_source=request.anatomy_source,
+        seed=request.seed,
+        watch=watch,
+    )
 
 
 def find_anatomy(
-    source: Path, *, series: str | None = None, allow_thick: bool = False, watch: Stopwatch | None = None
+    source: Path,
+    *,
+    series: str | None = None,
+    allow_thick: bool = False,
+    anatomy_source: AnatomySource | None = None,
+    watch: Stopwatch | None = None,
 ) -> tuple[Scan, Anatomy]:
     """Read a scan and segment its anatomy.
 
@@ -134,7 +151,7 @@ def find_anatomy(
     ----------
     source
         A DICOM folder or zip, or a volume file.
-    series, allow_thick
+    series, allow_thick, anatomy_source
         As for :class:`PlanRequest`.
     watch
         Times the phases and shows them; silent by default.
@@ -143,17 +160,25 @@ def find_anatomy(
     ------
     ScanRejected
         If the scan must not be worked on, or has no lungs.
+    AnatomyError
+        If anatomy made elsewhere cannot be used.
     """
     watch = watch or Stopwatch()
     with watch.phase("scan"):
         scan = read_scan(source, series=series, allow_thick=allow_thick)
     with watch.phase("anatomy"):
-        anatomy = segment_anatomy(scan)
+        anatomy = segment_anatomy(scan, anatomy_source)
     return scan, anatomy
 
 
 def plan_scan(
-    scan: Scan, protocol: Protocol, case: Case | None = None, *, seed: int = 0, watch: Stopwatch | None = None
+    scan: Scan,
+    protocol: Protocol,
+    case: Case | None = None,
+    *,
+    anatomy_source: AnatomySource | None = None,
+    seed: int = 0,
+    watch: Stopwatch | None = None,
 ) -> PlanResult:
     """Plan on a scan that is already read: anatomy, nodules, specimens, staging.
 
@@ -161,12 +186,12 @@ def plan_scan(
     ------
     ScanRejected
         If there are no lungs in it.
-    CaseError, InfeasiblePlan
+    AnatomyError, CaseError, InfeasiblePlan
         As for :func:`make_plan`.
     """
     watch = watch or Stopwatch()
     with watch.phase("anatomy"):
-        anatomy = segment_anatomy(scan)
+        anatomy = segment_anatomy(scan, anatomy_source)
     with watch.phase("nodules"):
         options = NoduleOptions(least_probability=protocol.nodules.probability_min)
         nodules = find_nodules(scan, anatomy, options)

@@ -4,6 +4,7 @@ from clearlung.anatomy.measures import LobeMeasures, add_measures, measure_lobes
 from clearlung.anatomy.places import Places, find_places
 from clearlung.anatomy.pleura import pleural_parts
 from clearlung.anatomy.segment import segment_anatomy
+from clearlung.anatomy.sources import CONVENTIONS, SOURCES, AnatomySource, parse_source
 from clearlung.anatomy.tree import BranchTree
 from clearlung.anatomy.types import (
     LOBE_LABELS,
@@ -21,13 +22,16 @@ from clearlung.anatomy.types import (
 )
 
 __all__ = [
+    "CONVENTIONS",
     "LOBES",
     "LOBE_LABELS",
     "LOBE_SIDES",
     "LUNG_LABELS",
     "PLEURAL_LABELS",
     "SIDES",
+    "SOURCES",
     "Anatomy",
+    "AnatomySource",
     "BranchTree",
     "Condition",
     "Fissure",
@@ -39,6 +43,7 @@ __all__ = [
     "add_measures",
     "find_places",
     "measure_lobes",
+    "parse_source",
     "pleural_parts",
     "segment_anatomy",
 ]

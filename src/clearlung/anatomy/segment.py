@@ -1,25 +1,39 @@
-"""From a scan to its anatomy: lungs, lobes and depth below the pleura."""
+"""From a scan to its anatomy: lungs, airways, vessels, hila, lobes, and the parts of the pleura."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
+from numpy.typing import NDArray
 
-from clearlung.anatomy.air import find_air
+from clearlung.anatomy.air import CoarseAir, find_air
+from clearlung.anatomy.airway_tree import grow_airway_tree
 from clearlung.anatomy.airways import find_airways
-from clearlung.anatomy.lobes import find_lobes
+from clearlung.anatomy.depth import inside_distance_mm
+from clearlung.anatomy.lobes import Lobes, find_lobes
 from clearlung.anatomy.lungs import MARGIN_MM, find_lungs, lung_box
-from clearlung.anatomy.morphology import bounding_box
-from clearlung.anatomy.types import Anatomy
-from clearlung.ct import Box, Scan
+from clearlung.anatomy.morphology import Mask, bounding_box
+from clearlung.anatomy.pleura import pleural_parts
+from clearlung.anatomy.sources import Adopted, AnatomySource, Parts, adopt, find_parts
+from clearlung.anatomy.tree import BranchTree
+from clearlung.anatomy.types import LOBE_LABELS, LUNG_LABELS, SIDES, Anatomy, Condition, Fissure
+from clearlung.anatomy.vessels import find_vessels
+from clearlung.ct import Box, Scan, Volume
+
+_LOBE_OF_LABEL = np.array(["", *LOBE_LABELS], dtype="<U3")
 
 
-def segment_anatomy(scan: Scan) -> Anatomy:
-    """Segment lungs, lobes and the depth below the pleura.
+def segment_anatomy(scan: Scan, source: AnatomySource | None = None) -> Anatomy:
+    """Segment lungs, airways, vessels, hila and lobes, and measure the depth below the pleura.
 
     Parameters
     ----------
     scan
         A checked scan.
+    source
+        Where else to take lungs, lobes, airways or vessels from; None for Clearlung's own method. What a
+        source does not give is computed on what it gives.
 
     Returns
     -------
@@ -30,13 +44,15 @@ def segment_anatomy(scan: Scan) -> Anatomy:
     ------
     ScanRejected
         With the code ``no_lungs`` if there are none in the scan.
+    AnatomyError
+        If the source cannot be used on this scan.
 
     Notes
     -----
-    Air inside the body is found on a coarse grid [1]_, trachea and main bronchi are grown from the neck
-    and taken out, right and left are parted at the junction of the pleurae, and each lung is closed by a
-    ball so that nodules at the pleura and vessels within the lung stay inside.
-    Consolidated or collapsed lung and fluid are not lung to this method.
+    Air inside the body is found on a coarse grid [1]_, trachea and bronchi are grown from the neck, right
+    and left are parted at the junction of the pleurae, and each lung is closed over what is dense at its
+    surface. Vessels are tubes of any width; lobes end at sheets that are seen between the bronchi and
+    vessels of each, bridged where they are not seen.
 
     References
     ----------
@@ -44,30 +60,153 @@ def segment_anatomy(scan: Scan) -> Anatomy:
        of volumetric X-ray CT images", IEEE Trans. Med. Imaging 20(6), 2001.
     """
     air = find_air(scan)
+    given = find_parts(source or AnatomySource(), scan, air=air)
+    chest = _find_chest(scan, air, given)
+    grid = chest.grid
+    airway_tree = grow_airway_tree(grid, chest.airways)
+    vessels = find_vessels(grid, chest.lungs, chest.airways)
+    vessel_mask = vessels.mask
+    if chest.given is not None and chest.given.vessels is not None:
+        vessel_mask = np.ascontiguousarray(chest.given.vessels)
+    lobes = _find_lobes(chest, airway_tree, vessel_mask)
+    pleura = pleural_parts(chest.lungs, lobes.lobes, grid.spacing_mm, chest.middle_x)
+    return Anatomy(
+        box=chest.box,
+        lungs=grid.with_array(chest.lungs),
+        lobes=grid.with_array(lobes.lobes),
+        lobe_confidence=grid.with_array(lobes.confidence),
+        depth_mm=grid.with_array(chest.depth_mm),
+        lobe_method=lobes.method,
+        evidence=lobes.evidence,
+        source="classical" if given is None else given.source,
+        lobe_second=grid.with_array(lobes.second),
+        airways=grid.with_array(chest.airways.view(np.uint8)),
+        vessels=grid.with_array(vessel_mask),
+        airway_tree=airway_tree,
+        vessel_tree=_in_lobes(vessels.tree, grid, lobes.lobes),
+        hila_mm=dict(vessels.hila_mm),
+        pleura=grid.with_array(pleura),
+        fissures=lobes.fissures,
+        conditions=_of_source(chest),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Chest:
+    """Lungs and airways on the lungs' bounding box, before anything is looked for in them."""
+
+    box: Box
+    grid: Volume
+    lungs: NDArray[np.uint8]
+    depth_mm: NDArray[np.float32]
+    airways: Mask
+    middle_x: float
+    given: Parts | None
+    adopted: Adopted | None
+
+
+def _find_chest(scan: Scan, air: CoarseAir, given: Parts | None) -> _Chest:
+    """Find lungs and airways; what a source gives of them takes the place of ours."""
     volume = scan.volume
     spacing = volume.spacing_mm
     work = lung_box(air, volume.shape)
     hu = volume.array[work]
     airways = find_airways(hu, spacing, work, air)
     lungs, depth = find_lungs(hu, spacing, work, air, airways)
+    adopted = None
+    if given is not None:
+        here = given.crop(work)
+        if here.airways is not None:
+            airways = np.asarray(here.airways > 0, dtype=np.bool_)
+        if here.lungs is not None or here.lobes is not None:
+            adopted = adopt(here, lungs, spacing)
+            lungs, depth = adopted.lungs, _depth_below(adopted.lungs, volume.crop(work))
     tight = bounding_box(lungs > 0, spacing, MARGIN_MM)
     box = _shift(tight, work)
-    lungs = np.ascontiguousarray(lungs[tight])
-    grid = volume.crop(box)
-    found = find_lobes(grid, lungs)
-    return Anatomy(
+    return _Chest(
         box=box,
-        lungs=grid.with_array(lungs),
-        lobes=grid.with_array(found.lobes),
-        lobe_confidence=grid.with_array(found.confidence),
-        depth_mm=grid.with_array(np.ascontiguousarray(depth[tight])),
-        lobe_method=found.method,
-        evidence=found.evidence,
-        lobe_second=grid.with_array(found.second),
-        fissures=found.fissures,
+        grid=volume.crop(box),
+        lungs=np.ascontiguousarray(lungs[tight]),
+        depth_mm=np.ascontiguousarray(depth[tight]),
+        airways=np.ascontiguousarray(airways[tight]),
+        middle_x=(air.middle_x + 0.5) * air.factor[2] - 0.5 - box[2].start,
+        given=None if given is None else given.crop(box),
+        adopted=None if adopted is None else _cropped(adopted, tight),
     )
 
 
 def _shift(inner: Box, outer: Box) -> Box:
     z, y, x = (slice(o.start + i.start, o.start + i.stop) for i, o in zip(inner, outer, strict=True))
     return z, y, x
+
+
+def _cropped(adopted: Adopted, box: Box) -> Adopted:
+    if adopted.lobes is None or adopted.confidence is None or adopted.second is None:
+        return adopted
+    return replace(
+        adopted,
+        lobes=np.ascontiguousarray(adopted.lobes[box]),
+        confidence=np.ascontiguousarray(adopted.confidence[box]),
+        second=np.ascontiguousarray(adopted.second[box]),
+    )
+
+
+def _depth_below(lungs: NDArray[np.uint8], grid: Volume) -> NDArray[np.float32]:
+    """Depth of the voxels of lungs that came as labels."""
+    depth = np.zeros(lungs.shape, dtype=np.float32)
+    for side in SIDES:
+        own = lungs == LUNG_LABELS[side]
+        if own.any():
+            box = bounding_box(own, grid.spacing_mm, MARGIN_MM)
+            share = np.where(own[box], np.float32(-1), np.float32(1))
+            below = inside_distance_mm(share, grid.spacing_mm, shares=True)
+            depth[box][own[box]] = below[own[box]]
+    return depth
+
+
+def _find_lobes(chest: _Chest, airway_tree: BranchTree, vessels: NDArray[np.uint8]) -> Lobes:
+    """Divide the lungs, or take the lobes that were given; a side without given ones is divided."""
+    adopted = chest.adopted
+    if adopted is None or adopted.lobes is None or adopted.confidence is None or adopted.second is None:
+        return find_lobes(chest.grid, chest.lungs, airway_tree, vessels)
+    lobes, confidence, second = adopted.lobes, adopted.confidence, adopted.second
+    method, evidence = adopted.method, adopted.evidence
+    fissures: tuple[Fissure, ...] = ()
+    if adopted.without_lobes:
+        labels = [LUNG_LABELS[side] for side in adopted.without_lobes]
+        rest = np.isin(chest.lungs, labels)
+        own = find_lobes(chest.grid, np.where(rest, chest.lungs, np.uint8(0)), airway_tree, vessels)
+        lobes = np.where(rest, own.lobes, lobes)
+        confidence = np.where(rest, own.confidence, confidence)
+        second = np.where(rest, own.second, second)
+        method = f"{method} {' and '.join(adopted.without_lobes).capitalize()} lung: {own.method}"
+        evidence, fissures = (*evidence, *own.evidence), own.fissures
+    return Lobes(lobes, second, confidence, fissures, method, evidence)
+
+
+def _in_lobes(tree: BranchTree, grid: Volume, lobes: NDArray[np.uint8]) -> BranchTree:
+    """Name the lobe of each branch: the one that most of its center line lies in."""
+    if not len(tree):
+        return tree
+    at = np.clip(np.rint(grid.indices(tree.points_mm)).astype(np.intp), 0, np.subtract(lobes.shape, 1))
+    counts = np.zeros((len(tree), len(_LOBE_OF_LABEL)), dtype=np.int32)
+    np.add.at(counts, (tree.branch, lobes[tuple(at.T)]), 1)
+    return replace(tree, lobe=_LOBE_OF_LABEL[counts.argmax(axis=1)])
+
+
+def _of_source(chest: _Chest) -> tuple[Condition, ...]:
+    """Say what must be known of anatomy that was made elsewhere."""
+    if chest.given is None:
+        return ()
+    told = [Condition("source", warning) for warning in chest.given.warnings]
+    if chest.adopted is not None and chest.adopted.added_ml > 0:
+        told.append(
+            Condition(
+                "source",
+                f"{chest.adopted.added_ml:.0f} ml at the surface of the lungs were added to those"
+                f" {chest.given.title}: what is dense there is often left out, nodules included.",
+                value=chest.adopted.added_ml,
+                unit="ml",
+            )
+        )
+    return tuple(told)
