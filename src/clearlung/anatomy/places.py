@@ -11,7 +11,6 @@ from scipy.spatial import cKDTree
 
 from clearlung.anatomy.types import (
     LOBE_LABELS,
-    LOBE_SIDES,
     LUNG_LABELS,
     PLEURAL_LABELS,
     SIDES,
@@ -166,14 +165,15 @@ def _depth_below(
         return depth
     at = np.argwhere(anatomy.pleura.array == PLEURAL_LABELS[part])
     surface = anatomy.pleura.points_mm(at)
-    owner, groups = anatomy.lungs.array, {s: (LUNG_LABELS[s], side == s) for s in SIDES}
+    owner = anatomy.lungs.array
+    groups = [(LUNG_LABELS[own], side == own) for own in SIDES]
     if part == "fissural":
         owner = anatomy.lobes.array
-        groups = {str(o): (LOBE_LABELS[o], lobe == o) for o in LOBE_SIDES}
+        groups = [(label, lobe == own) for own, label in LOBE_LABELS.items()]
     owners = owner[tuple(at.T)]
     # The surface lies beyond the center of its voxels, by what their own depth says.
     beyond = 0.5 * min(anatomy.pleura.spacing_mm)
-    for label, asked in groups.values():
+    for label, asked in groups:
         own = owners == label
         if asked.any() and own.any():
             depth[asked] = cKDTree(surface[own]).query(points[asked])[0] + beyond

@@ -123,7 +123,10 @@ def _surface(lungs: Any, lobes: Any, lowest: Any) -> Any:
 
 def _lowest(lung: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Index of the lowest voxel of a lung in each column (y, x); the number of slices where there is none."""
-    return np.where(lung.any(axis=0), lung.argmax(axis=0), lung.shape[0]).astype(np.int32)
+    lowest: NDArray[np.int32] = np.where(lung.any(axis=0), lung.argmax(axis=0), lung.shape[0]).astype(
+        np.int32
+    )
+    return lowest
 
 
 def _against_hull(
