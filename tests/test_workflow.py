@@ -1,14 +1,12 @@
 """The phases strung together."""
 
-import numpy as np
 import pytest
 
-from clearlung.anatomy import Anatomy
 from clearlung.casefile import parse_case
-from clearlung.ct import Volume
+from clearlung.phantom import PhantomSpec, make_phantom
 from clearlung.result_folder import write_result
 from clearlung.staging import load_protocol
-from clearlung.workflow import PlanRequest, make_plan, plan_again, unseen_lung
+from clearlung.workflow import PlanRequest, make_plan, plan_again, plan_scan
 
 from .lists import write_list
 
@@ -76,36 +74,13 @@ def test_growth_until_the_operation_is_told_where_the_doubling_time_is_known(tmp
     assert unknown.diameter_at_operation_mm is None
 
 
-def lungs_in(box, *, left):
-    """Two blocks of lung in a scan of 40 voxels of 1 mm a side, of which the box is a part."""
-    array = np.zeros((40, 40, 40), dtype=np.uint8)
-    array[4:36, 4:36, 4:18] = 1
-    array[4:36, 4:36, 22:36] = 2 * left
-    grid = Volume.at(array[box])
-    return Anatomy(box, grid, grid, grid, grid, "blocks")
-
-
-WHOLE = (slice(0, 40),) * 3
-
-
-@pytest.mark.parametrize(
-    ("box", "scan", "left", "says"),
-    [
-        (WHOLE, (40, 40, 40), True, []),
-        (
-            (slice(4, 36), slice(2, 38), slice(2, 38)),
-            (40, 40, 40),
-            True,
-            [],
-        ),  # the box's edge, not the scan's
-        ((slice(0, 20), slice(0, 40), slice(0, 40)), (20, 40, 40), True, ["edge of the scan"]),
-        (WHOLE, (40, 40, 40), False, ["no left lung"]),
-    ],
-)
-def test_lung_that_the_scan_does_not_show_is_told(box, scan, left, says):
-    warnings = unseen_lung(scan, lungs_in(box, left=left))
-    assert len(warnings) == len(says)
-    assert all(word in warning for word, warning in zip(says, warnings, strict=True))
+def test_what_is_unusual_about_the_lungs_is_told_with_the_plan():
+    spec = PhantomSpec(nodules=12, seed=2, shape=(120, 144, 144), operation="left pneumonectomy")
+    result = plan_scan(make_phantom(spec).scan, load_protocol("high-volume"))
+    assert next(c.code for c in result.anatomy.conditions if c.side == "left") == "one_lung"
+    for condition in result.anatomy.conditions:
+        assert condition.sentence in result.plan.warnings
+    assert all(operation.side == "right" for operation in result.plan.operations)
 
 
 def test_a_plan_that_removes_nothing_says_so_first_of_all(tmp_path):

@@ -101,6 +101,7 @@ class ConditionFound(_Part):
 
     code: str
     text: str
+    sentence: str = Field(description="The text, and what is not known because of it.")
     side: str | None
     lobes: tuple[str, ...]
     value: float | None
@@ -197,6 +198,7 @@ def describe_anatomy(anatomy: Anatomy, scan: Scan, points_mm: Sequence[Point] = 
             ConditionFound(
                 code=c.code,
                 text=c.text,
+                sentence=c.sentence,
                 side=c.side,
                 lobes=c.lobes,
                 value=None if c.value is None else _known(c.value, 3),

@@ -367,7 +367,7 @@ def _print_anatomy(record: AnatomyRecord, folder: Path, *, as_json: bool) -> Non
     console.print(anatomy_table(record))
     for line in anatomy_lines(record):
         console.print(line, highlight=False)
-    for warning in (*record.warnings, *(condition.text for condition in record.conditions)):
+    for warning in (*record.warnings, *(condition.sentence for condition in record.conditions)):
         console.print(f"  ! {warning}", style="yellow", highlight=False)
     console.print(RESEARCH_NOTICE, style="bold", highlight=False)
     console.print(f"Picture: {folder / 'anatomy.png'}", highlight=False, soft_wrap=True)

@@ -11,8 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from clearlung.anatomy import SIDES, Anatomy, AnatomySource, segment_anatomy
 from clearlung.casefile import Case
 from clearlung.ct import Scan, read_scan
@@ -368,9 +366,8 @@ def _warnings(
             "The nodules were found by the program and nobody has reviewed them: some are vessels or scars,"
             " and some nodules are missing."
         )
-    if scan is not None and anatomy is not None:
-        warnings += unseen_lung(scan.volume.shape, anatomy)
     if anatomy is not None:
+        warnings += [condition.sentence for condition in anatomy.conditions]
         unsure = int(nodules.lobe_unsure.sum())
         if unsure:
             warnings.append(
@@ -384,31 +381,6 @@ def _warnings(
         )
     return tuple(warnings)
 
-
-def unseen_lung(scan_shape: tuple[int, int, int], anatomy: Anatomy) -> list[str]:
-    """Return warnings of lung that the scan does not show: a side without any, lungs cut by its edge."""
-    warnings = [
-        f"The program found no {side} lung: if the patient has one, its metastases are not in this plan."
-        for side in SIDES
-        if anatomy.lung_ml(side) == 0
-    ]
-    inside, spacing = anatomy.lungs.array > 0, anatomy.lungs.spacing_mm
-    cut_cm2 = 0.0
-    for axis, (box, length) in enumerate(zip(anatomy.box, scan_shape, strict=True)):
-        voxel_cm2 = float(np.prod(spacing)) / spacing[axis] / 100
-        for face, at_edge in ((0, box.start == 0), (-1, box.stop == length)):
-            if at_edge:
-                cut_cm2 = max(cut_cm2, float(np.count_nonzero(inside.take(face, axis))) * voxel_cm2)
-    if cut_cm2 > CUT_CM2:
-        warnings.append(
-            f"The lungs are cut off at the edge of the scan ({cut_cm2:.0f} cm² there): metastases beyond it"
-            " are not in this plan, and the lungs are larger than measured."
-        )
-    return warnings
-
-
-# Less lung than this on a face of the scan is the rim of its outline, not a lung cut off.
-CUT_CM2 = 1.0
 
 FUNCTION_WORDS: dict[MeasuredFunction, str] = {
     "fev1_percent": "FEV1 before the first operation",

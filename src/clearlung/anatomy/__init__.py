@@ -1,5 +1,6 @@
 """Lungs, lobes, airways, vessels, hila, and how deep everything lies below the pleura."""
 
+from clearlung.anatomy.conditions import CONDITIONS
 from clearlung.anatomy.measures import LobeMeasures, add_measures, measure_lobes
 from clearlung.anatomy.places import Places, find_places
 from clearlung.anatomy.pleura import pleural_parts
@@ -22,6 +23,7 @@ from clearlung.anatomy.types import (
 )
 
 __all__ = [
+    "CONDITIONS",
     "CONVENTIONS",
     "LOBES",
     "LOBE_LABELS",

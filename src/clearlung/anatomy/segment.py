@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from clearlung.anatomy.air import CoarseAir, find_air
 from clearlung.anatomy.airway_tree import grow_airway_tree
 from clearlung.anatomy.airways import find_airways
+from clearlung.anatomy.conditions import find_conditions
 from clearlung.anatomy.depth import inside_distance_mm
 from clearlung.anatomy.lobes import Lobes, find_lobes
-from clearlung.anatomy.lungs import MARGIN_MM, find_lungs, lung_box
+from clearlung.anatomy.lungs import MARGIN_MM, lung_box, survey_lungs
+from clearlung.anatomy.masses import Beside
 from clearlung.anatomy.morphology import Mask, bounding_box
 from clearlung.anatomy.pleura import pleural_parts
 from clearlung.anatomy.sources import Adopted, AnatomySource, Parts, adopt, find_parts
@@ -87,7 +89,17 @@ def segment_anatomy(scan: Scan, source: AnatomySource | None = None) -> Anatomy:
         hila_mm=dict(vessels.hila_mm),
         pleura=grid.with_array(pleura),
         fissures=lobes.fissures,
-        conditions=_of_source(chest),
+        conditions=_of_source(chest)
+        + find_conditions(
+            scan,
+            chest.box,
+            chest.lungs,
+            beside=chest.beside,
+            lobes=lobes.lobes,
+            fissures=lobes.fissures,
+            airways=chest.airways,
+            airway_tree=airway_tree,
+        ),
     )
 
 
@@ -100,6 +112,7 @@ class _Chest:
     lungs: NDArray[np.uint8]
     depth_mm: NDArray[np.float32]
     airways: Mask
+    beside: Beside
     middle_x: float
     given: Parts | None
     adopted: Adopted | None
@@ -112,7 +125,8 @@ def _find_chest(scan: Scan, air: CoarseAir, given: Parts | None) -> _Chest:
     work = lung_box(air, volume.shape)
     hu = volume.array[work]
     airways = find_airways(hu, spacing, work, air)
-    lungs, depth = find_lungs(hu, spacing, work, air, airways)
+    found = survey_lungs(hu, spacing, work, air, airways)
+    lungs, depth = found.labels, found.depth_mm
     adopted = None
     if given is not None:
         here = given.crop(work)
@@ -129,6 +143,7 @@ def _find_chest(scan: Scan, air: CoarseAir, given: Parts | None) -> _Chest:
         lungs=np.ascontiguousarray(lungs[tight]),
         depth_mm=np.ascontiguousarray(depth[tight]),
         airways=np.ascontiguousarray(airways[tight]),
+        beside=found.beside,
         middle_x=(air.middle_x + 0.5) * air.factor[2] - 0.5 - box[2].start,
         given=None if given is None else given.crop(box),
         adopted=None if adopted is None else _cropped(adopted, tight),
@@ -160,7 +175,8 @@ def _depth_below(lungs: NDArray[np.uint8], grid: Volume) -> NDArray[np.float32]:
             box = bounding_box(own, grid.spacing_mm, MARGIN_MM)
             share = np.where(own[box], np.float32(-1), np.float32(1))
             below = inside_distance_mm(share, grid.spacing_mm, shares=True)
-            depth[box][own[box]] = below[own[box]]
+            # Labels that fill the whole scan have no surface in it.
+            depth[box][own[box]] = np.where(np.isfinite(below), below, 0.0)[own[box]]
     return depth
 
 

@@ -48,7 +48,7 @@ class Condition:
     Parameters
     ----------
     code
-        Which condition: a key of ``CONDITIONS``.
+        Which condition: a key of :data:`clearlung.anatomy.CONDITIONS`.
     text
         What was found, in words a report can print.
     side
@@ -68,6 +68,17 @@ class Condition:
     value: float | None = None
     unit: str = ""
     missing: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What was found and what is not known because of it, as a warning says it.
+
+        Examples
+        --------
+        >>> Condition("one_lung", "No left lung.", side="left", missing="lobes of the left lung").sentence
+        'No left lung. Not known: lobes of the left lung.'
+        """
+        return f"{self.text} Not known: {self.missing}." if self.missing else self.text
 
 
 @dataclass(frozen=True)

@@ -291,7 +291,7 @@ def _lines(anatomy: Anatomy) -> list[str]:
             f"{len(anatomy.airway_tree)} airway branches to generation"
             f" {anatomy.airway_tree.generation.max()}, {len(anatomy.vessel_tree)} vessel branches"
         )
-    said += [f"! {condition.text}" for condition in anatomy.conditions]
+    said += [f"! {condition.sentence}" for condition in anatomy.conditions]
     lines: list[str] = []
     for sentence in said:
         lines += textwrap.wrap(sentence, _LINE_CHARACTERS, subsequent_indent="  ") or [""]
