@@ -152,7 +152,7 @@ def test_every_source_says_what_it_is():
     assert list(SOURCES) == ["classical", "file", "totalsegmentator", "lungmask"]
     for source in SOURCES.values():
         assert source.title
-        assert source.licence
+        assert source.license
         assert source.notes
         assert source.provides
 

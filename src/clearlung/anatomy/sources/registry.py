@@ -72,7 +72,7 @@ class Source:
         What it is, in words.
     provides
         What it gives; all else is still computed by our own method from its lungs.
-    licence
+    license
         Of program and weights.
     notes
         What its user must know.
@@ -82,7 +82,7 @@ class Source:
 
     title: str
     provides: tuple[Group, ...]
-    licence: str
+    license: str
     notes: str
     program: Program | None = None
 
