@@ -6,6 +6,7 @@ from clearlung.anatomy.air import find_air
 from clearlung.anatomy.airways import find_airways
 from clearlung.anatomy.depth import inside_distance_mm
 from clearlung.anatomy.lungs import lung_box, survey_lungs
+from clearlung.anatomy.sides import split_sides
 from clearlung.ct import Scan
 from clearlung.phantom import PhantomSpec, make_phantom
 from tests.anatomy.bodies import Body, cropped, mirrored
@@ -157,3 +158,23 @@ def test_a_mirrored_patient_has_mirrored_lungs():
     both = (exchanged > 0) & (lungs > 0)
     assert np.abs(turned_depth[:, :, ::-1] - depth)[both].mean() < 0.1
     assert turned_beside.solid_ml["right"] == pytest.approx(beside.solid_ml["left"], rel=0.1)
+
+
+def test_lungs_that_touch_are_not_parted_through_the_airways():
+    hu = np.full((60, 60, 120), 40, dtype=np.int16)
+    air = np.zeros(hu.shape, dtype=np.bool_)
+    air[5:55, 5:55, 5:55] = air[5:55, 5:55, 65:115] = True
+    air[25:35, 8:20, 54:66] = True  # where both touch
+    pocket = np.zeros_like(air)
+    pocket[40:48, 30:38, 56:61] = True
+    neck = np.zeros_like(air)
+    neck[43:45, 33:35, 54:56] = True  # the pocket hangs on the right lung
+    air |= pocket | neck
+    hu[air] = -850
+    hu[25:35, 8:20, 60] = -600  # the pleurae between the lungs
+    hu[neck] = -500
+    hu[43:45, 33:35, 61:65] = -1000  # a bronchus beyond the pocket
+    sides = split_sides(air, hu, (2.0, 2.0, 2.0), 59.5)
+    assert (sides[pocket] == 1).all()
+    assert (sides[:, :, 70:][air[:, :, 70:]] == 2).all()
+    assert ((sides > 0) == air).all()

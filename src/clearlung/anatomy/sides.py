@@ -32,6 +32,8 @@ EROSIONS_MM = (1.5, 2.5, 4.0, 6.0, 9.0, 13.0)
 LESSER_HALF_SHARE = 0.12
 # The junction of the pleurae is searched for in a band around the coarse border.
 BAND_MM = 7.0
+# Brighter than all tissue: a flood must not take the way through the trachea, whose gas is darker than lung.
+NO_WAY_HU = 3000
 
 
 def split_sides(air: Mask, hu: NDArray[np.int16], spacing_mm: Spacing, middle_x: float) -> NDArray[np.uint8]:
@@ -80,13 +82,14 @@ def _split_touching(piece: Mask, hu: NDArray[np.int16], spacing: Spacing) -> NDA
     if seeds is None:
         return None
     coarse_hu, _, _ = shrink(hu, spacing, COARSE_MM)
-    sides = _flood(coarse_hu, seeds, coarse_spacing)
+    sides = _flood(np.where(share > 0.0, coarse_hu, np.int16(NO_WAY_HU)), seeds, coarse_spacing)
     fine = repeat(sides, factor, piece.shape)
     near = dilate(coarse & (sides == RIGHT), coarse_spacing, 1.5 * max(coarse_spacing))
     border = near & coarse & (sides == LEFT)
     if border.any():
         band = dilate(border, coarse_spacing, BAND_MM)
-        _refine(fine, hu, repeat(band, factor, piece.shape), spacing)
+        only_air = np.where(piece, hu, np.int16(NO_WAY_HU))
+        _refine(fine, only_air, repeat(band, factor, piece.shape), spacing)
     return fine
 
 
