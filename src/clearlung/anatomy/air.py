@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clearlung.anatomy.bowel import gas_below_diaphragm
 from clearlung.anatomy.morphology import COARSE_MM, Mask, Spacing, components, dilate, shrink
 from clearlung.ct import Scan
 from clearlung.errors import ScanRejected
@@ -40,6 +41,8 @@ class CoarseAir:
         int16 block means, shape (z, y, x).
     lungs
         Lungs with the airways that join them.
+    bowel
+        Gas beneath the diaphragm, which is not in ``lungs``.
     factor
         Voxels of the scan in one coarse voxel along z, y and x.
     spacing_mm
@@ -50,6 +53,7 @@ class CoarseAir:
 
     hu: NDArray[np.int16]
     lungs: Mask
+    bowel: Mask
     factor: tuple[int, int, int]
     spacing_mm: Spacing
     middle_x: float
@@ -77,6 +81,8 @@ def find_air(scan: Scan) -> CoarseAir:
     hu, (sz, sy, sx), factor = shrink(volume.array, volume.spacing_mm, COARSE_MM)
     labels, count = components(hu < AIR_BELOW_HU, (sz, sy, sx), SMALLEST_PIECE_ML)
     lungs = np.isin(labels, _lung_pieces(labels, count, hu, (sz, sy, sx)))
+    bowel = gas_below_diaphragm(lungs, hu, (sz, sy, sx))
+    lungs &= ~bowel
     lungs_ml = float(np.count_nonzero(lungs)) * sz * sy * sx / 1000.0
     book = load_evidence()
     low, high = (book.value(f"anatomy.air_{bound}", unit="ml") for bound in ("least", "most"))
@@ -87,7 +93,7 @@ def find_air(scan: Scan) -> CoarseAir:
             f"No lungs were found: {low:.0f} to {high:.0f} ml of air enclosed by the body are expected. "
             "Give a CT of the whole thorax in Hounsfield units.",
         )
-    return CoarseAir(hu, lungs, factor, (sz, sy, sx), _middle_of_body(hu))
+    return CoarseAir(hu, lungs, bowel, factor, (sz, sy, sx), _middle_of_body(hu))
 
 
 def _lung_pieces(labels: NDArray[np.int32], count: int, hu: NDArray[np.int16], spacing: Spacing) -> list[int]:

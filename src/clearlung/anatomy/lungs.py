@@ -130,7 +130,7 @@ def _coarse_hu(air: CoarseAir, box: Box, shape: tuple[int, ...]) -> NDArray[np.i
 
 def _fine_air(air: CoarseAir, hu: NDArray[np.int16], box: Box) -> Mask:
     """Air of lungs and airways at full resolution, on the box."""
-    around = dilate(air.lungs, air.spacing_mm, 1.01 * max(air.spacing_mm))
+    around = dilate(air.lungs, air.spacing_mm, 1.01 * max(air.spacing_mm)) & ~air.bowel
     start = (box[0].start, box[1].start, box[2].start)
     nearby = repeat(around, air.factor, hu.shape, start)
     return np.asarray(nearby & (hu < SURFACE_HU), dtype=np.bool_)
