@@ -43,8 +43,14 @@ SUPERIOR_MM = 12.0
 LOWER_DEPTH = 0.35
 # In a shallow breath it leads to the back more than down; a middle lobe's leads to the front.
 LOWER_BACKWARD = 0.15
-# A bronchus from the trachea itself is rare, a fold of its wall is not.
+# The line goes on into a branch whose tree and width are at least these shares of the largest beside it:
+# twigs run in every direction.
+ONWARD_TREE, ONWARD_WIDTH = 0.2, 0.5
+# A bronchus from the trachea itself is rare, a fold of its wall is not. It leads to the right, and does not
+# fall as a main bronchus does.
 TRACHEAL_BRONCHUS_MM = 20.0
+TRACHEAL_ASIDE = 0.3
+TRACHEAL_FALL = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,7 +220,8 @@ def _line_to_base(shape: _Shape, main: int) -> tuple[list[int], list[_Offshoot]]
         able = [
             kid
             for kid in kids
-            if shape.total_mm[kid] >= 0.2 * largest and shape.tree.diameter_mm[kid] >= 0.5 * widest
+            if shape.total_mm[kid] >= ONWARD_TREE * largest
+            and shape.tree.diameter_mm[kid] >= ONWARD_WIDTH * widest
         ]
         onward = max(able or kids, key=lambda kid: _depth(shape, kid))
         for kid in kids:
@@ -351,6 +358,7 @@ def _name_tracheal_bronchi(
             if kid in trachea or kid in mains.values():
                 continue
             x, _, z = shape.toward(kid).tolist()
-            if x < -0.3 and z > -0.5 and shape.total_mm[kid] >= TRACHEAL_BRONCHUS_MM:
+            aside = -x > TRACHEAL_ASIDE and -z < TRACHEAL_FALL
+            if aside and shape.total_mm[kid] >= TRACHEAL_BRONCHUS_MM:
                 _give(shape, lobe, kid, "RUL")
                 name[kid] = "tracheal bronchus"
