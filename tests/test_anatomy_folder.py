@@ -135,8 +135,9 @@ def test_the_picture_is_a_picture(out):
     assert len(np.unique(pixels[..., :3].reshape(-1, 3), axis=0)) > 1000
 
 
-def test_a_point_that_is_none_is_a_usage_error(tmp_path):
-    done = CliRunner().invoke(app, ["anatomy", "scan.nii", "-o", str(tmp_path / "x"), "--point", "1,2"])
+@pytest.mark.parametrize("text", ["1,2", "nan,0,0", "0,inf,0", "1,2,3,4", ""])
+def test_a_point_that_is_none_is_a_usage_error(tmp_path, text):
+    done = CliRunner().invoke(app, ["anatomy", "scan.nii", "-o", str(tmp_path / "x"), f"--point={text}"])
     assert done.exit_code == 2
     assert not (tmp_path / "x").exists()
 

@@ -7,6 +7,7 @@ nodule list refused; 5 no plan satisfies the limits; 6 records contradict each o
 from __future__ import annotations
 
 import json
+import math
 import signal
 import sys
 from pathlib import Path
@@ -336,6 +337,8 @@ def _lps_point(text: str) -> tuple[float, float, float]:
     """Parse ``X,Y,Z``."""
     try:
         x, y, z = (float(part) for part in text.split(","))
+        if not all(map(math.isfinite, (x, y, z))):
+            raise ValueError(text)
     except ValueError:
         raise typer.BadParameter(
             f"{text!r} is not a point: give its LPS millimeters as X,Y,Z", param_hint="--point"
