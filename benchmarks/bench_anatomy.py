@@ -56,6 +56,8 @@ class Row:
     lungs: float
     pleural: int
     pleural_inside: int
+    pleural_centers: int
+    pleural_least: float
     lobes: tuple[float, ...]
     segmental: int
     segmental_reached: int
@@ -103,7 +105,7 @@ def measure_phantom(seed: int) -> Row:
     seconds = time.perf_counter() - began
     truth = phantom.truth
     lungs, lobes = (full(part, anatomy, phantom.scan) for part in (anatomy.lungs, anatomy.lobes))
-    pleural, inside = pleural_inside(phantom, lungs)
+    shares, centers = pleural_inside(phantom, lungs)
     reached, right = bronchi_reached(phantom, anatomy)
     vessels = overlap(anatomy.vessels, anatomy, phantom.vessels, lungs)
     airways = overlap(anatomy.airways, anatomy, phantom.airways, None)
@@ -120,8 +122,10 @@ def measure_phantom(seed: int) -> Row:
         noise_hu=spec.noise_hu,
         seconds=seconds,
         lungs=dice(lungs > 0, phantom.lungs.array > 0),
-        pleural=pleural,
-        pleural_inside=inside,
+        pleural=len(shares),
+        pleural_inside=int((shares >= NODULE_INSIDE_SHARE).sum()),
+        pleural_centers=int(centers.sum()),
+        pleural_least=float(shares.min(initial=1.0)),
         lobes=tuple(dice(lobes == k, phantom.lobes.array == k) for k in LOBE_LABELS.values()),
         segmental=int(phantom.segmental.sum()),
         segmental_reached=reached,
@@ -146,15 +150,16 @@ def full(part: Volume, anatomy: Anatomy, scan: Scan) -> np.ndarray:
     return array
 
 
-def pleural_inside(phantom: Phantom, lungs: np.ndarray) -> tuple[int, int]:
-    """Count the nodules that touch the pleura, and those that lie inside the lungs that were found."""
+def pleural_inside(phantom: Phantom, lungs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of each pleural nodule inside the lungs that were found, and whether its center is."""
     labels = phantom.nodules.array
     at = np.flatnonzero(labels)
     owner = labels.ravel()[at]
     size = np.bincount(owner, minlength=len(phantom.truth) + 1)[1:]
     inside = np.bincount(owner, weights=lungs.ravel()[at] > 0, minlength=len(phantom.truth) + 1)[1:]
     pleural = phantom.touches_pleura
-    return int(pleural.sum()), int((inside[pleural] >= NODULE_INSIDE_SHARE * size[pleural]).sum())
+    centers = np.rint(phantom.lungs.indices(phantom.truth.points_mm[pleural])).astype(int)
+    return inside[pleural] / size[pleural], lungs[tuple(centers.T)] > 0
 
 
 def bronchi_reached(phantom: Phantom, anatomy: Anatomy) -> tuple[int, float]:
@@ -226,11 +231,13 @@ def _print_phantoms(rows: list[Row]) -> None:
 def _print_reach(rows: list[Row]) -> None:
     lobes = np.array([r.lobes for r in rows])
     pleural, inside = sum(r.pleural for r in rows), sum(r.pleural_inside for r in rows)
+    centers = sum(r.pleural_centers for r in rows)
     segmental, reached = sum(r.segmental for r in rows), sum(r.segmental_reached for r in rows)
     worst = np.unravel_index(lobes.argmin(), lobes.shape)
     found = {
         "lungs": f"{np.mean([r.lungs for r in rows]):.4f} mean, {min(r.lungs for r in rows):.4f} worst",
-        "pleural nodules": f"{inside} of {pleural}",
+        "pleural nodules": f"{inside} of {pleural} to {100 * NODULE_INSIDE_SHARE:.0f} % or more,"
+        f" {centers} with their center; the least to {100 * min(r.pleural_least for r in rows):.0f} %",
         "lobes": f"{lobes.mean():.3f} mean, {lobes.min():.3f} worst"
         f" ({LOBES[worst[1]]} of seed {rows[worst[0]].seed}; per lobe "
         + ", ".join(f"{lobe} {d:.3f}" for lobe, d in zip(LOBES, lobes.mean(axis=0), strict=True))
