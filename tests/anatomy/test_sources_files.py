@@ -184,6 +184,22 @@ def test_what_lies_elsewhere_is_refused(tmp_path):
         read(tmp_path / "beside.nii.gz")
 
 
+def test_a_shift_that_leaves_half_of_the_air_outside_is_refused(tmp_path):
+    shifted = lobed.image(lobed.lobes())
+    x, y, z = shifted.GetOrigin()
+    shifted.SetOrigin([x, y + 55.0, z])
+    sitk.WriteImage(shifted, str(tmp_path / "shifted.nii.gz"))
+    with pytest.raises(AnatomyError, match="does not lie on the lungs"):
+        read(tmp_path / "shifted.nii.gz")
+
+
+def test_both_lungs_under_one_number_are_warned_about(tmp_path):
+    both = lobed.write((lobed.lungs() > 0).astype(np.uint8), tmp_path / "both.nii.gz")
+    assert any("both lungs by one number" in warning for warning in read(both, labels="lungs").warnings)
+    one = lobed.write((lobed.lungs() == 1).astype(np.uint8), tmp_path / "one.nii.gz")
+    assert not any("by one number" in warning for warning in read(one, labels="lungs").warnings)
+
+
 def test_a_fragment_is_refused_and_a_part_warned_about(tmp_path):
     part = lobed.lobes().copy()
     part[part == 3] = 0

@@ -142,6 +142,11 @@ def test_sources_are_asked_for_by_name_or_path():
     assert parse_source("lungmask:lungs") == AnatomySource("lungmask", model="lungs")
     assert parse_source("./lungmask").name == "file"
     assert parse_source("seg.nrrd", "cip").labels == "cip"
+    assert parse_source(None).name == "classical"
+    with pytest.raises(AnatomyError, match="empty"):  # a shell's variable that was never set
+        parse_source("")
+    with pytest.raises(AnatomyError, match="no file is given"):
+        parse_source(None, "cip")
     with pytest.raises(AnatomyError, match=r"no model 'small'.*total, fast"):
         parse_source("totalsegmentator:small")
     with pytest.raises(AnatomyError, match="lungmask is none"):

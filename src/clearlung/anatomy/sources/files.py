@@ -46,6 +46,9 @@ FEW_IN_AIR = 0.6
 # Of the lungs' air, airways included: less is covered only by a fragment. One lung of two is nearly half.
 LEAST_COVER = 0.25
 FEW_COVERED = 0.8
+# A part that is missing leaves much air uncovered, consolidation and fluid lie in no air; where both lungs
+# are given, both at once come from a shift.
+LEAST_COVER_BESIDE_AIR = 0.6
 # A lobe of one lung of two does not reach that far over the middle; the only lung left may well do.
 MOST_ACROSS = 0.3
 MOST_ACROSS_ALONE = 0.75
@@ -290,14 +293,15 @@ def _against_air(parts: Parts, air: CoarseAir, where: str) -> list[str]:
     inside = float(np.count_nonzero(given & air.lungs))
     in_air = inside / max(1.0, float(np.count_nonzero(given)))
     cover = inside / max(1.0, float(np.count_nonzero(air.lungs)))
-    if in_air < LEAST_IN_AIR or cover < LEAST_COVER:
+    alone = len(np.unique(sided)) < 3
+    shifted = not alone and in_air < FEW_IN_AIR and cover < LEAST_COVER_BESIDE_AIR
+    if in_air < LEAST_IN_AIR or cover < LEAST_COVER or shifted:
         raise AnatomyError(
             where,
             f"it does not lie on the lungs: {in_air:.0%} of it is in their air, and it covers {cover:.0%} of "
             "that. It was made on another scan, or its orientation is wrong.",
         )
-    _check_sides(parts, air, alone=len(np.unique(sided)) < 3, where=where)
-    warnings = []
+    warnings = _check_sides(parts, air, alone=alone, where=where)
     if in_air < FEW_IN_AIR:
         warnings.append(
             f"Only {in_air:.0%} of the anatomy given lies in air: consolidation, fluid, or a shift."
@@ -307,8 +311,9 @@ def _against_air(parts: Parts, air: CoarseAir, where: str) -> list[str]:
     return warnings
 
 
-def _check_sides(parts: Parts, air: CoarseAir, *, alone: bool, where: str) -> None:
-    """Refuse a lobe or lung of which much lies on the other side of the body."""
+def _check_sides(parts: Parts, air: CoarseAir, *, alone: bool, where: str) -> list[str]:
+    """Refuse a lobe or lung of which much lies on the other side of the body; warn if it is the only lung."""
+    warnings = []
     columns_left = np.arange(air.lungs.shape[2]) > air.middle_x
     for structure, known in STRUCTURES.items():
         array = {"lobes": parts.lobes, "lungs": parts.lungs}.get(known.group)
@@ -324,6 +329,12 @@ def _check_sides(parts: Parts, air: CoarseAir, *, alone: bool, where: str) -> No
                 f"{across:.0%} of the {name} lies on the other side of the body. Correct its labels or its "
                 "orientation.",
             )
+        if mask.any() and across > MOST_ACROSS and known.group == "lungs":
+            warnings.append(
+                f"{across:.0%} of the only lung given, the {known.side} one, lies on the other side of the "
+                "body: right if the other lung is gone, wrong if the file marks both lungs by one number."
+            )
+    return warnings
 
 
 def _side_map(parts: Parts) -> Labels:

@@ -133,7 +133,7 @@ def parse_source(text: str | None, labels: str | None = None, *, offline: bool =
     Raises
     ------
     AnatomyError
-        If a model is unknown, or label numbers are named for what is no file.
+        If the text is empty, a model is unknown, or label numbers are named for what is no file.
 
     Examples
     --------
@@ -142,6 +142,10 @@ def parse_source(text: str | None, labels: str | None = None, *, offline: bool =
     >>> parse_source("lobes.nii.gz").name
     'file'
     """
+    if text == "":
+        raise AnatomyError("--anatomy", "it is empty. Name a file or program, or leave the option out.")
+    if text is None and labels is not None:
+        raise AnatomyError("--anatomy-labels", "it tells the numbers of a file apart, and no file is given.")
     name, _, model = (text or "classical").partition(":")
     if name in SOURCES and name != "file":
         program = SOURCES[name].program  # type: ignore[index]
