@@ -59,11 +59,11 @@ def test_a_tube_has_its_course_and_its_width(spacing_mm, direction, radius_mm):
     vessels = found(*chest(spacing_mm, distance))
     middle = inner(spacing_mm)
     core = middle & (distance < -0.25 * radius_mm)
-    assert vessels.mask[core].mean() > 0.97
-    assert (distance[(vessels.mask > 0) & middle] < max(spacing_mm) + 0.3).mean() > 0.99
+    assert vessels.mask[core].mean() > 0.99
+    assert (distance[(vessels.mask > 0) & middle] < max(spacing_mm) + 0.3).mean() > 0.995
     tree = vessels.tree
     central = np.linalg.norm(tree.points_mm, axis=1) < INNER_MM
-    assert np.median(tree.radius_mm[central]) == pytest.approx(radius_mm, rel=0.10, abs=0.15)
+    assert np.median(tree.radius_mm[central]) == pytest.approx(radius_mm, rel=0.10)
 
 
 @pytest.mark.parametrize("radius_mm", [2.0, 4.0, 7.0])
@@ -73,14 +73,14 @@ def test_a_ball_is_no_vessel_by_itself_nor_on_one(radius_mm):
     assert not found(*chest(THIN, ball)).mask[inner(THIN)].any()
     thin = tube(THIN, (1, 0, 0), 1.0, (0.0, 4.0 - 0.8 * radius_mm, 0.0))
     vessels = found(*chest(THIN, np.minimum(ball, thin)))
-    assert vessels.mask[(np.abs(z) > 12) & (np.abs(z) < 18) & (thin < -0.5)].mean() > 0.9
-    assert vessels.mask[(ball < 0) & (thin > 1.0)].mean() < 0.25
+    assert vessels.mask[(np.abs(z) > 12) & (np.abs(z) < 18) & (thin < -0.5)].mean() > 0.95
+    assert vessels.mask[(ball < 0) & (thin > 1.0)].mean() < 0.02
 
 
 def test_a_sheet_is_no_vessel():
     z, y, x = axes(THIN)
     sheet = np.abs(0.8 * z + 0.5 * y + 0.33 * x) - 0.4
-    assert found(*chest(THIN, sheet)).mask[inner(THIN)].mean() < 1e-3
+    assert not found(*chest(THIN, sheet)).mask[inner(THIN)].any()
 
 
 def test_there_are_no_vessels_without_lungs_and_none_in_an_empty_one():
@@ -115,31 +115,31 @@ def test_the_phantoms_vessels_are_found(phantom, vessels):
     inside = phantom.lungs.array[tuple(places.T)] > 0
     near = binary_dilation(vessels.mask, np.ones((3, 3, 3)))
     hit = near[tuple(places.T)]
-    for low, high, least in ((0.7, 1.0, 0.93), (1.0, 2.0, 0.95), (2.0, 9.0, 0.93)):
+    for low, high, least in ((0.7, 1.0, 0.96), (1.0, 2.0, 0.98), (2.0, 9.0, 0.99)):
         chosen = inside & (truth.radius_mm >= low) & (truth.radius_mm < high)
         assert hit[chosen].mean() > least
     distance, _, diameter = truth.nearest(phantom.scan.volume.points_mm(np.argwhere(vessels.mask)))
     in_lung = phantom.lungs.array[vessels.mask > 0] > 0
-    assert (distance - diameter / 2 < 1.6)[in_lung].mean() > 0.88
+    assert (distance - diameter / 2 < 1.6)[in_lung].mean() > 0.92
 
 
 def test_the_phantoms_nodules_are_no_vessels(phantom, vessels):
     nodules = phantom.nodules.array > 0
-    assert vessels.mask[nodules].mean() < 0.3
+    assert vessels.mask[nodules].mean() < 0.12
 
 
 def test_widths_in_the_phantom_are_true(phantom, vessels):
     distance, _, diameter = phantom.vessel_tree.nearest(vessels.tree.points_mm)
     wide = (distance < 1.0) & (diameter > 2.0) & (diameter < 6.0)
     error = 2.0 * vessels.tree.radius_mm[wide] / diameter[wide] - 1.0
-    assert abs(np.median(error)) < 0.12
-    assert np.median(np.abs(error)) < 0.2
+    assert abs(np.median(error)) < 0.05
+    assert np.median(np.abs(error)) < 0.1
 
 
 def test_hila_are_where_bronchi_and_vessels_enter(phantom, vessels):
     assert set(vessels.hila_mm) == {"right", "left"}
     for side, place in phantom.hila_mm.items():
-        assert np.linalg.norm(np.subtract(vessels.hila_mm[side], place)) < 22.0
+        assert np.linalg.norm(np.subtract(vessels.hila_mm[side], place)) < 20.0
 
 
 def test_each_tree_begins_at_its_hilum(vessels):
@@ -155,7 +155,7 @@ def test_each_tree_begins_at_its_hilum(vessels):
     away = np.min(
         [np.linalg.norm(tree.points_mm[first] - h, axis=1) for h in vessels.hila_mm.values()], axis=0
     )
-    assert np.average(away < 40.0, weights=tree.length_mm) > 0.75
+    assert np.average(away < 40.0, weights=tree.length_mm) > 0.8
 
 
 def test_a_mirrored_chest_has_mirrored_vessels(phantom, vessels):
@@ -165,12 +165,12 @@ def test_a_mirrored_chest_has_mirrored_vessels(phantom, vessels):
     mirrored = find_vessels(hu, swapped, np.ascontiguousarray(phantom.airways.array[:, :, ::-1]) > 0)
     back = mirrored.mask[:, :, ::-1]
     both = np.count_nonzero(back & vessels.mask)
-    assert 2.0 * both / (np.count_nonzero(back) + np.count_nonzero(vessels.mask)) > 0.93
+    assert 2.0 * both / (np.count_nonzero(back) + np.count_nonzero(vessels.mask)) > 0.99
 
 
 def test_one_lung_is_enough(phantom, vessels):
     lungs = np.where(phantom.lungs.array == 1, 1, 0).astype(np.uint8)
     one = find_vessels(phantom.scan.volume, lungs, phantom.airways.array > 0)
     assert set(one.hila_mm) == {"right"}
-    assert one.hila_mm["right"] == pytest.approx(vessels.hila_mm["right"], abs=3.0)
+    assert one.hila_mm["right"] == pytest.approx(vessels.hila_mm["right"], abs=0.5)
     assert np.array_equal(one.mask[lungs > 0], vessels.mask[lungs > 0])
