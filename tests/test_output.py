@@ -1,5 +1,6 @@
 """Results are written all or nothing, and never over something else."""
 
+import errno
 import os
 
 import pytest
@@ -26,6 +27,20 @@ def test_a_failure_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError), folder_all_or_nothing(tmp_path / "out", replace=False) as work:  # noqa: PT012
         fill(work)
         raise RuntimeError
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_full_disk_and_a_place_for_no_folder_are_refused_by_name(tmp_path):
+    with (
+        pytest.raises(OutputError, match="out cannot be written: No space left"),
+        folder_all_or_nothing(tmp_path / "out", replace=False),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with (
+        pytest.raises(OutputError, match="cannot be written"),
+        folder_all_or_nothing(tmp_path / ("x" * 250), replace=False),
+    ):
+        pass
     assert os.listdir(tmp_path) == []
 
 

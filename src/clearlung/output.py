@@ -49,11 +49,14 @@ def folder_all_or_nothing(target: Path, *, replace: bool) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        As for :func:`check_target`.
+        As for :func:`check_target`, or if the disk is full or the folder cannot be made.
     """
     check_target(target, replace=replace)
     target = target.absolute()
-    work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise _not_written(target, error) from error
     try:
         work.chmod(0o777 & ~_umask())
         yield work
@@ -61,9 +64,15 @@ def folder_all_or_nothing(target: Path, *, replace: bool) -> Iterator[Path]:
             sync(path)
         sync(work)
         _swap(work, target)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(work, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise _not_written(target, error) from error
         raise
+
+
+def _not_written(target: Path, error: OSError) -> OutputError:
+    return OutputError(f"{target} cannot be written: {error.strerror or error}. Name another place with -o")
 
 
 def _swap(work: Path, target: Path) -> None:

@@ -155,6 +155,15 @@ def test_a_finer_cropped_grid(tmp_path):
     assert agreed > 0.95
 
 
+def test_a_crop_of_the_scans_own_grid_is_no_other_grid(tmp_path):
+    """3D Slicer and writers of DICOM SEG leave out what is empty."""
+    crop = lobed.image(lobed.lobes())[3:-2, 2:-4, 1:-3]
+    sitk.WriteImage(crop, str(tmp_path / "crop.nii.gz"))
+    parts = read(tmp_path / "crop.nii.gz")
+    np.testing.assert_array_equal(parts.lobes[1:-3, 2:-4, 3:-2], lobed.lobes()[1:-3, 2:-4, 3:-2])
+    assert parts.warnings == ()
+
+
 def test_a_turned_grid(tmp_path):
     turn = sitk.Euler3DTransform([0, 0, 0], 0.0, 0.0, 0.1)
     image = lobed.image(lobed.lobes())

@@ -32,6 +32,7 @@ from clearlung.anatomy.sources.parts import (
     Parts,
     Piece,
     on_grid,
+    same_lattice,
     shown,
     sides_of,
 )
@@ -174,7 +175,7 @@ def _painted(
         meaning, told = _meaning(piece, labels, where, told_by)
         told_by = told_by if piece.meaning is not None and labels is None else told[0]
         warnings += told[1:]
-        if not piece.volume.on_same_grid(grid):
+        if not same_lattice(piece.volume, grid):
             warnings.append(_moved(piece.volume))
         array = on_grid(_whole(piece.volume, where), grid)
         if array.any():

@@ -20,6 +20,8 @@ Labels = NDArray[np.uint8]
 
 # Directions closer than this part no voxels of a chest: 1e-4 of 400 mm is 0.04 mm.
 PARALLEL_TOLERANCE = 1e-4
+# Positions are rounded in files; a tenth of a voxel moves no label to another one.
+CROP_TOLERANCE = 0.1
 # Lobes of one file that overlap by more are not lobes but something else.
 LARGEST_OVERLAP = 0.05
 
@@ -217,6 +219,15 @@ def on_grid(volume: Volume, grid: Volume) -> NDArray[np.integer]:
     moved = sitk.Resample(image, target, sitk.Transform(), sitk.sitkNearestNeighbor, 0, image.GetPixelID())
     array: NDArray[np.integer] = sitk.GetArrayFromImage(moved)
     return array
+
+
+def same_lattice(volume: Volume, grid: Volume) -> bool:
+    """Return whether a volume's voxels are voxels of a grid, or would be if that went on: a crop of it."""
+    last = [n - 1 for n in grid.shape]
+    start, end = volume.indices(grid.points_mm([[0, 0, 0], last]))
+    steps = np.concatenate([start - np.rint(start), end - start - last])
+    turned = np.abs(volume.direction - grid.direction).max()
+    return bool(turned < PARALLEL_TOLERANCE and np.abs(steps).max() < CROP_TOLERANCE)
 
 
 def _gathered(volume: Volume, grid: Volume) -> NDArray[np.integer]:
