@@ -10,12 +10,16 @@ import pydicom
 import pytest
 from highdicom import AlgorithmIdentificationSequence, PlanePositionSequence
 from highdicom.seg import Segmentation, SegmentDescription
+from pydicom.pixels.encoders import RLELosslessEncoder
 from pydicom.sr.coding import Code
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from clearlung.anatomy.sources import read_anatomy_file
 from clearlung.errors import AnatomyError
 from tests.anatomy import lobed
+
+# SimpleITK brings a GDCM of its own, and two in one process abort it.
+RLELosslessEncoder.remove_plugin("gdcm")
 
 SERIES, FRAME = generate_uid(), generate_uid()
 STRUCTURE = Code("123037004", "SCT", "Anatomical Structure")
