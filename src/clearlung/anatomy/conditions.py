@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.anatomy.masses import Beside
+from clearlung.anatomy.missing import MissingLobe
 from clearlung.anatomy.morphology import COARSE_MM, Mask, shrink
 from clearlung.anatomy.signs import LOOKS
 from clearlung.anatomy.survey import Survey
@@ -104,6 +105,7 @@ def find_conditions(
     fissures: tuple[Fissure, ...] = (),
     airways: Mask | None = None,
     airway_tree: BranchTree | None = None,
+    missing: tuple[MissingLobe, ...] | None = None,
 ) -> tuple[Condition, ...]:
     """Find what is unusual about the lungs of a scan.
 
@@ -126,6 +128,8 @@ def find_conditions(
         bool or uint8, same shape: the lumina of trachea and bronchi. None if they were not sought.
     airway_tree
         With the lobe that each branch supplies, where it is known. It tells a missing lobe.
+    missing
+        Lobes that are known not to be there. None: they are looked for here.
 
     Returns
     -------
@@ -152,6 +156,7 @@ def find_conditions(
         fissures=fissures,
         airways=airways,
         airway_tree=airway_tree,
+        known_missing=missing,
     )
     found = [condition for look in LOOKS for condition in look(survey)]
     order = list(CONDITIONS)

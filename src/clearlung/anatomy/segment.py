@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,11 +16,13 @@ from clearlung.anatomy.depth import inside_distance_mm
 from clearlung.anatomy.lobes import Lobes, find_lobes
 from clearlung.anatomy.lungs import MARGIN_MM, lung_box, survey_lungs
 from clearlung.anatomy.masses import Beside
+from clearlung.anatomy.missing import MissingLobe, find_missing_lobes, present_lobes
 from clearlung.anatomy.morphology import Mask, bounding_box
 from clearlung.anatomy.pleura import pleural_parts
 from clearlung.anatomy.sources import Adopted, AnatomySource, Parts, adopt, find_parts
+from clearlung.anatomy.staples import find_staple_lines
 from clearlung.anatomy.tree import BranchTree
-from clearlung.anatomy.types import LOBE_LABELS, LUNG_LABELS, SIDES, Anatomy, Condition, Fissure
+from clearlung.anatomy.types import LOBE_LABELS, LUNG_LABELS, SIDES, Anatomy, Condition, Fissure, Lobe, Side
 from clearlung.anatomy.vessels import find_vessels
 from clearlung.ct import Box, Scan, Volume
 
@@ -71,6 +74,9 @@ def segment_anatomy(scan: Scan, source: AnatomySource | None = None) -> Anatomy:
     if chest.given is not None and chest.given.vessels is not None:
         vessel_mask = np.ascontiguousarray(chest.given.vessels)
     lobes = _find_lobes(chest, airway_tree, vessel_mask)
+    missing = _missing_lobes(chest, airway_tree, lobes.fissures)
+    if missing:
+        lobes = _find_lobes(chest, airway_tree, vessel_mask, present_lobes(missing))
     pleura = pleural_parts(chest.lungs, lobes.lobes, grid.spacing_mm, chest.middle_x)
     return Anatomy(
         box=chest.box,
@@ -99,6 +105,7 @@ def segment_anatomy(scan: Scan, source: AnatomySource | None = None) -> Anatomy:
             fissures=lobes.fissures,
             airways=chest.airways,
             airway_tree=airway_tree,
+            missing=missing,
         ),
     )
 
@@ -180,18 +187,34 @@ def _depth_below(lungs: NDArray[np.uint8], grid: Volume) -> NDArray[np.float32]:
     return depth
 
 
-def _find_lobes(chest: _Chest, airway_tree: BranchTree, vessels: NDArray[np.uint8]) -> Lobes:
+def _missing_lobes(
+    chest: _Chest, airway_tree: BranchTree, fissures: tuple[Fissure, ...]
+) -> tuple[MissingLobe, ...]:
+    """Find the lobes that an earlier operation took."""
+    grid = chest.grid
+    counts = np.bincount(chest.lungs.ravel(), minlength=len(SIDES) + 1)
+    lung_ml = {side: float(counts[LUNG_LABELS[side]]) * grid.voxel_ml for side in SIDES}
+    staples = find_staple_lines(grid.array, chest.lungs, grid.spacing_mm)
+    return find_missing_lobes(airway_tree, lung_ml, staples, fissures)
+
+
+def _find_lobes(
+    chest: _Chest,
+    airway_tree: BranchTree,
+    vessels: NDArray[np.uint8],
+    present: Mapping[Side, tuple[Lobe, ...]] | None = None,
+) -> Lobes:
     """Divide the lungs, or take the lobes that were given; a side without given ones is divided."""
     adopted = chest.adopted
     if adopted is None or adopted.lobes is None or adopted.confidence is None or adopted.second is None:
-        return find_lobes(chest.grid, chest.lungs, airway_tree, vessels)
+        return find_lobes(chest.grid, chest.lungs, airway_tree, vessels, present)
     lobes, confidence, second = adopted.lobes, adopted.confidence, adopted.second
     method, evidence = adopted.method, adopted.evidence
     fissures: tuple[Fissure, ...] = ()
     if adopted.without_lobes:
         labels = [LUNG_LABELS[side] for side in adopted.without_lobes]
         rest = np.isin(chest.lungs, labels)
-        own = find_lobes(chest.grid, np.where(rest, chest.lungs, np.uint8(0)), airway_tree, vessels)
+        own = find_lobes(chest.grid, np.where(rest, chest.lungs, np.uint8(0)), airway_tree, vessels, present)
         lobes = np.where(rest, own.lobes, lobes)
         confidence = np.where(rest, own.confidence, confidence)
         second = np.where(rest, own.second, second)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import uniform_filter
 
+from clearlung.anatomy.missing import least_share_percent, share_percent, usual_share_percent
 from clearlung.anatomy.survey import Survey
 from clearlung.anatomy.types import LOBE_LABELS, LOBE_SIDES, LOBES, LUNG_LABELS, SIDES, Condition
 from clearlung.evidence import load_evidence
@@ -18,8 +19,6 @@ DENSE_RADIUS_MM = 9.0
 # Gas is -1000 HU; averaged over a few voxels even the thinnest emphysema has walls in it.
 GAS_BELOW_HU = -982.0
 GAS_RADIUS_MM = 5.0
-# A tree with less than this on a side has not been followed to the lobes there.
-LEAST_BRANCHES = 4
 # Fissures that are mostly bridged say nothing about their place.
 SEEN_SHARE = 0.4
 
@@ -28,19 +27,10 @@ def _limit(name: str, unit: str) -> float:
     return load_evidence().value(f"condition.{name}", unit=unit)
 
 
-def _right_share_percent() -> tuple[float, float]:
-    """Mean and SD of the right lung's share; the evidence gives one SD each side."""
-    entry = load_evidence()["anatomy.right_lung_share"]
-    return entry.value, (entry.high or entry.value) - entry.value
-
-
 def look_at_volumes(survey: Survey) -> list[Condition]:
     """One lung only, or one that is smaller than healthy ones are."""
-    total = sum(survey.lung_ml.values())
-    mean, sd = _right_share_percent()
-    expected = {"right": mean, "left": 100.0 - mean}
     for side in SIDES:
-        share = 100.0 * survey.lung_ml[side] / max(total, 1e-9)
+        share = share_percent(survey.lung_ml, side)
         if share < _limit("one_lung_share", "%"):
             return [
                 Condition(
@@ -52,11 +42,12 @@ def look_at_volumes(survey: Survey) -> list[Condition]:
                     missing=f"lobes, depths and nodules of the {side} lung",
                 )
             ]
-        if share < expected[side] - _limit("small_lung_sd", "1") * sd and not survey.cuts[side]:
+        if share < least_share_percent(side) and not survey.cuts[side]:
+            usual, _ = usual_share_percent(side)
             return [
                 Condition(
                     "small_lung",
-                    f"The {side} lung is {share:.0f} % of both; {expected[side]:.0f} % is usual.",
+                    f"The {side} lung is {share:.0f} % of both; {usual:.0f} % is usual.",
                     side=side,
                     value=round(share, 1),
                     unit="%",
@@ -66,27 +57,17 @@ def look_at_volumes(survey: Survey) -> list[Condition]:
 
 
 def look_for_lobectomy(survey: Survey) -> list[Condition]:
-    """Find a lobe that no bronchus leads to, where the other lobes of its lung have theirs."""
-    tree = survey.airway_tree
-    if tree is None or not len(tree):
-        return []
-    found = []
-    for side in SIDES:
-        own = [lobe for lobe in LOBES if LOBE_SIDES[lobe] == side]
-        branches = {lobe: int(np.count_nonzero(tree.lobe == lobe)) for lobe in own}
-        absent = [lobe for lobe in own if branches[lobe] == 0]
-        if len(absent) != 1 or sum(branches.values()) < LEAST_BRANCHES * (len(own) - 1):
-            continue
-        signs = [f"no bronchus leads to the {absent[0]}"]
-        if any(line.label == LUNG_LABELS[side] for line in survey.staple_lines):
-            signs.append("a staple line")
-        if any(c.side == side for c in look_at_volumes(survey)):
-            signs.append("a small lung")
-        if len(signs) > 1:
-            text = f"The {absent[0]} seems to have been removed: {', '.join(signs)}."
-            missing = f"volume and borders of the {absent[0]}"
-            found.append(Condition("earlier_lobectomy", text, side=side, lobes=(absent[0],), missing=missing))
-    return found
+    """Lobes that an earlier operation took."""
+    return [
+        Condition(
+            "earlier_lobectomy",
+            f"The {each.lobe} seems to have been removed: {', '.join(each.signs)}.",
+            side=each.side,
+            lobes=(each.lobe,),
+            missing=f"volume and borders of the {each.lobe}",
+        )
+        for each in survey.missing_lobes
+    ]
 
 
 def look_for_staples(survey: Survey) -> list[Condition]:
@@ -118,7 +99,7 @@ def look_at_fissures(survey: Survey) -> list[Condition]:
         total = float(sum(counts[LOBE_LABELS[lobe]] for lobe in own))
         entries = {lobe: load_evidence()[f"anatomy.lobe_share.{lobe}"] for lobe in own}
         whole = sum(entry.value for entry in entries.values())
-        if total == 0 or survey.cuts[side]:
+        if total == 0 or survey.cuts[side] or any(each.side == side for each in survey.missing_lobes):
             continue
         for lobe, entry in entries.items():
             share = 100.0 * counts[LOBE_LABELS[lobe]] / total

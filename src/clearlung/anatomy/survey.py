@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.anatomy.masses import Beside
+from clearlung.anatomy.missing import MissingLobe, find_missing_lobes
 from clearlung.anatomy.morphology import COARSE_MM, Mask, Spacing, components, open_, shrink
 from clearlung.anatomy.staples import StapleLine, find_staple_lines
 from clearlung.anatomy.tree import BranchTree
@@ -71,6 +72,8 @@ class Survey:
         Lumina on the box; None where not sought.
     airway_tree
         With the lobe of each branch; None where not sought.
+    known_missing
+        Lobes that are known not to be there; None where that was not looked for.
     """
 
     hu: NDArray[np.int16]
@@ -86,6 +89,7 @@ class Survey:
     fissures: tuple[Fissure, ...] = ()
     airways: Mask | None = None
     airway_tree: BranchTree | None = None
+    known_missing: tuple[MissingLobe, ...] | None = None
 
     @cached_property
     def lung_ml(self) -> Mapping[Side, float]:
@@ -98,6 +102,13 @@ class Survey:
     def staple_lines(self) -> tuple[StapleLine, ...]:
         """Rows of metal in the lungs and at their surface."""
         return find_staple_lines(self.hu, self.lungs, self.spacing_mm)
+
+    @cached_property
+    def missing_lobes(self) -> tuple[MissingLobe, ...]:
+        """Lobes that an earlier operation took."""
+        if self.known_missing is not None:
+            return self.known_missing
+        return find_missing_lobes(self.airway_tree, self.lung_ml, self.staple_lines, self.fissures)
 
     @cached_property
     def cuts(self) -> Mapping[Side, tuple[Cut, ...]]:
