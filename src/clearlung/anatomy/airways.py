@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from clearlung.anatomy.air import CoarseAir
 from clearlung.anatomy.bronchi import grow_bronchi
-from clearlung.anatomy.morphology import Mask, Spacing, bounding_box, dilate, image_of, open_
+from clearlung.anatomy.depth import inside_distance_mm
+from clearlung.anatomy.morphology import Mask, Spacing, bounding_box, image_of, shrink, widen
 from clearlung.ct import Box
 
 # The lumen is gas, blurred at its rim by the slice thickness.
@@ -30,6 +31,8 @@ LARGEST_ML = 200.0
 MAIN_BRONCHUS_RADIUS_MM = 3.5
 # The wall of a main bronchus, which is neither air nor lung.
 AIRWAY_WALL_MM = 2.0
+# Half of a main bronchus's radius knows its surface to a fraction of a voxel.
+WALLED_GRID_MM = 1.5
 
 
 def find_airways(hu: NDArray[np.int16], spacing_mm: Spacing, box: Box, air: CoarseAir) -> Mask:
@@ -64,12 +67,21 @@ def find_airways(hu: NDArray[np.int16], spacing_mm: Spacing, box: Box, air: Coar
 
 
 def walled_airways(airways: Mask, spacing_mm: Spacing) -> Mask:
-    """Keep trachea and main bronchi, which are wide enough to lie outside the lobes, with their walls."""
+    """Keep trachea and main bronchi, which are wide enough to lie outside the lobes, with their walls.
+
+    What a ball inside the lumen reaches, and the wall around it, is what is near to where the ball's center
+    can be. Both distances are between voxels of a coarser grid, which is enough for either.
+    """
     walled = np.zeros_like(airways)
-    if airways.any():
-        box = bounding_box(airways, spacing_mm, AIRWAY_WALL_MM)
-        main = open_(airways[box], spacing_mm, MAIN_BRONCHUS_RADIUS_MM)
-        walled[box] = dilate(main, spacing_mm, AIRWAY_WALL_MM)
+    if not airways.any():
+        return walled
+    box = bounding_box(airways, spacing_mm, AIRWAY_WALL_MM)
+    share, coarse_mm, factor = shrink(airways[box].astype(np.float32), spacing_mm, WALLED_GRID_MM)
+    within = inside_distance_mm(1.0 - 2.0 * share, coarse_mm, shares=True)
+    if (within > MAIN_BRONCHUS_RADIUS_MM).any():
+        away = inside_distance_mm(within - np.float32(MAIN_BRONCHUS_RADIUS_MM), coarse_mm)
+        reach = MAIN_BRONCHUS_RADIUS_MM + AIRWAY_WALL_MM
+        walled[box] = widen(away, factor, walled[box].shape) <= reach
     return walled
 
 
