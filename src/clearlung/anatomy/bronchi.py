@@ -64,7 +64,7 @@ class TubePoints:
         int64, flat, ascending.
     direction
         float32, shape (n, 3): unit vector along the tube (z, y, x), its sign arbitrary.
-    wall_hu
+    wall
         float32: how plain the wall is in all but the two weakest directions (see ``walls``).
     limit_hu
         float32: halfway from lumen to wall.

@@ -8,6 +8,7 @@ import numpy as np
 from numba import njit, prange
 
 from clearlung.anatomy.hessian import eigenvalues, eigenvector, second_derivatives
+from clearlung.anatomy.interpolation import trilinear
 
 # Directions across a tube in which a wall is looked for, and how many of them may see none: where a branch
 # comes off there is none.
@@ -65,22 +66,6 @@ def axes_of_tubes(image: Any, voxels: Any, mine: Any, wz: Any, wy: Any, wx: Any,
         direction[i, 0], direction[i, 1], direction[i, 2] = eigenvector(zz, yy, xx, zy, zx, yx, low)
 
 
-@njit(cache=True, inline="always")
-def _at(image: Any, z: Any, y: Any, x: Any) -> Any:
-    """Value at a fractional place, by trilinear interpolation; beyond a face its values repeat."""
-    nz, ny, nx = image.shape
-    z = min(max(z, 0.0), nz - 1.001)
-    y = min(max(y, 0.0), ny - 1.001)
-    x = min(max(x, 0.0), nx - 1.001)
-    k, j, i = int(z), int(y), int(x)
-    c, b, a = z - k, y - j, x - i
-    near = (image[k, j, i] * (1 - a) + image[k, j, i + 1] * a) * (1 - b)
-    near += (image[k, j + 1, i] * (1 - a) + image[k, j + 1, i + 1] * a) * b
-    far = (image[k + 1, j, i] * (1 - a) + image[k + 1, j, i + 1] * a) * (1 - b)
-    far += (image[k + 1, j + 1, i] * (1 - a) + image[k + 1, j + 1, i + 1] * a) * b
-    return near * (1 - c) + far * c
-
-
 @njit(cache=True, parallel=True)
 def walls(fine: Any, voxels: Any, direction: Any, spacing: Any, least: Any, lung_hu: Any) -> Any:
     """Look for a wall around each voxel, across its tube.
@@ -94,61 +79,79 @@ def walls(fine: Any, voxels: Any, direction: Any, spacing: Any, least: Any, lung
         power 3/2 of the distance, as lung finds some vessel in any direction sooner or later.
     """
     _, ny, nx = fine.shape
-    wall = np.zeros(voxels.size, dtype=np.float32)
-    limit = np.zeros(voxels.size, dtype=np.float32)
-    radius = np.zeros(voxels.size, dtype=np.float32)
-    steps = int(RAY_MM / RAY_STEP_MM)
+    wall = np.empty(voxels.size, dtype=np.float32)
+    limit = np.empty(voxels.size, dtype=np.float32)
+    radius = np.empty(voxels.size, dtype=np.float32)
     for i in prange(voxels.size):
         v = voxels[i]
-        z, y, x = v // (ny * nx), v // nx % ny, v % nx
-        d = direction[i].astype(np.float64)
-        helper = np.zeros(3)
-        helper[np.argmin(np.abs(d))] = 1.0
-        across = np.cross(d, helper)
-        across /= (across**2).sum() ** 0.5
-        up = np.cross(d, across)
-        lumen = fine[z, y, x]
-        profile = np.empty(steps + 1)
-        contrast = np.empty(RAYS)
-        plain = np.empty(RAYS)
-        reach = np.empty(RAYS)
-        blind = 0
-        for ray in range(RAYS):
-            # Opposite rays come one after the other: where one is blind, the other soon tells.
-            angle = np.pi * (ray // 2) / (RAYS // 2) + np.pi * (ray % 2)
-            way = (np.cos(angle) * across + np.sin(angle) * up) * RAY_STEP_MM / spacing
-            top, top_at = lumen, 0
-            profile[0] = lumen
-            for s in range(1, steps + 1):
-                profile[s] = _at(fine, z + s * way[0], y + s * way[1], x + s * way[2])
-                if profile[s] > top:
-                    top, top_at = profile[s], s
-                elif profile[s] < top - PASSED_HU:
-                    break
-            contrast[ray] = top - lumen
-            plain[ray] = contrast[ray] / (max(top_at, 1) * RAY_STEP_MM) ** 1.5
-            blind += plain[ray] < least
-            if blind > BLIND_RAYS:
-                break
-            half = 0.5 * (top + lumen)
-            reach[ray] = RAY_MM
-            for s in range(1, top_at + 1):
-                if profile[s] >= half:
-                    part = (half - profile[s - 1]) / max(profile[s] - profile[s - 1], 1e-3)
-                    reach[ray] = (s - 1 + part) * RAY_STEP_MM
-                    break
-        if blind > BLIND_RAYS:
-            continue
-        plain.sort()
-        wall[i] = plain[BLIND_RAYS]
-        contrast.sort()
-        reach.sort()
-        limit[i] = lumen + 0.5 * contrast[QUARTER]
-        radius[i] = reach[QUARTER]
-        darker = DARKER_HU_PER_MM * min(max(radius[i] - NARROW_MM, 0.0), 1.0)
-        if lumen > lung_hu - darker and reach[-QUARTER] > OBLONG * radius[i]:
-            wall[i] = 0.0
+        place = (v // (ny * nx), v // nx % ny, v % nx)
+        wall[i], limit[i], radius[i] = _wall(fine, place, direction[i], spacing, least, lung_hu)
     return wall, limit, radius
+
+
+@njit(cache=True)
+def _wall(fine: Any, place: Any, along: Any, spacing: Any, least: Any, lung_hu: Any) -> Any:
+    """Wall, limit and radius at one voxel."""
+    z, y, x = place
+    d = along.astype(np.float64)
+    axis = np.zeros(3)
+    axis[np.argmin(np.abs(d))] = 1.0
+    across = np.cross(d, axis)
+    across /= (across**2).sum() ** 0.5
+    up = np.cross(d, across)
+    lumen = fine[z, y, x]
+    profile = np.empty(int(RAY_MM / RAY_STEP_MM) + 1)
+    contrast = np.empty(RAYS)
+    plain = np.empty(RAYS)
+    reach = np.empty(RAYS)
+    blind = 0
+    for ray in range(RAYS):
+        # Opposite rays come one after the other: where one is blind, the other soon tells.
+        angle = np.pi * (ray // 2) / (RAYS // 2) + np.pi * (ray % 2)
+        c, s = np.cos(angle), np.sin(angle)
+        dz = (c * across[0] + s * up[0]) * RAY_STEP_MM / spacing[0]
+        dy = (c * across[1] + s * up[1]) * RAY_STEP_MM / spacing[1]
+        dx = (c * across[2] + s * up[2]) * RAY_STEP_MM / spacing[2]
+        top, top_at = _top_along(fine, place, (dz, dy, dx), profile)
+        contrast[ray] = top - lumen
+        plain[ray] = contrast[ray] / (max(top_at, 1) * RAY_STEP_MM) ** 1.5
+        blind += plain[ray] < least
+        if blind > BLIND_RAYS:
+            return 0.0, 0.0, 0.0
+        reach[ray] = _halfway_mm(profile, top, top_at)
+    plain.sort()
+    contrast.sort()
+    reach.sort()
+    radius = reach[QUARTER]
+    darker = DARKER_HU_PER_MM * min(max(radius - NARROW_MM, 0.0), 1.0)
+    oblong = lumen > lung_hu - darker and reach[-QUARTER] > OBLONG * radius
+    return 0.0 if oblong else plain[BLIND_RAYS], lumen + 0.5 * contrast[QUARTER], radius
+
+
+@njit(cache=True)
+def _top_along(fine: Any, place: Any, way: Any, profile: Any) -> Any:
+    """Fill the profile along a ray until its first wall is passed; return the wall's top and where it is."""
+    z, y, x = place
+    profile[0] = fine[z, y, x]
+    top, top_at = profile[0], 0
+    for s in range(1, profile.size):
+        profile[s] = trilinear(fine, z + s * way[0], y + s * way[1], x + s * way[2])
+        if profile[s] > top:
+            top, top_at = profile[s], s
+        elif profile[s] < top - PASSED_HU:
+            break
+    return top, top_at
+
+
+@njit(cache=True)
+def _halfway_mm(profile: Any, top: Any, top_at: Any) -> Any:
+    """How far along a ray the value is halfway from its beginning to the top."""
+    half = 0.5 * (top + profile[0])
+    for s in range(1, top_at + 1):
+        if profile[s] >= half:
+            part = (half - profile[s - 1]) / max(profile[s] - profile[s - 1], 1e-3)
+            return (s - 1 + part) * RAY_STEP_MM
+    return RAY_MM
 
 
 @njit(cache=True, inline="always")
@@ -261,7 +264,7 @@ def _ahead(fine: Any, one: Any, other: Any, place: Any, step: Any, spacing: Any,
     limit = max(fine[z, y, x], fine[z + step[0], y + step[1], x + step[2]]) + GAP_RISE_HU
     for k in range(1, 8):
         t = k / 8
-        if _at(fine, z + step[0] * t, y + step[1] * t, x + step[2] * t) > limit:
+        if trilinear(fine, z + step[0] * t, y + step[1] * t, x + step[2] * t) > limit:
             return False
     return True
 

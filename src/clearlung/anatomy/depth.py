@@ -142,13 +142,18 @@ def _envelope(line: Any, values: Any, spacing: Any, tops: Any, bounds: Any, out:
 @njit(cache=True, parallel=True)
 def _upright(field: Any, upright: Any, sz: Any, shares: Any) -> Any:
     """Squared distance along z from the points where the lines along z cross the surface."""
-    nz, ny, nx = field.shape
-    for y in prange(ny):
-        line, out = np.empty(nz, dtype=np.float32), np.empty(nz, dtype=np.float32)
-        for x in range(nx):
-            line[:] = field[:, y, x]
-            _along(line, sz, shares, out)
-            upright[:, y, x] = out
+    for y in prange(field.shape[1]):
+        _upright_plane(field[:, y], upright[:, y], sz, shares)
+
+
+@njit(cache=True)
+def _upright_plane(field: Any, upright: Any, sz: Any, shares: Any) -> Any:
+    nz, nx = field.shape
+    line, out = np.empty(nz, dtype=np.float32), np.empty(nz, dtype=np.float32)
+    for x in range(nx):
+        line[:] = field[:, x]
+        _along(line, sz, shares, out)
+        upright[:, x] = out
 
 
 @njit(cache=True, parallel=True)
@@ -157,42 +162,53 @@ def _level(field: Any, level: Any, upright: Any, sy: Any, sx: Any, shares: Any) 
 
     ``upright`` is carried over its slice, so that it ends as the distance from the points on lines along z.
     """
-    nz, ny, nx = field.shape
-    for z in prange(nz):
-        on_rows, on_columns = np.empty((ny, nx), dtype=np.float32), np.empty((ny, nx), dtype=np.float32)
-        tops, bounds = np.empty(max(ny, nx), dtype=np.int64), np.empty(max(ny, nx), dtype=np.float64)
-        line, values, out = np.empty(ny, np.float32), np.empty(ny, np.float32), np.empty(ny, np.float32)
-        for y in range(ny):
-            _along(field[z, y], sx, shares, on_rows[y])
-        for x in range(nx):
-            line[:] = field[z, :, x]
-            _along(line, sy, shares, out)
-            on_columns[:, x] = out
-            values[:] = on_rows[:, x]
-            out[:] = values
-            _envelope(line, values, sy, tops, bounds, out)
-            level[z, :, x] = out
-            values[:] = upright[z, :, x]
-            out[:] = values
-            _envelope(line, values, sy, tops, bounds, out)
-            upright[z, :, x] = out
-        row = np.empty(nx, dtype=np.float32)
-        for y in range(ny):
-            _envelope(field[z, y], on_columns[y], sx, tops, bounds, level[z, y])
-            row[:] = upright[z, y]
-            _envelope(field[z, y], row, sx, tops, bounds, upright[z, y])
+    for z in prange(field.shape[0]):
+        _level_slice(field[z], level[z], upright[z], sy, sx, shares)
+
+
+@njit(cache=True)
+def _level_slice(field: Any, level: Any, upright: Any, sy: Any, sx: Any, shares: Any) -> Any:
+    ny, nx = field.shape
+    on_rows, on_columns = np.empty((ny, nx), dtype=np.float32), np.empty((ny, nx), dtype=np.float32)
+    tops, bounds = np.empty(max(ny, nx), dtype=np.int64), np.empty(max(ny, nx), dtype=np.float64)
+    line, values, out = np.empty(ny, np.float32), np.empty(ny, np.float32), np.empty(ny, np.float32)
+    for y in range(ny):
+        _along(field[y], sx, shares, on_rows[y])
+    for x in range(nx):
+        line[:] = field[:, x]
+        _along(line, sy, shares, out)
+        on_columns[:, x] = out
+        values[:] = on_rows[:, x]
+        out[:] = values
+        _envelope(line, values, sy, tops, bounds, out)
+        level[:, x] = out
+        values[:] = upright[:, x]
+        out[:] = values
+        _envelope(line, values, sy, tops, bounds, out)
+        upright[:, x] = out
+    row = np.empty(nx, dtype=np.float32)
+    for y in range(ny):
+        _envelope(field[y], on_columns[y], sx, tops, bounds, level[y])
+        row[:] = upright[y]
+        _envelope(field[y], row, sx, tops, bounds, upright[y])
 
 
 @njit(cache=True, parallel=True)
 def _join(field: Any, level: Any, upright: Any, sz: Any) -> Any:
     """Lower ``level`` to the least of the distances from all three kinds of points."""
-    nz, ny, nx = field.shape
-    for y in prange(ny):
-        tops, bounds = np.empty(nz, dtype=np.int64), np.empty(nz, dtype=np.float64)
-        line, values, out = np.empty(nz, np.float32), np.empty(nz, np.float32), np.empty(nz, np.float32)
-        for x in range(nx):
-            line[:] = field[:, y, x]
-            values[:] = level[:, y, x]
-            out[:] = np.minimum(values, upright[:, y, x])
-            _envelope(line, values, sz, tops, bounds, out)
-            level[:, y, x] = out
+    for y in prange(field.shape[1]):
+        _join_plane(field[:, y], level[:, y], upright[:, y], sz)
+
+
+@njit(cache=True)
+def _join_plane(field: Any, level: Any, upright: Any, sz: Any) -> Any:
+    nz, nx = field.shape
+    tops, bounds = np.empty(nz, dtype=np.int64), np.empty(nz, dtype=np.float64)
+    line, values, out = np.empty(nz, np.float32), np.empty(nz, np.float32), np.empty(nz, np.float32)
+    for x in range(nx):
+        line[:] = field[:, x]
+        values[:] = level[:, x]
+        for z in range(nz):
+            out[z] = min(values[z], upright[z, x])
+        _envelope(line, values, sz, tops, bounds, out)
+        level[:, x] = out

@@ -50,11 +50,11 @@ def _aggregate(cost: Any, total: Any, du: Any, dv: Any, bend: Any) -> None:
             j += dv
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def _cheapest(total: Any) -> Any:
     nu, nv, nh = total.shape
     out = np.empty((nu, nv), dtype=np.float32)
-    for i in prange(nu):
+    for i in range(nu):
         for j in range(nv):
             k = int(np.argmin(total[i, j]))
             out[i, j] = k

@@ -10,6 +10,7 @@ from numba import njit, prange
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from clearlung.anatomy.interpolation import trilinear
 from clearlung.anatomy.morphology import Spacing
 
 FloatArray = NDArray[np.float32]
@@ -87,14 +88,14 @@ def _blocks(hu: Any, lungs: Any, label: Any, fz: Any, fy: Any, fx: Any) -> Any:
     return mean, share
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def _coarse(mean: Any, share: Any, factor: Any, ceiling: Any) -> Any:
     sz, sy, sx = mean.shape
     fz, fy, fx = factor
     nz, ny, nx = sz // fz + 1, sy // fy + 1, sx // fx + 1
     total = np.zeros((nz, ny, nx), dtype=np.float32)
     weight = np.zeros((nz, ny, nx), dtype=np.float32)
-    for z in prange(nz):
+    for z in range(nz):
         for a in range(z * fz, min(sz, z * fz + fz)):
             for b in range(sy):
                 for c in range(sx):
@@ -104,46 +105,28 @@ def _coarse(mean: Any, share: Any, factor: Any, ceiling: Any) -> Any:
     return total, weight
 
 
-@njit(cache=True, inline="always")
-def _between(coarse: Any, z: Any, y: Any, x: Any) -> Any:
-    nz, ny, nx = coarse.shape
-    z, y, x = (
-        min(max(z, 0.0), nz - 1.001),
-        min(max(y, 0.0), ny - 1.001),
-        min(max(x, 0.0), nx - 1.001),
-    )
-    a, b, c = int(z), int(y), int(x)
-    a1, b1, c1 = min(a + 1, nz - 1), min(b + 1, ny - 1), min(c + 1, nx - 1)
-    fz, fy, fx = z - a, y - b, x - c
-    near = (coarse[a, b, c] * (1 - fx) + coarse[a, b, c1] * fx) * (1 - fy)
-    near += (coarse[a, b1, c] * (1 - fx) + coarse[a, b1, c1] * fx) * fy
-    far = (coarse[a1, b, c] * (1 - fx) + coarse[a1, b, c1] * fx) * (1 - fy)
-    far += (coarse[a1, b1, c] * (1 - fx) + coarse[a1, b1, c1] * fx) * fy
-    return near * (1 - fz) + far * fz
-
-
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def _flatten(mean: Any, share: Any, coarse: Any, factor: Any, vessel_hu: Any) -> Any:
     """HU above the ground, in place; and the share of vessel."""
     nz, ny, nx = mean.shape
     fz, fy, fx = factor
     hz, hy, hx = 0.5 * (fz - 1), 0.5 * (fy - 1), 0.5 * (fx - 1)
     vessels = np.zeros((nz, ny, nx), dtype=np.float32)
-    for z in prange(nz):
+    for z in range(nz):
         for y in range(ny):
             for x in range(nx):
                 if share[z, y, x] > 0:
-                    ground = _between(coarse, (z - hz) / fz, (y - hy) / fy, (x - hx) / fx)
+                    ground = trilinear(coarse, (z - hz) / fz, (y - hy) / fy, (x - hx) / fx)
                     mean[z, y, x] -= ground
                     if mean[z, y, x] > vessel_hu and share[z, y, x] > 0.5:
                         vessels[z, y, x] = share[z, y, x]
     return vessels
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def _add_vessels(vessel_share: Any, share: Any, vessels: Any, fz: Any, fy: Any, fx: Any) -> None:
     nz, ny, nx = share.shape
-    for z in prange(nz):
+    for z in range(nz):
         for y in range(ny):
             for x in range(nx):
                 if share[z, y, x] > 0.5 and vessel_share[z, y, x] == 0:
@@ -156,13 +139,12 @@ def _add_vessels(vessel_share: Any, share: Any, vessels: Any, fz: Any, fy: Any, 
                         vessel_share[z, y, x] = share[z, y, x]
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def _trusted(flat: Any, share: Any, vessels: Any, least: Any, low: Any, high: Any) -> Any:
     """Clip what tells something, clear the rest: the rim, vessels and what touches them."""
     nz, ny, nx = flat.shape
     inside = np.zeros((nz, ny, nx), dtype=np.float32)
-    for n in prange(nz - 2):
-        z = np.int64(n) + 1
+    for z in range(1, nz - 1):
         for y in range(1, ny - 1):
             for x in range(1, nx - 1):
                 around = share[z, y, x]
@@ -172,7 +154,7 @@ def _trusted(flat: Any, share: Any, vessels: Any, least: Any, low: Any, high: An
                     beside = max(beside, vessels[z + k, y, x], vessels[z, y + k, x], vessels[z, y, x + k])
                 if around >= least and beside == 0:
                     inside[z, y, x] = 1.0
-    for z in prange(nz):
+    for z in range(nz):
         for y in range(ny):
             for x in range(nx):
                 flat[z, y, x] = inside[z, y, x] * min(max(flat[z, y, x], low), high)

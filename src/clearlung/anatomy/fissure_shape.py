@@ -30,8 +30,11 @@ def bends(shape: tuple[int, int]) -> FloatArray:
     return np.stack([np.ones_like(u), u, v, u * v, u * u - 1 / 3, v * v - 1 / 3]).astype(np.float32)
 
 
-@njit(cache=True, inline="always")
-def _total(cost: Any, basis: Any, amounts: Any, first: Any, step: Any) -> Any:
+@njit(cache=True)
+def _total(
+    cost: Any, basis: Any, amounts: Any, stray: Any, weight: Any, cells: Any, first: Any, step: Any
+) -> Any:
+    """Mean cost of a sheet bent by these amounts, and what they cost themselves."""
     nu, nv, nh = cost.shape
     total = 0.0
     for i in range(0, nu, 2):
@@ -43,7 +46,10 @@ def _total(cost: Any, basis: Any, amounts: Any, first: Any, step: Any) -> Any:
             if k >= 0.0 and k < nh - 1:
                 low = int(k)
                 total += cost[i, j, low] + (k - low) * (cost[i, j, low + 1] - cost[i, j, low])
-    return total
+    bent = 0.0
+    for m in range(len(amounts)):
+        bent += (amounts[m] / stray[m]) ** 2
+    return total / cells + weight * bent
 
 
 @njit(cache=True, parallel=True)
@@ -52,7 +58,7 @@ def _totals(
 ) -> Any:
     out = np.empty(len(tries))
     for n in prange(len(tries)):
-        out[n] = _total(cost, basis, tries[n], first, step) / cells + weight * ((tries[n] / stray) ** 2).sum()
+        out[n] = _total(cost, basis, tries[n], stray, weight, cells, first, step)
     return out
 
 
@@ -60,27 +66,33 @@ def _totals(
 def _descend(
     cost: Any, basis: Any, starts: Any, stray: Any, weight: Any, cells: Any, first: Any, step: Any, steps: Any
 ) -> Any:
-    """Improve each start, one way of bending at a time, in steps that shrink."""
+    """Improve each start in place, and return what it costs."""
     best = np.empty(len(starts))
     for n in prange(len(starts)):
-        here = starts[n]
-        least = _total(cost, basis, here, first, step) / cells + weight * ((here / stray) ** 2).sum()
-        for size in steps:
-            better = True
-            while better:
-                better = False
-                for m in range(len(here)):
-                    for sign in (-1.0, 1.0):
-                        here[m] += sign * size
-                        value = _total(cost, basis, here, first, step) / cells
-                        value += weight * ((here / stray) ** 2).sum()
-                        if value < least - 1e-9:
-                            least = value
-                            better = True
-                        else:
-                            here[m] -= sign * size
-        best[n] = least
+        best[n] = _improve(cost, basis, starts[n], stray, weight, cells, first, step, steps)
     return best
+
+
+@njit(cache=True)
+def _improve(
+    cost: Any, basis: Any, here: Any, stray: Any, weight: Any, cells: Any, first: Any, step: Any, steps: Any
+) -> Any:
+    """Improve one start, one way of bending at a time, in steps that shrink."""
+    least = _total(cost, basis, here, stray, weight, cells, first, step)
+    for size in steps:
+        better = True
+        while better:
+            better = False
+            for m in range(len(here)):
+                for sign in (-1.0, 1.0):
+                    here[m] += sign * size
+                    value = _total(cost, basis, here, stray, weight, cells, first, step)
+                    if value < least - 1e-9:
+                        least = value
+                        better = True
+                    else:
+                        here[m] -= sign * size
+    return least
 
 
 def bent_sheet(cost: FloatArray, heights_mm: FloatArray, cells: float) -> FloatArray:

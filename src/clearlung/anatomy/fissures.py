@@ -22,8 +22,12 @@ SHEET_RANGE = (1.5, 5.0)
 # Costs beside a plain fissure's gain of 1: a vessel cut through; as many vessels around as on average.
 VESSEL_WEIGHT = 0.6
 CROWD_WEIGHT = 0.35
-# Vessels keep away from a fissure by some millimeters.
-CROWD_MM = 4.5
+# Vessels keep away from a fissure by some millimeters, along it and across. A hilum is no worse than so many
+# times the average.
+CROWD_MM, CROWD_ACROSS_MM = 4.5, 3.0
+MOST_CROWDED = 3.0
+# A fissure's half width on CT: the scanner's blur, or this share of a thick slice.
+RIDGE_MM, RIDGE_SLICE_SHARE = 1.2, 0.45
 MARK_WEIGHT = 0.05
 MARK_REACH_MM = 6.0
 # From this much of a plain sheet on, a fissure is seen and not guessed.
@@ -140,6 +144,7 @@ class Pass:
     stiffness: float
 
 
+# The first as far as fissures stray, for their large shape only; then nearer and finer, less and less supple.
 WIDE = Pass(45.0, 1.5, (-0.5, 0.0, 0.5), 4.0, 0.0, 0.0)
 MIDDLE = Pass(21.0, 1.0, (-0.4, 0.0, 0.4), 4.0, 0.25, 30.0)
 FINE = Pass(7.0, 0.5, (-0.2, 0.0, 0.2), 3.5, 0.1, 12.0)
@@ -189,15 +194,15 @@ def _cost(
 
     inside, vessels, lung = sampled(field.inside), sampled(field.vessels), sampled(field.lung)
     rises = tuple(r * STEP_MM / this.step_mm for r in this.rises)
-    ridge = max(1.2, 0.45 * field.spacing_mm[0]) / this.step_mm
+    ridge = max(RIDGE_MM, RIDGE_SLICE_SHARE * field.spacing_mm[0]) / this.step_mm
     response = sheet_response(sampled(field.flat), inside, ridge, this.along_mm / STEP_MM, rises)
     low, high = SHEET_RANGE
     sheet = np.clip((response - low) / (high - low), 0.0, 1.0)
     crowd = gaussian_filter(
-        vessels, (CROWD_MM / STEP_MM, CROWD_MM / STEP_MM, 3.0 / this.step_mm), truncate=2.5
+        vessels, (CROWD_MM / STEP_MM, CROWD_MM / STEP_MM, CROWD_ACROSS_MM / this.step_mm), truncate=2.5
     )
     crowd /= max(float(crowd[lung > 0.5].mean()) if (lung > 0.5).any() else 0.0, 1e-6)
-    cost = VESSEL_WEIGHT * vessels + CROWD_WEIGHT * np.minimum(crowd, 3.0) * lung - sheet
+    cost = VESSEL_WEIGHT * vessels + CROWD_WEIGHT * np.minimum(crowd, MOST_CROWDED) * lung - sheet
     if marks is not None and len(marks.above):
         cost += wrong_side_cost(
             cost.shape,

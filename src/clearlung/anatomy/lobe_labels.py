@@ -53,7 +53,7 @@ def surface_maps(
     return matrix, offset, heights_mm, np.stack([upright, error_mm]).astype(np.float32)
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _above(matrix: Any, offset: Any, heights: Any, more: Any, z: Any, y: Any, x: Any) -> Any:
     """Distance above a surface in mm, and how far off the surface may be."""
     u = matrix[0, 0] * z + matrix[0, 1] * y + matrix[0, 2] * x + offset[0]
@@ -65,11 +65,14 @@ def _above(matrix: Any, offset: Any, heights: Any, more: Any, z: Any, y: Any, x:
     a, b = u - i, v - j
     w00, w01, w10, w11 = (1 - a) * (1 - b), (1 - a) * b, a * (1 - b), a * b
     at = w00 * heights[i, j] + w01 * heights[i, j + 1] + w10 * heights[i + 1, j] + w11 * heights[i + 1, j + 1]
-    m = more[:, i, j] * w00 + more[:, i, j + 1] * w01 + more[:, i + 1, j] * w10 + more[:, i + 1, j + 1] * w11
-    return (h - at) * m[0], m[1]
+    upright = w00 * more[0, i, j] + w01 * more[0, i, j + 1]
+    upright += w10 * more[0, i + 1, j] + w11 * more[0, i + 1, j + 1]
+    error = w00 * more[1, i, j] + w01 * more[1, i, j + 1]
+    error += w10 * more[1, i + 1, j] + w11 * more[1, i + 1, j + 1]
+    return (h - at) * upright, error
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def _chance(standing: Any) -> Any:
     """Chance that a surface displaced by a normal error lies below."""
     return 0.5 * erfc(-standing / sqrt(2.0))
@@ -119,11 +122,11 @@ def _three(
                     second[z, y, x] = lower if s < abs(t) else (middle if t > 0 else upper)
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def _lies_above(shape: Any, surface: Any, least_mm: Any) -> Any:
     matrix, offset, heights, more = surface
-    out = np.zeros(shape, dtype=np.bool_)
-    for z in prange(shape[0]):
+    out = np.empty(shape, dtype=np.bool_)
+    for z in range(shape[0]):
         for y in range(shape[1]):
             for x in range(shape[2]):
                 out[z, y, x] = _above(matrix, offset, heights, more, z, y, x)[0] > least_mm

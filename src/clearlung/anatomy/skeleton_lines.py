@@ -194,12 +194,15 @@ def center_lines(
             t = k / joined[b]
             from_place = _place(voxels[points[meeting[b]]], shape)
             to_place = _place(voxels[points[start[b]]], shape)
-            places[at] = from_place * (1 - t) + to_place * t
+            for axis in range(3):
+                places[at, axis] = from_place[axis] * (1 - t) + to_place[axis] * t
             radius[at] = wide[start[b]]
             own[at] = False
             at += 1
         for p in range(start[b], start[b] + size[b]):
-            places[at] = _place(voxels[points[p]], shape)
+            place = _place(voxels[points[p]], shape)
+            for axis in range(3):
+                places[at, axis] = place[axis]
             radius[at] = wide[p]
             at += 1
         owner_of[begin:at] = b
@@ -209,7 +212,7 @@ def center_lines(
 
 @njit(cache=True)
 def _place(v: Any, shape: Any) -> Any:
-    return np.array([float(v // (shape[1] * shape[2])), float(v // shape[2] % shape[1]), float(v % shape[2])])
+    return float(v // (shape[1] * shape[2])), float(v // shape[2] % shape[1]), float(v % shape[2])
 
 
 @njit(cache=True)

@@ -11,29 +11,17 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-# Directions in which a ball's surroundings are probed.
+from clearlung.anatomy.skeleton_kernels import neighbors
+
+# Directions in which a ball's surroundings are probed, and the turn in radians from one to the next that
+# spreads them evenly.
 DIRECTIONS = 96
+GOLDEN_ANGLE = 2.399963
 # A nodule has ended on all sides, but for vessels through this share of them, ...
 GOES_ON_SHARE = 0.09
 # ... before this multiple of the distance at which it has ended on half of them. A tube goes on in a seventh.
 LONGEST_BALL = 1.7
 WIDEST_BALL_MM = 18.0
-
-
-@njit(cache=True)
-def neighbors(shape: Any, spacing: Any) -> Any:
-    """Flat offsets to the 26 neighbors, the later half last, and their distances in mm."""
-    offsets = np.empty(26, dtype=np.int64)
-    steps = np.empty(26, dtype=np.float64)
-    n = 0
-    for k in range(27):
-        dz, dy, dx = k // 9 - 1, k // 3 % 3 - 1, k % 3 - 1
-        if k == 13:
-            continue
-        offsets[n] = (dz * shape[1] + dy) * shape[2] + dx
-        steps[n] = ((dz * spacing[0]) ** 2 + (dy * spacing[1]) ** 2 + (dx * spacing[2]) ** 2) ** 0.5
-        n += 1
-    return offsets, steps
 
 
 @njit(cache=True, inline="always")
@@ -223,7 +211,7 @@ def _share_beyond(hu: Any, z: Any, y: Any, x: Any, r: Any, spacing: Any, limit: 
         # Evenly spread over a sphere: equal steps in height, golden angles around.
         up = 1.0 - (2.0 * k + 1.0) / DIRECTIONS
         out = (1.0 - up * up) ** 0.5
-        angle = 2.399963 * k
+        angle = GOLDEN_ANGLE * k
         a = z + int(np.rint(r * up / spacing[0]))
         b = y + int(np.rint(r * out * np.sin(angle) / spacing[1]))
         c = x + int(np.rint(r * out * np.cos(angle) / spacing[2]))

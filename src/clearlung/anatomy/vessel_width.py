@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
+from clearlung.anatomy.interpolation import trilinear
 from clearlung.anatomy.tree import BranchTree
 from clearlung.ct import Volume
 
-# Rays in the plane across a vessel.
+# Rays in the plane across a vessel, and the way between their samples as a share of the finest spacing: a
+# third of a voxel, so that the profile's edge is not stepped.
 RAYS = 16
+STEP_SHARE = 0.35
 # The direction of a vessel is taken over this many points to each side; a voxel path zigzags.
 REACH_POINTS = 3
 # A ray is followed over this multiple of the mask's radius and this far beyond.
@@ -74,7 +77,7 @@ def with_widths(tree: BranchTree, ct: Volume, blood_hu: float, lung_hu: float) -
     return replace(tree, radius_mm=radius, diameter_mm=diameter)
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True)
 def _evened(radius: Any, rough: Any, ends: Any) -> Any:
     """Take medians along each branch; where nothing was measured, the rough radius in proportion.
 
@@ -85,39 +88,30 @@ def _evened(radius: Any, rough: Any, ends: Any) -> Any:
     """
     evened = np.empty(radius.size, dtype=np.float32)
     diameter = np.empty(ends.size - 1, dtype=np.float32)
-    for branch in prange(ends.size - 1):
-        own = radius[ends[branch] : ends[branch + 1]].copy()
+    for branch in range(ends.size - 1):
+        own = radius[ends[branch] : ends[branch + 1]].astype(np.float64)
         raw = rough[ends[branch] : ends[branch + 1]]
         measured = np.isfinite(own)
-        share = np.float32(1.0)
+        share = 1.0
         if measured.any():
-            share = np.float32(np.median(own[measured] / raw[measured]))
+            share = _median(own[measured] / raw[measured])
         for p in range(own.size):
             if not measured[p]:
                 own[p] = share * raw[p]
         for p in range(own.size):
             low, high = max(0, p - MEDIAN_POINTS // 2), p + MEDIAN_POINTS // 2 + 1
-            evened[ends[branch] + p] = np.median(own[low:high])
+            evened[ends[branch] + p] = _median(own[low:high])
         # Where it springs from its parent, it is still the parent that is measured.
-        diameter[branch] = 2.0 * np.median(own[own.size // 4 :])
+        diameter[branch] = 2.0 * _median(own[own.size // 4 :])
     return evened, diameter
 
 
-@njit(cache=True, inline="always")
-def _at(image: Any, z: Any, y: Any, x: Any) -> Any:
-    """Interpolate; beyond a face, the face."""
-    nz, ny, nx = image.shape
-    z = min(max(z, 0.0), nz - 1.001)
-    y = min(max(y, 0.0), ny - 1.001)
-    x = min(max(x, 0.0), nx - 1.001)
-    iz, iy, ix = int(z), int(y), int(x)
-    fz, fy, fx = z - iz, y - iy, x - ix
-    jz, jy, jx = min(iz + 1, nz - 1), min(iy + 1, ny - 1), min(ix + 1, nx - 1)
-    a = image[iz, iy, ix] * (1 - fx) + image[iz, iy, jx] * fx
-    b = image[iz, jy, ix] * (1 - fx) + image[iz, jy, jx] * fx
-    c = image[jz, iy, ix] * (1 - fx) + image[jz, iy, jx] * fx
-    d = image[jz, jy, ix] * (1 - fx) + image[jz, jy, jx] * fx
-    return (a * (1 - fy) + b * fy) * (1 - fz) + (c * (1 - fy) + d * fy) * fz
+@njit(cache=True)
+def _median(values: Any) -> Any:
+    """Median of numbers, none of them NaN; numpy's takes seconds to compile for each type and layout."""
+    ranked = values.copy()
+    ranked.sort()
+    return 0.5 * (ranked[(ranked.size - 1) // 2] + ranked[ranked.size // 2])
 
 
 @njit(cache=True)
@@ -131,7 +125,7 @@ def _sample(image: Any, spacing: Any, place: Any, u: Any, v: Any, step: Any, out
         dx = (c * u[2] + s * v[2]) / spacing[2]
         for n in range(steps):
             r = (n + 0.5) * step
-            out[k, n] = _at(image, place[0] + r * dz, place[1] + r * dy, place[2] + r * dx)
+            out[k, n] = trilinear(image, place[0] + r * dz, place[1] + r * dy, place[2] + r * dx)
 
 
 @njit(cache=True)
@@ -165,7 +159,7 @@ def _radius_of(values: Any, step: Any, blood: Any, lung: Any) -> Any:
     rays, steps = values.shape
     profile = np.empty(steps)
     for n in range(steps):
-        profile[n] = np.median(values[:, n])
+        profile[n] = _median(values[:, n])
     level = LEVEL * (blood - lung)
     end = 0
     while end + 1 < steps and profile[end] > lung + level and profile[end + 1] < profile[end] + 0.5 * level:
@@ -191,38 +185,44 @@ def _radius_of(values: Any, step: Any, blood: Any, lung: Any) -> Any:
         return np.nan
     # The fullest rays run into branches, walls and neighbors.
     areas = areas[:clean]
-    area = areas[areas <= max(FULLEST * np.median(areas), 1e-6)].mean()
+    area = areas[areas <= max(FULLEST * _median(areas), 1e-6)].mean()
     # Of a whole circle: 2 pi / rays for each ray; the area is pi r^2.
     return (max(2.0 * area / (blood - dark), LEAST_MM * LEAST_MM)) ** 0.5
 
 
 @njit(cache=True, parallel=True)
 def _radii(image: Any, spacing: Any, places: Any, branch: Any, rough: Any, blood: Any, lung: Any) -> Any:
-    n = len(places)
-    radius = np.empty(n, dtype=np.float32)
-    step = 0.35 * spacing.min()
-    for p in prange(n):
-        low, high = p + 0, p + 0
-        while low > 0 and branch[low - 1] == branch[p] and p - low < REACH_POINTS:
-            low -= 1
-        while high + 1 < n and branch[high + 1] == branch[p] and high - p < REACH_POINTS:
-            high += 1
-        along = (places[high] - places[low]) * spacing
-        size = (along * along).sum() ** 0.5
-        if size == 0.0:
-            radius[p] = np.nan
-            continue
-        along = along / size
-        other = np.zeros(3)
-        other[np.argmin(np.abs(along))] = 1.0
-        u = np.cross(along, other)
-        u = u / (u * u).sum() ** 0.5
-        v = np.cross(along, u)
-        reach = BEYOND_RADII * rough[p] + BEYOND_MM + 0.5 * spacing.max()
-        values = np.empty((RAYS, max(4, int(reach / step))), dtype=np.float64)
-        _sample(image, spacing, places[p], u, v, step, values)
-        near = max(rough[p], 1.5 * spacing.min())
-        place = _recentered(values, places[p], u, v, spacing, step, near, 0.5 * (lung + values[:, 0].mean()))
-        _sample(image, spacing, place, u, v, step, values)
-        radius[p] = _radius_of(values, step, blood, lung)
+    radius = np.empty(len(places), dtype=np.float32)
+    for p in prange(len(places)):
+        radius[p] = _radius_at(image, spacing, places, branch, rough, blood, lung, np.int64(p))
     return radius
+
+
+@njit(cache=True)
+def _radius_at(
+    image: Any, spacing: Any, places: Any, branch: Any, rough: Any, blood: Any, lung: Any, p: Any
+) -> Any:
+    """Radius at one point; NaN where the center line has no direction or the vessel's edge is not seen."""
+    low = high = p
+    while low > 0 and branch[low - 1] == branch[p] and p - low < REACH_POINTS:
+        low -= 1
+    while high + 1 < len(places) and branch[high + 1] == branch[p] and high - p < REACH_POINTS:
+        high += 1
+    along = (places[high] - places[low]) * spacing
+    size = (along * along).sum() ** 0.5
+    if size == 0.0:
+        return np.nan
+    along = along / size
+    other = np.zeros(3)
+    other[np.argmin(np.abs(along))] = 1.0
+    u = np.cross(along, other)
+    u = u / (u * u).sum() ** 0.5
+    v = np.cross(along, u)
+    step = STEP_SHARE * spacing.min()
+    reach = BEYOND_RADII * rough[p] + BEYOND_MM + 0.5 * spacing.max()
+    values = np.empty((RAYS, max(4, int(reach / step))), dtype=np.float64)
+    _sample(image, spacing, places[p], u, v, step, values)
+    near = max(rough[p], 1.5 * spacing.min())
+    place = _recentered(values, places[p], u, v, spacing, step, near, 0.5 * (lung + values[:, 0].mean()))
+    _sample(image, spacing, place, u, v, step, values)
+    return _radius_of(values, step, blood, lung)

@@ -138,7 +138,7 @@ def smooth_noise(grid: Field, length_mm: float, rng: np.random.Generator) -> Flo
     return noise
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 def interpolate(array: Any, z: Any, y: Any, x: Any) -> Any:
     """Trilinear value at a fractional index; beyond the grid, the nearest border value."""
     nz, ny, nx = array.shape
