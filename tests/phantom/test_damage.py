@@ -1,6 +1,7 @@
 """Operated and damaged lungs are what was asked for, and the truth says so."""
 
 import dataclasses
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from clearlung.phantom.operations import OPERATIONS
 SMALL = (80, 96, 96)
 
 
+@lru_cache(maxsize=3)  # two tests look at a lung after the same operation
 def made(**changes):
     return make_phantom(PhantomSpec(**{"nodules": 6, "seed": 2, "shape": SMALL, **changes}))
 

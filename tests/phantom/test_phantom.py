@@ -11,8 +11,7 @@ from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, LUNG_LABELS
 from clearlung.nodules import sphere_volume_mm3
 from clearlung.phantom import Phantom, PhantomSpec, make_phantom
 from clearlung.phantom.metastases import draw_diameters_mm
-
-TINY = (48, 64, 64)
+from tests.phantom.conftest import TINY
 
 
 def voxel_of(phantom: Phantom) -> np.ndarray:
@@ -21,13 +20,8 @@ def voxel_of(phantom: Phantom) -> np.ndarray:
     return np.rint(phantom.scan.volume.indices(points)).astype(int)
 
 
-@pytest.fixture(scope="module")
-def tiny() -> Phantom:
-    return make_phantom(PhantomSpec(nodules=20, seed=3, shape=TINY))
-
-
 def test_the_same_specification_gives_the_same_bits(tiny):
-    again = make_phantom(PhantomSpec(nodules=20, seed=3, shape=TINY))
+    again = make_phantom(tiny.spec)
     for name in ("lungs", "lobes", "nodules"):
         assert np.array_equal(getattr(tiny, name).array, getattr(again, name).array)
     assert np.array_equal(tiny.scan.volume.array, again.scan.volume.array)
@@ -53,11 +47,6 @@ def test_every_nodule_has_its_label(phantom):
     found = np.unique(phantom.nodules.array)
     assert np.array_equal(found, np.arange(61))
     assert len(phantom.truth) == 60
-
-
-@pytest.fixture(scope="module")
-def empty() -> Phantom:
-    return make_phantom(PhantomSpec(nodules=0, shape=TINY, noise_hu=0.0))
 
 
 def test_no_nodules_is_a_phantom_too(empty):

@@ -6,18 +6,13 @@ import SimpleITK as sitk
 
 from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES
 from clearlung.evidence import load_evidence
-from clearlung.phantom import Phantom, make_phantom, varied_spec
+from clearlung.phantom import Phantom
 from clearlung.phantom.fields import Field
 from clearlung.phantom.nodes import Nodes
 from clearlung.phantom.pleura import Pleura
 from clearlung.phantom.shapes import ellipsoid_field
 
 CENTRAL = ("trachea", "right main", "intermediate", "left main")
-
-
-@pytest.fixture(scope="module")
-def varied() -> Phantom:
-    return make_phantom(varied_spec(4, nodules=20, shape=(100, 128, 128)))
 
 
 @pytest.fixture(scope="module", params=["average", "varied"])

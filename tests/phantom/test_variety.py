@@ -78,10 +78,14 @@ def top_mm(body):
     return float(np.argwhere(body.lungs["right"].array < 0)[:, 0].max()) * body.skin.step_mm
 
 
-def test_a_shallow_breath_keeps_the_tissue():
+@pytest.fixture(scope="module")
+def whole():
+    return make_phantom(PhantomSpec(nodules=0, seed=2, shape=SMALL, noise_hu=0.0, variety=1.0))
+
+
+def test_a_shallow_breath_keeps_the_tissue(whole):
     masses = []
-    for breath in (1.0, 0.75):
-        phantom = make_phantom(PhantomSpec(nodules=0, seed=6, shape=SMALL, variety=1.0, breath=breath))
+    for phantom in (whole, make_phantom(dataclasses.replace(whole.spec, breath=0.75))):
         inside = phantom.lungs.array > 0
         # The rim holds a part of the wall, more of it the larger the lungs are.
         core = ndimage.binary_erosion(inside)
@@ -109,10 +113,8 @@ def test_what_is_missing_lies_towards_the_hilum(bodies):
         assert x[layer & ~there].mean() < x[layer & there].mean()
 
 
-def test_a_missing_fissure_is_not_drawn_and_its_lobes_stay():
-    whole = PhantomSpec(nodules=0, seed=2, shape=SMALL, noise_hu=0.0, variety=1.0)
-    none = dataclasses.replace(whole, fissure_completeness=(0.0, 0.0, 0.0))
-    a, b = make_phantom(whole), make_phantom(none)
+def test_a_missing_fissure_is_not_drawn_and_its_lobes_stay(whole):
+    a, b = whole, make_phantom(dataclasses.replace(whole.spec, fissure_completeness=(0.0, 0.0, 0.0)))
     assert np.array_equal(a.lobes.array, b.lobes.array)
     brighter = a.scan.volume.array.astype(int) - b.scan.volume.array
     assert (brighter > 5).sum() > 500
@@ -133,9 +135,8 @@ def test_the_cohort_is_the_same_each_time_and_differs_within():
     assert all(spec.nodules == 170 and spec.shape == (400, 512, 512) for spec in specs)
 
 
-def test_a_varied_patient_has_the_same_bits_each_time():
-    spec = varied_spec(7, nodules=10, shape=SMALL)
-    first, again = make_phantom(spec), make_phantom(spec)
+def test_a_varied_patient_has_the_same_bits_each_time(varied):
+    first, again = varied, make_phantom(varied.spec)
     for name in ("lungs", "lobes", "nodules"):
         assert np.array_equal(getattr(first, name).array, getattr(again, name).array)
     assert np.array_equal(first.scan.volume.array, again.scan.volume.array)
