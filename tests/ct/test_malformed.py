@@ -16,8 +16,6 @@ from .malformed import spoiled_files, spoiled_series, whole_series_spoiled
 MOST_SECONDS = 8.0
 # The interpreter with its libraries takes 220 MiB.
 MOST_MIB = 600.0
-# Damage that changes values within their range cannot be told from the truth; here an image is brighter.
-NOT_TOLD = "not told"
 TRUTH = hashlib.sha256(chest().array.tobytes()).hexdigest()
 
 
