@@ -48,13 +48,15 @@ def test_depth_and_confidence_are_zero_outside_and_only_there(anatomy):
 
 def test_lobes_fill_the_lungs_near_the_published_shares_where_no_fissure_is_seen(anatomy):
     assert ((anatomy.lobes.array > 0) == (anatomy.lungs.array > 0)).all()
+    # The right lung has two surfaces without a fissure to find, and each follows chance a little.
+    within = {"right": 0.09, "left": 0.03}
     published = {lobe: load_evidence().value(f"anatomy.lobe_share.{lobe}", unit="%") for lobe in LOBES}
     for side in SIDES:
         own = [lobe for lobe in LOBES if LOBE_SIDES[lobe] == side]
         total = sum(published[lobe] for lobe in own)
         for lobe in own:
             share = anatomy.lobe_ml(lobe) / anatomy.lung_ml(side)
-            assert share == pytest.approx(published[lobe] / total, abs=0.1)
+            assert share == pytest.approx(published[lobe] / total, abs=within[side])
             labels = set(np.unique(anatomy.lungs.array[anatomy.lobes.array == LOBE_LABELS[lobe]]).tolist())
             assert labels == {LUNG_LABELS[side]}
 
