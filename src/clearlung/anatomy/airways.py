@@ -77,7 +77,8 @@ def walled_airways(airways: Mask, spacing_mm: Spacing) -> Mask:
         return walled
     box = bounding_box(airways, spacing_mm, AIRWAY_WALL_MM)
     share, coarse_mm, factor = shrink(airways[box].astype(np.float32), spacing_mm, WALLED_GRID_MM)
-    within = inside_distance_mm(1.0 - 2.0 * share, coarse_mm, shares=True)
+    signed = np.asarray(1.0 - 2.0 * share, dtype=np.float32)
+    within = inside_distance_mm(signed, coarse_mm, shares=True)
     if (within > MAIN_BRONCHUS_RADIUS_MM).any():
         away = inside_distance_mm(within - np.float32(MAIN_BRONCHUS_RADIUS_MM), coarse_mm)
         reach = MAIN_BRONCHUS_RADIUS_MM + AIRWAY_WALL_MM
