@@ -8,7 +8,7 @@ import pytest
 import SimpleITK as sitk
 from typer.testing import CliRunner
 
-from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LUNG_LABELS, segment_anatomy
+from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LUNG_LABELS, parse_source, segment_anatomy
 from clearlung.anatomy_folder import anatomy_schema, describe_anatomy, write_anatomy
 from clearlung.anatomy_summary import anatomy_lines, anatomy_table
 from clearlung.cli import app
@@ -135,6 +135,20 @@ def test_the_picture_is_a_picture(out):
     assert len(np.unique(pixels[..., :3].reshape(-1, 3), axis=0)) > 1000
 
 
+def test_vessels_made_elsewhere_have_their_own_tree_and_their_hash(out, tmp_path):
+    """Ours again as a file: the tree is of that mask, and the manifest names the file."""
+    from clearlung.manifest import file_sha256, inputs_of
+
+    scan = read_scan(out.parent / "scan.nrrd")
+    source = parse_source(str(out / "vessels.nii.gz"), "totalsegmentator-lung-vessels")
+    found = segment_anatomy(scan, source)
+    given = read(out / "vessels.nii.gz", out.parent / "scan.nrrd")
+    np.testing.assert_array_equal(found.vessels.array, given[found.box])
+    assert len(found.vessel_tree) > 20
+    _, anatomy = inputs_of(scan.source, scan.input_sha256, source.path)
+    assert anatomy.sha256 == file_sha256(out / "vessels.nii.gz")
+
+
 @pytest.mark.parametrize("text", ["1,2", "nan,0,0", "0,inf,0", "1,2,3,4", ""])
 def test_a_point_that_is_none_is_a_usage_error(tmp_path, text):
     done = CliRunner().invoke(app, ["anatomy", "scan.nii", "-o", str(tmp_path / "x"), f"--point={text}"])
@@ -143,10 +157,9 @@ def test_a_point_that_is_none_is_a_usage_error(tmp_path, text):
 
 
 def test_an_earlier_result_is_not_replaced_without_being_told(out):
-    scan = read_scan(out.parent / "scan.nrrd")
     before = (out / "manifest.json").read_bytes()
     with pytest.raises(OutputError, match="--force"):
-        write_anatomy(segment_anatomy(scan), scan, out, options={})
+        write_anatomy(None, None, out, options={})  # refused before anything is looked at
     assert (out / "manifest.json").read_bytes() == before
 
 

@@ -30,7 +30,7 @@ from clearlung.anatomy import (
 )
 from clearlung.ct import Scan, Volume, write_volume
 from clearlung.evidence import Evidence, load_evidence
-from clearlung.manifest import InputFile, make_manifest
+from clearlung.manifest import inputs_of, make_manifest
 from clearlung.output import MANIFEST, folder_all_or_nothing
 from clearlung.progress import Stopwatch
 from clearlung.report import anatomy_png
@@ -219,6 +219,7 @@ def write_anatomy(
     folder: Path,
     *,
     options: dict[str, Any],
+    anatomy_file: Path | None = None,
     points_mm: Sequence[Point] = (),
     replace: bool = False,
     watch: Stopwatch | None = None,
@@ -233,8 +234,8 @@ def write_anatomy(
         Becomes the result: ``lungs.nii.gz``, ``lobes.nii.gz``, ``lobe_confidence.nii.gz``,
         ``airways.nii.gz``, ``vessels.nii.gz`` and ``pleura.nii.gz`` on the scan's own grid;
         ``anatomy.json``, ``anatomy.png``, ``manifest.json``. What the anatomy does not have is not written.
-    options
-        For the manifest.
+    options, anatomy_file
+        For the manifest: how it was made, and the file or folder that parts of it came from.
     points_mm
         LPS points whose place is asked for.
     replace
@@ -266,7 +267,7 @@ def write_anatomy(
             command="anatomy",
             created=created.isoformat(),
             options=options,
-            inputs=(InputFile(kind=scan.source, sha256=scan.input_sha256),),
+            inputs=inputs_of(scan.source, scan.input_sha256, anatomy_file),
             seed=0,
             times=watch.times,
             folder=work,

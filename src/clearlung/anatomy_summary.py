@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
+from clearlung import RESEARCH_NOTICE
 from clearlung.anatomy_folder import AnatomyRecord, Branch, LungPart, PointFound
 
 
@@ -34,6 +37,18 @@ def anatomy_lines(record: AnatomyRecord) -> list[str]:
     ]
     lines += _tree_line("Airways", record.airways) + _tree_line("Vessels", record.vessels)
     return lines + [_point_line(point) for point in record.points]
+
+
+def show_anatomy(record: AnatomyRecord, folder: Path) -> None:
+    """Show an anatomy on the terminal: measures, how it was found, what is unusual, where the picture is."""
+    console = Console()
+    console.print(anatomy_table(record))
+    for line in anatomy_lines(record):
+        console.print(line, highlight=False)
+    for warning in (*record.warnings, *(condition.sentence for condition in record.conditions)):
+        console.print(f"  ! {warning}", style="yellow", highlight=False)
+    console.print(RESEARCH_NOTICE, style="bold", highlight=False)
+    console.print(f"Picture: {folder / 'anatomy.png'}", highlight=False, soft_wrap=True)
 
 
 def _cells(part: LungPart) -> list[str]:

@@ -117,17 +117,12 @@ def plan(
         result = make_plan(request, watch)
         # Centers disagree and no protocol is the default truth: who names none is shown all.
         others = [] if protocol else plan_under_others(result)
-        options = {
-            "protocol": request.protocol.name,
-            "allow_thick": allow_thick,
-            "series": series,
-            "anatomy": request.anatomy_source.name,
-        }
+        options = {"protocol": request.protocol.name, "allow_thick": allow_thick, "series": series}
         write_result(
             result,
             folder,
             command="plan",
-            options=options,
+            options=options | {"anatomy": request.anatomy_source.name},
             comparison=[result.plan, *(other.plan for other in others)] if others else (),
             replace=force,
             watch=watch,
@@ -169,9 +164,16 @@ def anatomy(
         scan, found = find_anatomy(
             source, series=series, allow_thick=allow_thick, anatomy_source=wanted, watch=watch
         )
-        options = {"allow_thick": allow_thick, "series": series, "anatomy": wanted.name}
+        options = {"allow_thick": allow_thick, "series": series, "anatomy": wanted.name, "points": points}
         record = write_anatomy(
-            found, scan, folder, options=options, points_mm=points, replace=force, watch=watch
+            found,
+            scan,
+            folder,
+            options=options,
+            anatomy_file=wanted.path,
+            points_mm=points,
+            replace=force,
+            watch=watch,
         )
     _print_anatomy(record, folder, as_json=as_json)
 
@@ -359,21 +361,12 @@ def _print_json(content: Any) -> None:
 
 
 def _print_anatomy(record: AnatomyRecord, folder: Path, *, as_json: bool) -> None:
-    from rich.console import Console
-
-    from clearlung.anatomy_summary import anatomy_lines, anatomy_summary, anatomy_table
+    from clearlung.anatomy_summary import anatomy_summary, show_anatomy
 
     if as_json:
         _print_json({"out": str(folder)} | anatomy_summary(record))
-        return
-    console = Console()
-    console.print(anatomy_table(record))
-    for line in anatomy_lines(record):
-        console.print(line, highlight=False)
-    for warning in (*record.warnings, *(condition.sentence for condition in record.conditions)):
-        console.print(f"  ! {warning}", style="yellow", highlight=False)
-    console.print(RESEARCH_NOTICE, style="bold", highlight=False)
-    console.print(f"Picture: {folder / 'anatomy.png'}", highlight=False, soft_wrap=True)
+    else:
+        show_anatomy(record, folder)
 
 
 def _print_plans(

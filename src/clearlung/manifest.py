@@ -23,7 +23,9 @@ class InputFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
-    sha256: str = Field(description="Of the file's bytes; of a DICOM series, of its files in slice order.")
+    sha256: str = Field(
+        description="Of the file's bytes; of a DICOM series or a folder, of its files in order."
+    )
 
 
 class PhaseCost(BaseModel):
@@ -79,6 +81,19 @@ def make_manifest(
         ),
         outputs={path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.is_file()},
     )
+
+
+def inputs_of(scan_kind: str, scan_sha256: str, anatomy_file: Path | None = None) -> tuple[InputFile, ...]:
+    """Return a scan's entry, and that of the file or folder that its anatomy came from."""
+    scan = InputFile(kind=scan_kind, sha256=scan_sha256)
+    if anatomy_file is None:
+        return (scan,)
+    files = [anatomy_file]
+    if anatomy_file.is_dir():
+        files = sorted(file for file in anatomy_file.rglob("*") if file.is_file())
+    digests = [file_sha256(file) for file in files]
+    whole = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    return scan, InputFile(kind="anatomy", sha256=whole)
 
 
 def file_sha256(path: Path) -> str:

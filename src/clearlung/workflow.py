@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clearlung.anatomy import SIDES, Anatomy, AnatomySource, segment_anatomy
@@ -17,7 +17,7 @@ from clearlung.ct import Scan, read_scan
 from clearlung.errors import CaseError, InfeasiblePlan
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable, lesions_of_first_scan
-from clearlung.manifest import InputFile, file_sha256
+from clearlung.manifest import InputFile, file_sha256, inputs_of
 from clearlung.nodules import NoduleOptions, NoduleTable, find_nodules, read_nodule_list
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.progress import PhaseTime, Stopwatch
@@ -125,14 +125,11 @@ def make_plan(request: PlanRequest, watch: Stopwatch | None = None) -> PlanResul
         )
     with watch.phase("scan"):
         scan = read_scan(request.source, series=request.series, allow_thick=request.allow_thick)
-    return plan_scan(
-        scan,
-        request.protocol,
-        request.case,
-        anatomy_source=request.anatomy_source,
-        seed=request.seed,
-        watch=watch,
+    source = request.anatomy_source
+    result = plan_scan(
+        scan, request.protocol, request.case, anatomy_source=source, seed=request.seed, watch=watch
     )
+    return replace(result, inputs=inputs_of(scan.source, scan.input_sha256, source.path))
 
 
 def find_anatomy(
@@ -227,7 +224,7 @@ def plan_nodules(
     CaseError, InfeasiblePlan
         As for :func:`make_plan`.
     """
-    inputs = (InputFile(kind=scan.source, sha256=scan.input_sha256),)
+    inputs = inputs_of(scan.source, scan.input_sha256)
     watch = watch or Stopwatch()
     return _stage(scan, anatomy, nodules, protocol, case or Case(), seed, inputs, watch, reviewed=reviewed)
 

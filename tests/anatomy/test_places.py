@@ -190,9 +190,12 @@ def test_outside_the_lungs_nothing_is_claimed(anatomy):
         ).all()
 
 
-def test_points_that_are_none_are_refused(anatomy):
-    with pytest.raises(ValueError, match="finite"):
-        find_places(anatomy, [(np.nan, 0, 0)])
+@pytest.mark.parametrize(
+    "points", [[(np.nan, 0, 0)], np.zeros((3, 2)), np.zeros((1, 4)), np.zeros((2, 3, 1))]
+)
+def test_points_that_are_none_are_refused(anatomy, points):
+    with pytest.raises(ValueError, match="three finite coordinates"):
+        find_places(anatomy, points)
 
 
 def test_an_anatomy_without_trees_and_parts_answers_with_what_it_has(anatomy):

@@ -102,9 +102,9 @@ def find_places(anatomy: Anatomy, points_mm: ArrayLike) -> Places:
     ValueError
         If the points are not of three finite coordinates each.
     """
-    points = np.asarray(points_mm, dtype=np.float64).reshape(-1, 3)
-    if not np.isfinite(points).all():
-        raise ValueError("points need three finite coordinates, LPS mm")
+    points = np.atleast_2d(np.asarray(points_mm, dtype=np.float64))
+    if points.ndim != 2 or points.shape[1] != 3 or not np.isfinite(points).all():
+        raise ValueError(f"points need three finite coordinates each, LPS mm: theirs are of {points.shape}")
     index = anatomy.lungs.indices(points)
     side = _SIDE_OF_LABEL[_labels_at(anatomy.lungs.array, index)]
     lobe = _LOBE_OF_LABEL[_labels_at(anatomy.lobes.array, index)]

@@ -69,14 +69,12 @@ def segment_anatomy(scan: Scan, source: AnatomySource | None = None) -> Anatomy:
     chest = _find_chest(scan, air, given)
     grid = chest.grid
     airway_tree = grow_airway_tree(grid, chest.airways)
-    vessels = find_vessels(grid, chest.lungs, chest.airways)
-    vessel_mask = vessels.mask
-    if chest.given is not None and chest.given.vessels is not None:
-        vessel_mask = np.ascontiguousarray(chest.given.vessels)
-    lobes = _find_lobes(chest, airway_tree, vessel_mask)
+    given_vessels = None if chest.given is None else chest.given.vessels
+    vessels = find_vessels(grid, chest.lungs, chest.airways, given_vessels)
+    lobes = _find_lobes(chest, airway_tree, vessels.mask)
     missing = _missing_lobes(chest, airway_tree, lobes.fissures)
     if missing:
-        lobes = _find_lobes(chest, airway_tree, vessel_mask, present_lobes(missing))
+        lobes = _find_lobes(chest, airway_tree, vessels.mask, present_lobes(missing))
     pleura = pleural_parts(chest.lungs, lobes.lobes, grid.spacing_mm, chest.middle_x)
     return Anatomy(
         box=chest.box,
@@ -89,7 +87,7 @@ def segment_anatomy(scan: Scan, source: AnatomySource | None = None) -> Anatomy:
         source="classical" if given is None else given.source,
         lobe_second=grid.with_array(lobes.second),
         airways=grid.with_array(chest.airways.view(np.uint8)),
-        vessels=grid.with_array(vessel_mask),
+        vessels=grid.with_array(vessels.mask),
         airway_tree=airway_tree,
         vessel_tree=_in_lobes(vessels.tree, grid, lobes.lobes),
         hila_mm=dict(vessels.hila_mm),

@@ -51,7 +51,9 @@ class Vessels:
     hila_mm: Mapping[Side, tuple[float, float, float]]
 
 
-def find_vessels(ct: Volume, lungs: NDArray[np.uint8], airways: Mask) -> Vessels:
+def find_vessels(
+    ct: Volume, lungs: NDArray[np.uint8], airways: Mask, given: NDArray[np.uint8] | None = None
+) -> Vessels:
     """Find arteries and veins of the lungs, with or without contrast medium, and the hila.
 
     Parameters
@@ -62,6 +64,8 @@ def find_vessels(ct: Volume, lungs: NDArray[np.uint8], airways: Mask) -> Vessels
         uint8: 0 outside, 1 right, 2 left; same shape.
     airways
         bool, same shape: lumina of trachea and bronchi; may be empty.
+    given
+        uint8, same shape: vessels that are known already; only their tree and the hila are found then.
 
     Returns
     -------
@@ -84,6 +88,10 @@ def find_vessels(ct: Volume, lungs: NDArray[np.uint8], airways: Mask) -> Vessels
         )
     spacing = ct.spacing_mm
     hila = find_hila(lungs, airways, ct.array > EDGE_HU, ct)
+    if given is not None:
+        known = given > 0
+        tree = tree_of_mask(known, ct, _roots(known, lungs, ct, hila)) if known.any() else BranchTree.empty()
+        return Vessels(known.view(np.uint8), tree, hila)
     walled = _walled(airways, spacing)
     mask = np.zeros(ct.shape, dtype=np.bool_)
     found: list[LungVessels] = []
