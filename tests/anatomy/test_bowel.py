@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clearlung.anatomy.air import find_air
-from clearlung.anatomy.lungs import find_lungs, lung_box
+from clearlung.anatomy.lungs import lung_box, survey_lungs
 from tests.anatomy.bodies import Body
 
 STOMACH = (55.0, 0.0, -62.0)
@@ -21,7 +21,8 @@ def lungs_of(body):
     box = lung_box(air, scan.volume.shape)
     hu = scan.volume.array[box]
     lungs = np.zeros(scan.volume.shape, dtype=np.uint8)
-    lungs[box], _ = find_lungs(hu, scan.volume.spacing_mm, box, air, np.zeros(hu.shape, dtype=np.bool_))
+    no_airways = np.zeros(hu.shape, dtype=np.bool_)
+    lungs[box] = survey_lungs(hu, scan.volume.spacing_mm, box, air, no_airways).labels
     return lungs
 
 

@@ -5,7 +5,7 @@ from clearlung.anatomy import BranchTree, Fissure
 from clearlung.anatomy.air import find_air
 from clearlung.anatomy.airways import find_airways
 from clearlung.anatomy.conditions import CONDITIONS, find_conditions
-from clearlung.anatomy.lungs import find_lungs, lung_box, survey_lungs
+from clearlung.anatomy.lungs import lung_box, survey_lungs
 from clearlung.anatomy.morphology import bounding_box
 from clearlung.phantom import PhantomSpec, make_phantom
 from tests.anatomy.bodies import Body, cropped
@@ -108,7 +108,8 @@ def test_a_lobe_of_an_unusual_size_shifts_a_fissure_that_was_seen():
     air = find_air(scan)
     box = lung_box(air, scan.volume.shape)
     hu = scan.volume.array[box]
-    lungs, _ = find_lungs(hu, scan.volume.spacing_mm, box, air, np.zeros(hu.shape, dtype=np.bool_))
+    no_airways = np.zeros(hu.shape, dtype=np.bool_)
+    lungs = survey_lungs(hu, scan.volume.spacing_mm, box, air, no_airways).labels
     z = bounding_box(lungs > 0, scan.volume.spacing_mm, 0.0)[0]
     high = np.arange(hu.shape[0])[:, None, None] > z.start + 0.9 * (z.stop - z.start)
     lobes = np.where(lungs == 2, np.where(high, 4, 5), 0).astype(np.uint8)

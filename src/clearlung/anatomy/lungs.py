@@ -66,14 +66,6 @@ class FoundLungs:
     beside: Beside
 
 
-def find_lungs(
-    hu: NDArray[np.int16], spacing_mm: Spacing, box: Box, air: CoarseAir, airways: Mask
-) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Find both lungs on a box of the scan: labels and depth of :func:`survey_lungs`."""
-    found = survey_lungs(hu, spacing_mm, box, air, airways)
-    return found.labels, found.depth_mm
-
-
 def survey_lungs(
     hu: NDArray[np.int16], spacing_mm: Spacing, box: Box, air: CoarseAir, airways: Mask
 ) -> FoundLungs:

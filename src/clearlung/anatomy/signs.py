@@ -137,7 +137,7 @@ def look_for_emphysema(survey: Survey) -> list[Condition]:
         share = 100.0 * float(np.mean(values < below)) if values.size else 0.0
         if share > _limit("emphysema_share", "%"):
             thick = max(survey.spacing_mm)
-            caveat = f" The cut-off is for thin slices; these are {thick:g} mm apart." if thick > 1.5 else ""
+            caveat = f" The cut-off is for thin slices; these are {thick:.3g} mm apart." if thick > 1.5 else ""
             text = f"{share:.0f} % of the {side} lung are below {below:.0f} HU: emphysema.{caveat}"
             found.append(Condition("emphysema", text, side=side, value=round(share, 1), unit="%"))
     return found
