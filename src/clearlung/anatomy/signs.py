@@ -12,6 +12,8 @@ from clearlung.anatomy.survey import Survey
 from clearlung.anatomy.types import LOBE_LABELS, LOBE_SIDES, LOBES, LUNG_LABELS, SIDES, Condition
 from clearlung.evidence import load_evidence
 
+# The emphysema cut-off was set on slices of about a millimeter.
+THIN_SLICE_MM = 1.5
 # Airless lung is soft tissue; fat and lung that is half full of air are below.
 DENSE_HU = (-50.0, 250.0)
 # Vessels and bronchi at the hilum are thinner than twice this.
@@ -137,7 +139,9 @@ def look_for_emphysema(survey: Survey) -> list[Condition]:
         share = 100.0 * float(np.mean(values < below)) if values.size else 0.0
         if share > _limit("emphysema_share", "%"):
             thick = max(survey.spacing_mm)
-            caveat = f" The cut-off is for thin slices; these are {thick:.3g} mm apart." if thick > 1.5 else ""
+            caveat = ""
+            if thick > THIN_SLICE_MM:
+                caveat = f" The cut-off is for thin slices; these are {thick:.3g} mm apart."
             text = f"{share:.0f} % of the {side} lung are below {below:.0f} HU: emphysema.{caveat}"
             found.append(Condition("emphysema", text, side=side, value=round(share, 1), unit="%"))
     return found
