@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -30,8 +29,8 @@ from clearlung.anatomy import (
 )
 from clearlung.ct import Scan, Volume, write_volume
 from clearlung.evidence import Evidence, load_evidence
-from clearlung.manifest import inputs_of, make_manifest
-from clearlung.output import MANIFEST, folder_all_or_nothing
+from clearlung.manifest import inputs_of, make_manifest, published_schema, write_manifest
+from clearlung.output import folder_all_or_nothing
 from clearlung.progress import Stopwatch
 from clearlung.report import anatomy_png
 
@@ -272,7 +271,7 @@ def write_anatomy(
             times=watch.times,
             folder=work,
         )
-        (work / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_manifest(manifest, work)
     return record
 
 
@@ -283,10 +282,7 @@ def anatomy_json(record: AnatomyRecord) -> str:
 
 def anatomy_schema() -> str:
     """Return the JSON schema of ``anatomy.json``, as published in ``docs/anatomy.schema.json``."""
-    schema = AnatomyRecord.model_json_schema(mode="serialization")
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "Clearlung anatomy"
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    return published_schema(AnatomyRecord, "Clearlung anatomy")
 
 
 def _label_maps(anatomy: Anatomy) -> dict[str, Volume]:

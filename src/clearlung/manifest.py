@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -12,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from clearlung import RESEARCH_NOTICE, __version__
+from clearlung.output import MANIFEST
 from clearlung.progress import PhaseTime
 
 LIBRARIES = ("numpy", "scipy", "SimpleITK", "numba", "scikit-image", "pydicom", "matplotlib", "typst")
@@ -94,6 +96,19 @@ def inputs_of(scan_kind: str, scan_sha256: str, anatomy_file: Path | None = None
     digests = [file_sha256(file) for file in files]
     whole = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     return scan, InputFile(kind="anatomy", sha256=whole)
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write a manifest into the folder that it describes."""
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def published_schema(model: type[BaseModel], title: str) -> str:
+    """Return the JSON schema of what a result folder holds, as it is published in ``docs``."""
+    schema = model.model_json_schema(mode="serialization")
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = title
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def file_sha256(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +12,9 @@ import numpy as np
 from clearlung.casefile import open_ledger
 from clearlung.ct import write_volume
 from clearlung.exchange import write_slicer_markups
-from clearlung.manifest import make_manifest
+from clearlung.manifest import make_manifest, published_schema, write_manifest
 from clearlung.nodules import write_nodules
-from clearlung.output import MANIFEST, folder_all_or_nothing
+from clearlung.output import folder_all_or_nothing
 from clearlung.progress import Stopwatch
 from clearlung.report import ReportInput, write_report
 from clearlung.staging import Plan
@@ -91,7 +90,7 @@ def write_result(
             times=watch.times,
             folder=work,
         )
-        (work / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_manifest(manifest, work)
 
 
 def plan_json(plan: Plan) -> str:
@@ -101,10 +100,7 @@ def plan_json(plan: Plan) -> str:
 
 def plan_schema() -> str:
     """Return the JSON schema of ``plan.json``, as published in ``docs/plan.schema.json``."""
-    schema = Plan.model_json_schema(mode="serialization")
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "Clearlung plan"
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    return published_schema(Plan, "Clearlung plan")
 
 
 def describe_source(result: PlanResult) -> str:

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from clearlung.anatomy.types import (
     LOBE_LABELS,
+    LOBE_OF_LABEL,
     LUNG_LABELS,
     PLEURAL_LABELS,
     SIDES,
@@ -19,7 +20,6 @@ from clearlung.anatomy.types import (
 )
 from clearlung.evidence import load_evidence
 
-_LOBE_OF_LABEL = np.array(["", *LOBE_LABELS], dtype="<U3")
 _SIDE_OF_LABEL = np.array(["", *LUNG_LABELS], dtype="<U5")
 
 
@@ -107,10 +107,10 @@ def find_places(anatomy: Anatomy, points_mm: ArrayLike) -> Places:
         raise ValueError(f"points need three finite coordinates each, LPS mm: theirs are of {points.shape}")
     index = anatomy.lungs.indices(points)
     side = _SIDE_OF_LABEL[_labels_at(anatomy.lungs.array, index)]
-    lobe = _LOBE_OF_LABEL[_labels_at(anatomy.lobes.array, index)]
+    lobe = LOBE_OF_LABEL[_labels_at(anatomy.lobes.array, index)]
     second = np.zeros(len(points), dtype="<U3")
     if anatomy.lobe_second is not None:
-        second = _LOBE_OF_LABEL[_labels_at(anatomy.lobe_second.array, index)]
+        second = LOBE_OF_LABEL[_labels_at(anatomy.lobe_second.array, index)]
     confidence = _values_at(anatomy.lobe_confidence.array, index, lobe != "")
     inside = side != ""
     vessel_mm, _, vessel_diameter_mm = anatomy.vessel_tree.nearest(points)

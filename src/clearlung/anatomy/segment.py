@@ -22,11 +22,9 @@ from clearlung.anatomy.pleura import pleural_parts
 from clearlung.anatomy.sources import Adopted, AnatomySource, Parts, adopt, find_parts
 from clearlung.anatomy.staples import find_staple_lines
 from clearlung.anatomy.tree import BranchTree
-from clearlung.anatomy.types import LOBE_LABELS, LUNG_LABELS, SIDES, Anatomy, Condition, Fissure, Lobe, Side
+from clearlung.anatomy.types import LOBE_OF_LABEL, LUNG_LABELS, SIDES, Anatomy, Condition, Fissure, Lobe, Side
 from clearlung.anatomy.vessels import find_vessels
 from clearlung.ct import Box, Scan, Volume
-
-_LOBE_OF_LABEL = np.array(["", *LOBE_LABELS], dtype="<U3")
 
 
 def segment_anatomy(scan: Scan, source: AnatomySource | None = None) -> Anatomy:
@@ -226,9 +224,9 @@ def _in_lobes(tree: BranchTree, grid: Volume, lobes: NDArray[np.uint8]) -> Branc
     if not len(tree):
         return tree
     at = np.clip(np.rint(grid.indices(tree.points_mm)).astype(np.intp), 0, np.subtract(lobes.shape, 1))
-    counts = np.zeros((len(tree), len(_LOBE_OF_LABEL)), dtype=np.int32)
+    counts = np.zeros((len(tree), len(LOBE_OF_LABEL)), dtype=np.int32)
     np.add.at(counts, (tree.branch, lobes[tuple(at.T)]), 1)
-    return replace(tree, lobe=_LOBE_OF_LABEL[counts.argmax(axis=1)])
+    return replace(tree, lobe=LOBE_OF_LABEL[counts.argmax(axis=1)])
 
 
 def _of_source(chest: _Chest) -> tuple[Condition, ...]:

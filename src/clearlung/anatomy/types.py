@@ -30,6 +30,9 @@ LOBES: tuple[Lobe, ...] = ("RUL", "RML", "RLL", "LUL", "LLL")
 LOBE_LABELS: dict[Lobe, int] = {"RUL": 1, "RML": 2, "RLL": 3, "LUL": 4, "LLL": 5}
 """Label of each lobe in a label map; 0 is outside."""
 
+LOBE_OF_LABEL = np.array(["", *LOBE_LABELS], dtype="<U3")
+"""Name of the lobe of each label: the inverse of :data:`LOBE_LABELS`, "" outside."""
+
 LOBE_SIDES: dict[Lobe, Side] = {"RUL": "right", "RML": "right", "RLL": "right", "LUL": "left", "LLL": "left"}
 """The lung that each lobe is part of."""
 
