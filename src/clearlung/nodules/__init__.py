@@ -6,10 +6,19 @@ from clearlung.nodules.csv_file import read_nodule_list, write_nodules
 from clearlung.nodules.find import find_nodules
 from clearlung.nodules.match import Match, match_nodules
 from clearlung.nodules.options import NoduleOptions
-from clearlung.nodules.table import COLUMNS, NoduleTable, sphere_diameter_mm, sphere_volume_mm3
+from clearlung.nodules.table import (
+    COLUMNS,
+    REVIEWS,
+    TEXTURES,
+    NoduleTable,
+    sphere_diameter_mm,
+    sphere_volume_mm3,
+)
 
 __all__ = [
     "COLUMNS",
+    "REVIEWS",
+    "TEXTURES",
     "Candidates",
     "Detector",
     "Match",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,33 @@ def sphere_diameter_mm(volume_mm3: Any) -> Any:
     return np.cbrt(6.0 / np.pi * np.asarray(volume_mm3, dtype=np.float64))
 
 
+_NOT_MEASURED = np.empty(0, dtype=np.float64)
+_NOT_NAMED = np.empty(0, dtype=np.str_)
+
+
+def _not_measured() -> NDArray[np.float64]:
+    return _NOT_MEASURED
+
+
+def _not_named() -> NDArray[np.str_]:
+    return _NOT_NAMED
+
+
+TEXTURES = ("solid", "part-solid", "ground-glass")
+"""What a nodule is made of, where it is known."""
+
+REVIEWS = ("accepted", "added", "edited")
+"""What a reader can have done to a nodule that is in the table."""
+
+_NAMES = {
+    "side": SIDES,
+    "lobe": LOBES,
+    "second_lobe": ("", *LOBES),
+    "texture": ("", *TEXTURES),
+    "review": ("", *REVIEWS),
+}
+
+
 @dataclass(frozen=True, eq=False)
 class NoduleTable:
     """Nodules of one scan, columnar: every column has one entry per nodule.
@@ -89,11 +116,37 @@ class NoduleTable:
         float64: volume doubling time; NaN where unknown.
     labels
         Label map on the anatomy's box (int32, 0 outside), or None for a list without a scan.
+    volume_low_mm3, volume_high_mm3
+        float64: the interval in which the volume of a repeated scan would lie (95 %).
+    longest_axial_mm, short_axial_mm
+        float64: longest diameter in any axial slice, and the longest one perpendicular to it there (RECIST
+        1.1; the mean of both is Fleischner's diameter).
+    longest_mm, perpendicular_mm
+        float64: longest diameter in any direction, and the longest one perpendicular to it.
+    mass_mg
+        float64: volume times density, water being 1 mg/mm³ at 0 HU.
+    calcified_share, cavity_share
+        float64 in [0, 1]: shares of the volume.
+    sphericity
+        float64 in (0, 1]: surface of the sphere of equal volume over the nodule's own.
+    pleura_contact, vessel_contact
+        float64 in [0, 1]: shares of the surface that touch the pleura, and a vessel.
+    second_lobe
+        The lobe across the nearest fissure, "" where there is none.
+    hilum_mm, vessel_mm, bronchus_mm
+        float64: distance of the center from the hilum of its side, and from the nearest center lines.
+    texture
+        "solid", "part-solid", "ground-glass" or "" where unknown.
+    malignant_chance
+        float64 in [0, 1]: NaN where no published evidence allows to state one.
+    review
+        What a reader did: "accepted", "added", "edited", or "" for nothing yet.
 
     Raises
     ------
     ValueError
-        If the columns differ in length, an id is doubled, or a side or lobe has another name.
+        If the columns differ in length, an id is doubled, or a side, lobe, texture or review has a name
+        that is none.
     """
 
     id: NDArray[np.int32]
@@ -112,14 +165,38 @@ class NoduleTable:
     calcified: NDArray[np.bool_]
     vdt_days: NDArray[np.float64]
     labels: Volume | None = None
+    volume_low_mm3: NDArray[np.float64] = field(default_factory=_not_measured)
+    volume_high_mm3: NDArray[np.float64] = field(default_factory=_not_measured)
+    longest_axial_mm: NDArray[np.float64] = field(default_factory=_not_measured)
+    short_axial_mm: NDArray[np.float64] = field(default_factory=_not_measured)
+    longest_mm: NDArray[np.float64] = field(default_factory=_not_measured)
+    perpendicular_mm: NDArray[np.float64] = field(default_factory=_not_measured)
+    mass_mg: NDArray[np.float64] = field(default_factory=_not_measured)
+    calcified_share: NDArray[np.float64] = field(default_factory=_not_measured)
+    cavity_share: NDArray[np.float64] = field(default_factory=_not_measured)
+    sphericity: NDArray[np.float64] = field(default_factory=_not_measured)
+    pleura_contact: NDArray[np.float64] = field(default_factory=_not_measured)
+    vessel_contact: NDArray[np.float64] = field(default_factory=_not_measured)
+    second_lobe: NDArray[np.str_] = field(default_factory=_not_named)
+    hilum_mm: NDArray[np.float64] = field(default_factory=_not_measured)
+    vessel_mm: NDArray[np.float64] = field(default_factory=_not_measured)
+    bronchus_mm: NDArray[np.float64] = field(default_factory=_not_measured)
+    texture: NDArray[np.str_] = field(default_factory=_not_named)
+    malignant_chance: NDArray[np.float64] = field(default_factory=_not_measured)
+    review: NDArray[np.str_] = field(default_factory=_not_named)
 
     def __post_init__(self) -> None:
+        for name in COLUMNS:
+            # A shared empty array stands for a column that was left out.
+            for blank, filler in ((_NOT_MEASURED, np.nan), (_NOT_NAMED, "")):
+                if getattr(self, name) is blank:
+                    object.__setattr__(self, name, np.full(len(self.id), filler))
         lengths = {name: len(getattr(self, name)) for name in COLUMNS}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns differ in length: {lengths}")
         if len(np.unique(self.id)) != len(self) or (len(self) and self.id.min() < 1):
             raise ValueError("nodule ids must be positive and differ from one another")
-        for column, allowed in (("side", SIDES), ("lobe", LOBES)):
+        for column, allowed in _NAMES.items():
             strange = set(getattr(self, column).tolist()) - set(allowed)
             if strange:
                 raise ValueError(f"{column} must be one of {', '.join(allowed)}, not {sorted(strange)}")
@@ -136,6 +213,15 @@ class NoduleTable:
     def lobe_unsure(self) -> NDArray[np.bool_]:
         """Whether each nodule's lobe is too uncertain to be stated without a warning."""
         return np.asarray(self.lobe_confidence < load_evidence().value("anatomy.lobe_sure", unit="1"))
+
+    def take(self, rows: NDArray[np.intp]) -> NoduleTable:
+        """Return some of the nodules, with their numbers; the others leave the label map too."""
+        columns = {name: getattr(self, name)[rows] for name in COLUMNS}
+        labels = self.labels
+        if labels is not None:
+            kept = np.isin(labels.array, columns["id"])
+            labels = labels.with_array(np.where(kept, labels.array, np.int32(0)))
+        return replace(self, **columns, labels=labels)
 
     def rows(self) -> Iterable[dict[str, Any]]:
         """Yield one plain dictionary per nodule."""
