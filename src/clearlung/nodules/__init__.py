@@ -1,6 +1,6 @@
 """Nodules: found, outlined and measured."""
 
-from clearlung.nodules import blobs as _blobs  # noqa: F401  (registers the built-in detector)
+from clearlung.nodules.blobs import find_blobs
 from clearlung.nodules.candidates import Candidates, Detector, detector_names, register_detector
 from clearlung.nodules.csv_file import read_nodule_list, write_nodules
 from clearlung.nodules.find import find_nodules
@@ -25,6 +25,7 @@ __all__ = [
     "NoduleOptions",
     "NoduleTable",
     "detector_names",
+    "find_blobs",
     "find_nodules",
     "match_nodules",
     "read_nodule_list",

@@ -1,0 +1,79 @@
+"""The network that ships with Clearlung."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numba
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from clearlung.nodules.network.card import NetworkCard
+
+MODEL_FILE, CARD_FILE = "nodule_network.onnx", "nodule_network.json"
+
+
+@dataclass(frozen=True, eq=False)
+class BuiltInNetwork:
+    """A loaded network with its card; called, it answers for a batch of candidates.
+
+    Parameters
+    ----------
+    session
+        ONNX Runtime's.
+    card
+        The card that ships with it.
+    """
+
+    session: onnxruntime.InferenceSession
+    card: NetworkCard
+
+    def __call__(
+        self, near: NDArray[np.float32], wide: NDArray[np.float32], sizes: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return logit, log size and offset of each candidate, shape (n, 5)."""
+        (answers,) = self.session.run(None, {"near": near, "wide": wide, "sizes": sizes})
+        return np.asarray(answers, dtype=np.float32)
+
+
+@cache
+def built_in_card() -> NetworkCard:
+    """Return the card of the network that ships with Clearlung."""
+    text = (files("clearlung.nodules.network") / CARD_FILE).read_text(encoding="utf-8")
+    return NetworkCard.model_validate_json(text)
+
+
+@cache
+def built_in_network() -> BuiltInNetwork:
+    """Load the network that ships with Clearlung.
+
+    Raises
+    ------
+    RuntimeError
+        If its file is not the one that its card describes: a damaged installation.
+    """
+    model = (files("clearlung.nodules.network") / MODEL_FILE).read_bytes()
+    card = built_in_card()
+    if hashlib.sha256(model).hexdigest() != card.model_sha256:
+        raise RuntimeError(f"{MODEL_FILE} is not the file that {CARD_FILE} describes: install Clearlung anew")
+    return BuiltInNetwork(open_session(model), card)
+
+
+def open_session(model: bytes) -> onnxruntime.InferenceSession:
+    """Open a model on the processor, with as many threads as numba uses.
+
+    Parameters
+    ----------
+    model
+        Content of an ONNX file.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = numba.get_num_threads()
+    # Threads that spin while they wait take time from whatever else runs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

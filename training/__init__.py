@@ -1,0 +1,1 @@
+"""How the network that tells nodules from everything else is trained: ``python -m training FOLDER ...``."""
