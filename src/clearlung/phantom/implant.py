@@ -1,0 +1,427 @@
+"""Nodules of known shape, density and place, put into any scan with its own blur and noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt, gaussian_filter1d, map_coordinates
+
+from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, Anatomy, Lobe
+from clearlung.ct import Box, Scan, Volume
+from clearlung.errors import FieldError
+from clearlung.nodules import NoduleTable, sphere_diameter_mm
+from clearlung.phantom.appearance import Blur, estimate_blur, estimate_noise
+from clearlung.phantom.implant_places import Placed, Placer
+from clearlung.phantom.implant_shapes import DIRECTIONS, Nodule, cover, draw_nodules
+from clearlung.phantom.implant_spec import PLACES, ImplantSpec
+from clearlung.phantom.round_shapes import DEGREES
+
+# Nodules are drawn on cells this small, and this many times smaller than they are.
+CELL_MM, CELLS_PER_DIAMETER = (0.25, 0.45), 12.0
+# A Gaussian is followed this many standard deviations.
+TRUNCATE = 3.5
+# Voxels of which less is nodule are left alone: this is below one HU.
+LEAST_SHARE = 1e-3
+# Deeper than this share of lung, a voxel holds lung alone, and what is in it is replaced.
+ALL_LUNG = 0.95
+# In voxels with some wall, what exceeds the lung's own density by more than this is wall.
+LUNG_SPREAD_HU = 60.0
+USUAL_LUNG_HU = -860.0
+
+
+@dataclass(frozen=True, eq=False)
+class Implanted:
+    """A scan with nodules put in, and the truth about them.
+
+    Parameters
+    ----------
+    scan
+        On the grid of the original; voxels without a nodule are the same bit for bit.
+    truth
+        The implants, numbered by side, lobe, and from head to feet. Volume and diameter are those of the
+        drawn shape within the lung, the center is its centroid, the depth is that of the center; attenuations
+        are read from the scan inside the label.
+    labels
+        int16 on the scan's grid: the voxels that a nodule fills by half at least, or the one that it fills
+        most. Each nodule has one or more.
+    place, kind
+        One of :data:`PLACES` and one of :data:`KINDS` for each.
+    touching
+        bool: whether it touches another implant.
+    """
+
+    scan: Scan
+    truth: NoduleTable
+    labels: Volume
+    place: NDArray[np.str_]
+    kind: NDArray[np.str_]
+    touching: NDArray[np.bool_]
+
+
+def implant(
+    scan: Scan,
+    anatomy: Anatomy,
+    spec: ImplantSpec,
+    avoid_mm: NDArray[np.float64] | None = None,
+    avoid_diameter_mm: NDArray[np.float64] | None = None,
+    blur: Blur | None = None,
+) -> Implanted:
+    """Put nodules into a scan's lungs.
+
+    Parameters
+    ----------
+    scan, anatomy
+        The scan, and its anatomy from :func:`clearlung.anatomy.segment_anatomy`.
+    spec
+        Which nodules.
+    avoid_mm, avoid_diameter_mm
+        Nodules that are there already: LPS centers, shape (n, 3), and diameters, shape (n,). None is put on
+        them.
+    blur
+        The scanner's; read from the scan by default.
+
+    Returns
+    -------
+    Implanted
+        The same arguments give the same bits.
+
+    Raises
+    ------
+    FieldError
+        If the nodules do not fit, or the anatomy lacks what they shall touch: it says what to reduce.
+
+    Notes
+    -----
+    Each nodule is drawn on cells finer than the voxels, cut off at the lung's surface, blurred by the scan's
+    point spread and its own soft border, and averaged over the voxels. A voxel of which the share *w* is
+    nodule loses that share of the lung's density and gets that of the nodule. The lung's own noise and
+    texture go with the lung; noise with the scan's strength and correlation takes their place so that the
+    variance stays what it was.
+
+    Examples
+    --------
+    >>> from clearlung.anatomy import segment_anatomy
+    >>> from clearlung.phantom import PhantomSpec, make_phantom
+    >>> scan = make_phantom(PhantomSpec(nodules=0, shape=(64, 96, 96))).scan
+    >>> implanted = implant(scan, segment_anatomy(scan), ImplantSpec(nodules=2, fissure=0.0))
+    >>> len(implanted.truth), implanted.labels.array.max()
+    (2, 2)
+    """
+    rng_shape, rng_place, rng_noise = np.random.default_rng(spec.seed).spawn(3)
+    known = np.zeros((0, 3)) if avoid_mm is None else np.asarray(avoid_mm, dtype=np.float64).reshape(-1, 3)
+    widths = np.zeros(len(known)) if avoid_diameter_mm is None else np.asarray(avoid_diameter_mm, float)
+    if widths.shape != (len(known),):
+        raise FieldError("avoid_diameter_mm", f"must have one value for each of the {len(known)} points")
+    placer = Placer(scan, anatomy, spec, known, widths, rng_place)
+    placed = _place_all(placer, draw_nodules(spec, rng_shape), spec, rng_place)
+    blur = blur or estimate_blur(scan, anatomy)
+    tile = estimate_noise(scan, anatomy).tile(scan.volume.spacing_mm, rng_noise)
+    return _Drawing(scan, anatomy, blur).finished(placed, tile)
+
+
+def _place_all(
+    placer: Placer, nodules: list[Nodule], spec: ImplantSpec, rng: np.random.Generator
+) -> list[Placed]:
+    """Place all, the largest first; the followers of a group beside their first one."""
+    shares = [max(getattr(spec, place), 0.0) for place in PLACES]
+    places = rng.choice(PLACES, size=len(nodules), p=np.array(shares) / sum(shares))
+    followers: list[tuple[int, int]] = []
+    wanted = round(spec.touching * len(nodules))
+    order = rng.permutation(len(nodules))
+    at = 0
+    while wanted - at >= 2:
+        size = 3 if wanted - at >= 3 and rng.random() < 0.4 else 2
+        first, *rest = sorted(order[at : at + size].tolist())
+        followers += [(k, first) for k in rest]
+        at += size
+    firsts = {first for _, first in followers}
+    beside = {k for k, _ in followers}
+    alone = [k for k in range(len(nodules)) if k not in beside]
+    done: dict[int, Placed] = {}
+    for k in alone:
+        done[k] = placer.place(nodules[k], str(places[k]))
+        for follower, first in followers:
+            if first == k:
+                done[follower] = placer.place(nodules[follower], "free", done[k])
+    return [replace(done[k], touching=k in firsts or k in beside) for k in sorted(done)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawn:
+    """One nodule on its box of voxels: blurred shares, and the truth."""
+
+    box: Box
+    whole: NDArray[np.float32]
+    center_mm: NDArray[np.float64]
+    volume_mm3: float
+    core_share: float
+    filled: NDArray[np.float32]
+
+
+class _Drawing:
+    """Draws nodules into a scan."""
+
+    def __init__(self, scan: Scan, anatomy: Anatomy, blur: Blur) -> None:
+        self.scan, self.anatomy = scan, anatomy
+        self.spacing = np.asarray(scan.volume.spacing_mm)
+        self.sigma = np.array(blur.sigma_mm)
+        self.start = np.array([s.indices(n)[0] for s, n in zip(anatomy.box, scan.volume.shape, strict=True)])
+        shape = scan.volume.shape
+        # Fresh zeros cost nothing where nothing is drawn.
+        self.share = np.zeros(shape, dtype=np.float32)
+        self.hu_share = np.zeros(shape, dtype=np.float32)
+        self.labels = np.zeros(shape, dtype=np.int16)
+        self.hu = scan.volume.array.copy()
+
+    def finished(self, placed: list[Placed], tile: NDArray[np.float32]) -> Implanted:
+        """Draw all, and tabulate them."""
+        drawn = [self._draw(one) for one in placed]
+        order = self._order(drawn, placed)
+        drawn, placed = [drawn[k] for k in order], [placed[k] for k in order]
+        self._label(drawn)
+        for one in drawn:
+            self._blend(one, tile)
+        scan = replace(self.scan, volume=self.scan.volume.with_array(self.hu))
+        return Implanted(
+            scan=scan,
+            truth=self._table(drawn, placed),
+            labels=scan.volume.with_array(self.labels),
+            place=np.array([p.place for p in placed], dtype=np.str_),
+            kind=np.array([p.nodule.kind for p in placed], dtype=np.str_),
+            touching=np.array([p.touching for p in placed], dtype=np.bool_),
+        )
+
+    def _draw(self, one: Placed) -> _Drawn:
+        """Draw one nodule on fine cells, blur it and add its shares to those of the voxels."""
+        nodule = one.nodule
+        sigma = np.hypot(self.sigma, nodule.edge_mm)
+        cell = np.clip(nodule.diameter_mm / CELLS_PER_DIAMETER, *CELL_MM)
+        parts = np.maximum(1, np.ceil(self.spacing / cell)).astype(int)
+        middle = one.middle_mm[::-1]
+        reach = nodule.reach_mm + TRUNCATE * sigma + self.spacing
+        shape = np.array(self.hu.shape)
+        low = np.maximum(np.floor((middle - reach) / self.spacing).astype(int), 0)
+        high = np.minimum(np.ceil((middle + reach) / self.spacing).astype(int) + 1, shape)
+        step = self.spacing / parts
+        first = (low - 0.5) * self.spacing + 0.5 * step - middle
+        whole = np.zeros((high - low) * parts, dtype=np.float32)
+        inner = np.zeros_like(whole) if nodule.core else whole[:1, :1, :1].copy()
+        radii = nodule.radii_mm(DIRECTIONS)
+        cover(
+            whole,
+            inner,
+            first,
+            step,
+            nodule.axes,
+            nodule.weights,
+            DEGREES,
+            nodule.bumps,
+            nodule.radius_mm,
+            nodule.core,
+            0.9 * float(radii.min()) / nodule.radius_mm,
+            nodule.reach_mm / nodule.radius_mm,
+        )
+        if one.place in ("pleura", "diaphragm"):
+            lung = self._lung_share(low, high, parts, float(step.mean()), one)
+            whole *= lung
+            if nodule.core:
+                inner *= lung
+        volume = float(whole.sum(dtype=np.float64))
+        center = self._centroid(whole, volume, low, step, parts)
+        filled = _averaged(whole, parts)
+        core_share = float(inner.sum(dtype=np.float64)) / max(volume, 1e-9) if nodule.core else 0.0
+        box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        blurred = _averaged(_blurred(whole, sigma / step), parts)
+        core = _averaged(_blurred(inner, sigma / step), parts) if nodule.core else np.float32(0.0)
+        rim = np.float32(nodule.fill) * (blurred - core)
+        self.share[box] += rim + core
+        self.hu_share[box] += np.float32(nodule.solid_hu) * rim + np.float32(nodule.core_hu) * core
+        z, y, x = box
+        return _Drawn((z, y, x), blurred, center, volume * float(step.prod()), core_share, filled)
+
+    def _centroid(
+        self,
+        whole: NDArray[np.float32],
+        total: float,
+        low: NDArray[np.intp],
+        step: NDArray[np.float64],
+        parts: NDArray[np.intp],
+    ) -> NDArray[np.float64]:
+        """Centroid of the drawn cells as a fractional index (z, y, x)."""
+        center = np.empty(3)
+        for axis in range(3):
+            profile = whole.sum(axis=tuple(k for k in range(3) if k != axis), dtype=np.float64)
+            at = (np.arange(len(profile)) + 0.5) / parts[axis] - 0.5
+            center[axis] = low[axis] + float((profile * at).sum()) / max(total, 1e-9)
+        return center
+
+    def _lung_share(
+        self,
+        low: NDArray[np.intp],
+        high: NDArray[np.intp],
+        parts: NDArray[np.intp],
+        step_mm: float,
+        one: Placed,
+    ) -> NDArray[np.float32]:
+        """Share of each cell inside the nodule's lung: linear in the distance from its surface."""
+        distance = self._signed_depth(low, high, one)
+        axes = [
+            np.clip((np.arange(n * p) + 0.5) / p - 0.5, 0.0, n - 1.0)
+            for n, p in zip(high - low, parts, strict=True)
+        ]
+        at = np.meshgrid(*axes, indexing="ij", copy=False)
+        fine = map_coordinates(distance, np.stack([a.ravel() for a in at]), order=1, mode="nearest")
+        fine = fine.reshape((high - low) * parts)
+        return np.asarray(np.clip(0.5 + fine / step_mm, 0.0, 1.0), dtype=np.float32)
+
+    def _signed_depth(
+        self, low: NDArray[np.intp], high: NDArray[np.intp], one: Placed
+    ) -> NDArray[np.float32]:
+        """Depth below the lung's surface of the voxels of a box, negative outside."""
+        extent = np.array(self.anatomy.lungs.shape)
+        index = [np.arange(a, b) - s for a, b, s in zip(low, high, self.start, strict=True)]
+        held = np.ix_(*(np.clip(i, 0, n - 1) for i, n in zip(index, extent, strict=True)))
+        lungs, depth = self.anatomy.lungs.array[held], self.anatomy.depth_mm.array[held]
+        at = np.clip(np.rint(one.middle_mm[::-1] / self.spacing).astype(int) - self.start, 0, extent - 1)
+        own = lungs == self.anatomy.lungs.array[tuple(at)]
+        if own.all():
+            return depth
+        outside = distance_transform_edt(~own, sampling=tuple(self.spacing))
+        return np.where(own, depth, 0.5 * self.spacing.min() - outside).astype(np.float32)
+
+    def _order(self, drawn: list[_Drawn], placed: list[Placed]) -> list[int]:
+        if not drawn:
+            return []
+        center = np.array([d.center_mm for d in drawn])
+        self.lobe_of = self._lobes(center)
+        rank = np.array([LOBE_LABELS[lobe] for lobe in self.lobe_of])
+        points = self.scan.volume.points_mm(center)
+        order = np.lexsort((points[:, 0], -points[:, 2], rank))
+        self.lobe_of = [self.lobe_of[k] for k in order]
+        return [int(k) for k in order]
+
+    def _lobes(self, center: NDArray[np.float64]) -> list[Lobe]:
+        """Lobe at each center, or the nearest one."""
+        lobes = self.anatomy.lobes.array
+        names: list[Lobe] = []
+        for at in np.rint(center - self.start).astype(int):
+            at = np.clip(at, 0, np.array(lobes.shape) - 1)
+            label = int(lobes[tuple(at)])
+            reach = 1
+            while not label:
+                corner = np.maximum(at - reach, 0)
+                around = tuple(slice(int(a), int(b)) for a, b in zip(corner, at + reach + 1, strict=True))
+                part = lobes[around]
+                label = int(np.bincount(part.ravel(), minlength=6)[1:].argmax()) + 1 if part.any() else 0
+                reach += 1
+            names.append(LOBES[label - 1])
+        return names
+
+    def _label(self, drawn: list[_Drawn]) -> None:
+        """Give numbers to the voxels that are filled by half; the first of two that claim one has it."""
+        for number, one in enumerate(drawn, start=1):
+            view = self.labels[one.box]
+            view[(one.filled >= 0.5) & (view == 0)] = number
+        for number, one in enumerate(drawn, start=1):
+            view = self.labels[one.box]
+            if not (view == number).any():
+                free = np.where(view == 0, one.filled, np.float32(-1.0))
+                view[np.unravel_index(int(free.argmax()), free.shape)] = number
+
+    def _blend(self, one: _Drawn, tile: NDArray[np.float32]) -> None:
+        """Replace lung by nodule in the voxels of one box that are not done yet."""
+        share = self.share[one.box]
+        at = np.nonzero(share >= LEAST_SHARE)
+        if not at[0].size:
+            return
+        box_start = np.array([s.start for s in one.box])
+        index = tuple(a + s for a, s in zip(at, box_start, strict=True))
+        w, m = share[at], self.hu_share[one.box][at]
+        share[at] = 0.0
+        m = m / np.maximum(w, 1.0)
+        w = np.minimum(w, 1.0)
+        old = self.scan.volume.array[index].astype(np.float32)
+        lung = self._lung_hu(one)
+        deep = self._deep(index)
+        # Near the surface a voxel holds wall too, which stays: only what is as light as lung is replaced.
+        back = np.where(deep, old, np.minimum(old, lung + LUNG_SPREAD_HU))
+        density = m / w
+        new = old + w * (density - back)
+        new = np.where(deep, new, np.minimum(new, np.maximum(old, density)))
+        taken = np.where(back == old, w, 0.0)
+        noise = tile[tuple(i % n for i, n in zip(index, tile.shape, strict=True))]
+        new += np.sqrt(taken * (2.0 - taken)) * noise
+        self.hu[index] = np.clip(np.rint(new), -1024, 3071).astype(np.int16)
+
+    def _lung_hu(self, one: _Drawn) -> float:
+        """Density of the lung about a nodule."""
+        view = self.scan.volume.array[one.box]
+        around = view[(one.whole < 0.02) & (view < -600)]
+        return float(np.median(around)) if around.size > 20 else USUAL_LUNG_HU
+
+    def _deep(self, index: tuple[NDArray[np.intp], ...]) -> NDArray[np.bool_]:
+        """Whether voxels of the scan lie so deep in the lung that the blurred wall does not reach them."""
+        at = [i - s for i, s in zip(index, self.start, strict=True)]
+        shape = self.anatomy.depth_mm.shape
+        inside = np.logical_and.reduce([(a >= 0) & (a < n) for a, n in zip(at, shape, strict=True)])
+        depth = np.zeros(len(index[0]))
+        depth[inside] = self.anatomy.depth_mm.array[tuple(a[inside] for a in at)]
+        reach = 1.7 * float(self.sigma.max()) + 0.3 * float(self.spacing.max())
+        return np.asarray(depth > reach)
+
+    def _table(self, drawn: list[_Drawn], placed: list[Placed]) -> NoduleTable:
+        n = len(drawn)
+        center = np.array([d.center_mm for d in drawn]).reshape(-1, 3)
+        lobes = np.array(self.lobe_of if n else [], dtype="<U3")
+        volume = np.array([d.volume_mm3 for d in drawn])
+        x, y, z = self.scan.volume.points_mm(center).T
+        depth = map_coordinates(
+            self.anatomy.depth_mm.array, (center - self.start).T, order=1, mode="nearest", output=np.float64
+        )
+        mean, peak = self._read(n)
+        core = np.array([d.core_share for d in drawn])
+        kind = np.array([p.nodule.kind for p in placed], dtype="<U12")
+        return NoduleTable(
+            id=np.arange(1, n + 1, dtype=np.int32),
+            x_mm=x,
+            y_mm=y,
+            z_mm=z,
+            side=np.array([LOBE_SIDES[lobe] for lobe in lobes.tolist()], dtype="<U5"),
+            lobe=lobes,
+            lobe_confidence=np.ones(n),
+            diameter_mm=sphere_diameter_mm(volume),
+            volume_mm3=volume,
+            depth_mm=np.maximum(depth, 0.0),
+            probability=np.ones(n),
+            mean_hu=mean,
+            max_hu=peak,
+            calcified=kind == "calcified",
+            vdt_days=np.full(n, np.nan),
+            calcified_share=np.where(kind == "calcified", core, 0.0),
+            cavity_share=np.where(kind == "cavitated", core, 0.0),
+            texture=np.where(kind == "part-solid", "part-solid", "solid"),
+        )
+
+    def _read(self, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and peak HU inside each label."""
+        at = np.flatnonzero(self.labels)
+        owner, values = self.labels.ravel()[at], self.hu.ravel()[at].astype(np.float64)
+        count = np.maximum(np.bincount(owner, minlength=n + 1)[1:], 1)
+        peak = np.full(n + 1, -np.inf)
+        np.maximum.at(peak, owner, values)
+        return np.bincount(owner, weights=values, minlength=n + 1)[1:] / count, peak[1:]
+
+
+def _blurred(cells: NDArray[np.float32], sigma: NDArray[np.float64]) -> NDArray[np.float32]:
+    for axis in range(3):
+        cells = gaussian_filter1d(cells, float(sigma[axis]), axis=axis, mode="nearest", truncate=TRUNCATE)
+    return cells
+
+
+def _averaged(cells: NDArray[np.float32], parts: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Mean of the cells of each voxel."""
+    z, y, x = (n // p for n, p in zip(cells.shape, parts, strict=True))
+    a, b, c = parts
+    return np.asarray(cells.reshape(z, a, y, b, x, c).mean(axis=(1, 3, 5)), dtype=np.float32)
