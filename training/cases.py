@@ -13,7 +13,7 @@ from clearlung.anatomy import Anatomy, segment_anatomy
 from clearlung.ct import Scan, read_scan, read_volume
 from clearlung.nodules import NoduleTable, find_blobs, sphere_diameter_mm
 from clearlung.nodules.network import LEAST_DIAMETER_MM
-from clearlung.phantom import Phantom, PhantomSpec, make_phantom, varied_spec
+from clearlung.phantom import ImplantSpec, Phantom, PhantomSpec, implant, make_phantom, varied_spec
 
 # Slices of 0.8, 1.0, 1.25, 2.0, 2.5 and 3.0 mm; thick ones are more common in old archives.
 SHAPES = (

@@ -30,7 +30,7 @@ class BuiltInNetwork:
     """
 
     session: onnxruntime.InferenceSession
-    card: NetworkCard
+    card: NetworkCard | None
 
     def __call__(
         self, near: NDArray[np.float32], wide: NDArray[np.float32], sizes: NDArray[np.float32]
