@@ -29,6 +29,7 @@ class Segmented:
 
 def segment_nodules(scan: Scan, anatomy: Anatomy, points_mm, diameter_mm) -> Segmented:
     spacing = np.asarray(anatomy.lungs.spacing_mm)
+    given, given_mm = None, None
     hu = np.ascontiguousarray(scan.volume.array[anatomy.box])
     lungs = anatomy.lungs.array
     index = anatomy.lungs.indices(np.asarray(points_mm, dtype=np.float64).reshape(-1, 3))
@@ -40,10 +41,12 @@ def segment_nodules(scan: Scan, anatomy: Anatomy, points_mm, diameter_mm) -> Seg
     index2, diameter2 = index.copy(), diameter.copy()
     for i, o in enumerate(first):
         if o is not None:
-            index2[i] = o.center
+            move = (o.center - index[i]) * spacing
+            gone = float(np.linalg.norm(move))
+            index2[i] = index[i] + move / spacing * min(1.0, 0.35 * diameter[i] / max(gone, 1e-9))
             diameter2[i] = np.clip(sphere_diameter_mm(o.volume_mm3), 0.6 * diameter[i], 1.7 * diameter[i])
     kept = _one_each(index2 * spacing, diameter2, np.array([o is not None for o in first]))
-    second = _look(hu, lungs, spacing, index2, diameter2, SECOND_REACH, True, kept, 0.9 * diameter2 + 1.0)
+    second = _look(hu, lungs, spacing, index2, diameter2, SECOND_REACH, True, kept, 0.8 * diameter2 + 0.5)
     labels = np.zeros(hu.shape, dtype=np.int32)
     volume = np.zeros(n)
     for i, o in enumerate(second):
@@ -80,7 +83,7 @@ def _look(hu, lungs, spacing, index, diameter, reach, sharp, kept, limit):
                     d**2 - diameter[j] ** 2
                 ) / 4
                 cell = mine if cell is None else cell & mine
-            o = outline_nodule(crop, spacing, d, cell, sharp, limit[i])
+            o = outline_nodule(crop, spacing, d, cell, sharp or d < 8.0, limit[i])
             out[i] = None if o is None else (o, crop)
             if o is None or not o.cut_off:
                 break

@@ -30,6 +30,8 @@ SHOWN_FROM_MM = (1.0, 2.5)
 CUT_SHARE = 0.5
 # How far beyond the outline a voxel may be partly nodule.
 RIM_MM = 1.2
+RAY_QUANTILE = 0.4
+REACH_BY_RADIUS = ((2.5, 7.0), (1.35, 2.5))
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +102,54 @@ def _deepest(distance, dense, center, step_mm, reach):
     return bz, by, bx
 
 
+@numba.njit(cache=True, nogil=True)
+def _round_part(dense, center, step_mm, rays, longest, drift, quantile):
+    """Center and robust radius of the round part around a place: rays from it to the rim, the long ones clipped."""
+    nz, ny, nx = dense.shape
+    start = center.copy()
+    here = center.copy()
+    n = len(rays)
+    length = np.empty(n)
+    step = 0.25 * min(step_mm[0], min(step_mm[1], step_mm[2]))
+    typical = 0.0
+    for _ in range(4):
+        for k in range(n):
+            r = 0.0
+            while r < longest:
+                z = int(np.floor(here[0] + r * rays[k, 0] / step_mm[0] + 0.5))
+                y = int(np.floor(here[1] + r * rays[k, 1] / step_mm[1] + 0.5))
+                x = int(np.floor(here[2] + r * rays[k, 2] / step_mm[2] + 0.5))
+                if not (0 <= z < nz and 0 <= y < ny and 0 <= x < nx) or not dense[z, y, x]:
+                    break
+                r += step
+            length[k] = r
+        typical = float(np.sort(length)[int(quantile * (n - 1))])
+        move = np.zeros(3)
+        for k in range(n):
+            r = min(max(length[k], 0.6 * typical), 1.4 * typical)
+            for a in range(3):
+                move[a] += 2.0 * r * rays[k, a] / n
+        gone = 0.0
+        for a in range(3):
+            gone += ((here[a] - start[a]) * step_mm[a] + move[a]) ** 2
+        if gone > drift * drift:
+            break
+        for a in range(3):
+            here[a] += move[a] / step_mm[a]
+    return here, typical
+
+
+def _directions(n):
+    k = np.arange(n) + 0.5
+    z = 1 - 2 * k / n
+    angle = np.pi * (1 + 5**0.5) * k
+    ring = np.sqrt(1 - z**2)
+    return np.column_stack([z, ring * np.cos(angle), ring * np.sin(angle)])
+
+
+RAYS = _directions(120)
+
+
 @dataclass(frozen=True, eq=False)
 class Outline:
     mask: Mask  # on the finer voxels
@@ -136,6 +186,11 @@ def outline_nodule(
     level = 0.5 * (lung_hu + full)
     dense = (values > level) & own
     dense = fill_holes(dense)
+    middle, typical = _round_part(dense, crop.center, crop.step_mm, RAYS, limit_mm, 0.35 * diameter_mm, RAY_QUANTILE)
+    if typical > 0:
+        a, b = REACH_BY_RADIUS[0], REACH_BY_RADIUS[1]
+        allowed = float(np.interp(typical, a, b)) * typical + 0.25 * float(crop.step_mm.max())
+        dense &= _within(crop, middle, allowed)
     depth = distance_to(dense, False, crop.step_mm)
     z, y, x = _deepest(depth, dense, crop.center, crop.step_mm, 0.5 * diameter_mm)
     if z < 0:
@@ -146,10 +201,10 @@ def outline_nodule(
     if radius <= cut:
         cut = radius - 0.5 * step
     core = flood(depth > cut, z, y, x)
-    nodule = dense & (distance_to(core, True, crop.step_mm) <= cut)
+    nodule = dense & (distance_to(core, True, crop.step_mm) <= cut + 0.5 * step)
     nodule = flood(nodule, z, y, x)
     away = distance_to(nodule, True, crop.step_mm)
-    rim = (away <= RIM_MM) & own & ~dense
+    rim = (away <= RIM_MM) & own & ~(values > level)
     share = np.zeros(values.shape, dtype=np.float32)
     contrast = full - lung_hu
     if sharp:
@@ -159,6 +214,8 @@ def outline_nodule(
         share[nodule] = 1.0
     weight = np.clip(share, 0, 1)
     total = float(weight.sum())
+    if total <= 0:
+        return None
     idx = []
     for a in range(3):
         axes = tuple(k for k in range(3) if k != a)
@@ -185,6 +242,11 @@ def _full(soft, radius):
     a, b = SHOWN_FROM_MM
     w = float(np.clip((b - radius) / (b - a), 0, 1))
     return w * max(SOLID_HU, soft) + (1 - w) * soft
+
+
+def _within(crop, center, reach):
+    off = [((np.arange(n) - c) * s) ** 2 for n, c, s in zip(crop.inside.shape, center, crop.step_mm, strict=True)]
+    return off[0][:, None, None] + off[1][None, :, None] + off[2][None, None, :] <= reach**2
 
 
 def _near(crop, reach, own):
