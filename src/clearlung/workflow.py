@@ -188,7 +188,7 @@ def plan_scan(
     with watch.phase("anatomy"):
         anatomy = segment_anatomy(scan, anatomy_source)
     with watch.phase("nodules"):
-        options = NoduleOptions(least_probability=protocol.nodules.probability_min)
+        options = NoduleOptions(false_per_scan=protocol.nodules.false_per_scan)
         nodules = find_nodules(scan, anatomy, options)
     return plan_nodules(scan, anatomy, nodules, protocol, case, reviewed=False, seed=seed, watch=watch)
 

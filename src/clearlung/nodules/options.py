@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from clearlung.errors import FieldError
 from clearlung.evidence import load_evidence
+from clearlung.nodules.network import LEAST_DIAMETER_MM, built_in_card
 
 
 def _assumed(key: str, unit: str) -> Callable[[], float]:
@@ -24,10 +25,14 @@ class NoduleOptions:
     smallest_mm
         Smallest diameter that is reported. On slices thicker than this, what is smaller than a slice
         cannot be told from a vessel and is mostly missed.
+    false_per_scan
+        The operating point: how many false findings a scan may have on average, measured on the scans that
+        calibrated the network. By default the evidence's.
     least_probability
-        Findings below this probability are left out; by default the evidence's operating point.
+        Findings below this probability are left out, whatever ``false_per_scan`` says. None leaves it to
+        the operating point.
     calcified_hu
-        A nodule with a peak of at least this counts as calcified; by default the evidence's threshold.
+        A voxel of at least this counts as calcified; by default the evidence's threshold.
 
     Raises
     ------
@@ -36,17 +41,29 @@ class NoduleOptions:
 
     Examples
     --------
-    >>> NoduleOptions(smallest_mm=3.0).least_probability
+    >>> NoduleOptions(false_per_scan=0.5).threshold > NoduleOptions(false_per_scan=4.0).threshold
+    True
+    >>> NoduleOptions(least_probability=0.25).threshold
     0.25
     """
 
     detector: str = "blob"
-    smallest_mm: float = 2.0
-    least_probability: float = field(default_factory=_assumed("protocol.nodules.probability", "1"))
+    smallest_mm: float = LEAST_DIAMETER_MM
+    false_per_scan: float = field(default_factory=_assumed("protocol.nodules.false_per_scan", "1"))
+    least_probability: float | None = None
     calcified_hu: float = field(default_factory=_assumed("nodule.calcified_hu", "HU"))
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.smallest_mm <= 30.0:
             raise FieldError("smallest_mm", f"must be 0.5 to 30 mm, and is {self.smallest_mm}")
-        if not 0.0 <= self.least_probability <= 1.0:
+        if not 0.0 < self.false_per_scan <= 1000.0:
+            raise FieldError("false_per_scan", f"must be above 0, at most 1000, and is {self.false_per_scan}")
+        if self.least_probability is not None and not 0.0 <= self.least_probability <= 1.0:
             raise FieldError("least_probability", f"must be 0 to 1, and is {self.least_probability}")
+
+    @property
+    def threshold(self) -> float:
+        """The least probability of a finding that the network has judged."""
+        if self.least_probability is not None:
+            return self.least_probability
+        return built_in_card().probability_at(self.false_per_scan)

@@ -223,6 +223,13 @@ class NoduleTable:
             labels = labels.with_array(np.where(kept, labels.array, np.int32(0)))
         return replace(self, **columns, labels=labels)
 
+    def renumbered(self) -> NoduleTable:
+        """Return the same nodules numbered 1 to n in their order, in the label map too."""
+        number = np.zeros(int(self.id.max(initial=0)) + 1, dtype=np.int32)
+        number[self.id] = np.arange(1, len(self) + 1)
+        labels = None if self.labels is None else self.labels.with_array(number[self.labels.array])
+        return replace(self, id=np.arange(1, len(self) + 1, dtype=np.int32), labels=labels)
+
     def rows(self) -> Iterable[dict[str, Any]]:
         """Yield one plain dictionary per nodule."""
         columns = {name: getattr(self, name).tolist() for name in COLUMNS}

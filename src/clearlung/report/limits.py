@@ -170,7 +170,7 @@ def limit_blocks(plan: Plan) -> tuple[Block, ...]:
         Text(
             f"Techniques: {', '.join(protocol.resection.techniques)}. "
             f"Perfusion: {protocol.perfusion.regimen}. "
-            f"Findings are planned from a probability of {plain(100 * protocol.nodules.probability_min)} %."
+            f"Operating point of the detector: {plain(protocol.nodules.false_per_scan)} false findings a scan."
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clearlung.report.document import Block, Cell, Column, Heading, Table, Text
-from clearlung.report.numbers import counted, fixed, ids, listed, percent
+from clearlung.report.numbers import counted, fixed, ids, listed, percent, plain
 from clearlung.report.overview import regimen_in_words
 from clearlung.report.pictures import Atlas
 from clearlung.report.source import ReportInput
@@ -136,11 +136,11 @@ def unassigned_blocks(report: ReportInput) -> tuple[Block, ...]:
     else:
         blocks.append(Text("Every planned lesion is removed."))
     if report.not_planned:
-        limit = fixed(100 * report.plan.protocol.nodules.probability_min)
+        point = plain(report.plan.protocol.nodules.false_per_scan)
         blocks.append(
             Text(
-                f"{counted(len(report.not_planned), 'finding')} not in the plan (it takes findings that are "
-                f"nodules with a probability of {limit} % or more): {ids(report.not_planned)}."
+                f"{counted(len(report.not_planned), 'finding')} not in the plan (the detector's operating "
+                f"point is {point} false findings a scan): {ids(report.not_planned)}."
             )
         )
     return tuple(blocks)

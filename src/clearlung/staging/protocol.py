@@ -73,7 +73,9 @@ class Resection(_Part):
 class Nodules(_Part):
     """Which findings are planned."""
 
-    probability_min: float = _limit("1", "Findings less likely than this are left out.", ge=0, le=1)
+    false_per_scan: float = _limit(
+        "1", "The detector's operating point: false findings that a scan may have on average.", gt=0, le=1000
+    )
 
 
 class Perfusion(_Part):
