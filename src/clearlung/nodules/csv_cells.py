@@ -26,7 +26,7 @@ def open_csv(path: Path, fail: Callable[[str, str], Exception]) -> tuple[csv.Dic
     Raises
     ------
     Exception
-        What ``fail`` makes, if the file cannot be read, is not UTF-8, or a column stands twice.
+        What ``fail`` makes, if the file cannot be read or is not UTF-8.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -39,10 +39,20 @@ def open_csv(path: Path, fail: Callable[[str, str], Exception]) -> tuple[csv.Dic
     reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
     header = [name.strip() for name in reader.fieldnames or []]
     reader.fieldnames = header
+    return reader, header
+
+
+def check_once(header: list[str], fail: Callable[[str, str], Exception]) -> None:
+    """Refuse a header in which a column stands twice.
+
+    Raises
+    ------
+    Exception
+        What ``fail`` makes.
+    """
     doubled = [name for name in header if header.count(name) > 1]
     if doubled:
         raise fail(f"line 1, {doubled[0]}", "stands twice")
-    return reader, header
 
 
 def digits(text: str) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES
 from clearlung.errors import NoduleListError
-from clearlung.nodules.csv_cells import digits, number, open_csv
+from clearlung.nodules.csv_cells import check_once, digits, number, open_csv
 from clearlung.nodules.table import COLUMNS, NoduleTable, sphere_volume_mm3
 
 REQUIRED = ("id", "side", "lobe", "diameter_mm", "depth_mm")
@@ -96,6 +96,7 @@ def _check_header(header: list[str]) -> None:
     unknown = [name for name in header if name not in COLUMNS]
     if unknown:
         raise NoduleListError(f"line 1, {unknown[0]}", f"is not a column; known are {', '.join(COLUMNS)}")
+    check_once(header, NoduleListError)
 
 
 def _read_row(row: dict[str | Any, Any], line: int) -> dict[str, Any]:

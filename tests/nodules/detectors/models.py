@@ -126,7 +126,7 @@ def constant_boxes(folder, boxes, scores, **output):
 
 
 def bright_middle(folder, batch="n"):
-    """A filter whose probability is the windowed density of a patch's middle voxel, as logits of two classes."""
+    """A filter that is sure where a patch's middle voxel is bright: logits of two classes."""
     return write(
         folder,
         [

@@ -16,7 +16,7 @@ from clearlung.anatomy import Anatomy
 from clearlung.ct import Scan
 from clearlung.errors import DetectorError
 from clearlung.nodules.candidates import Candidates
-from clearlung.nodules.csv_cells import number, open_csv
+from clearlung.nodules.csv_cells import check_once, number, open_csv
 from clearlung.nodules.detectors.boxes import BoxMode, centers_and_sizes
 from clearlung.nodules.detectors.places import (
     LARGEST_MM,
@@ -88,6 +88,7 @@ def _handed_over(listed: Listed, scan: Scan, anatomy: Anatomy, smallest_mm: floa
 
 def _read_csv(path: Path, frame: Frame | None) -> Listed:
     reader, header = open_csv(path, DetectorError)
+    check_once(header, DetectorError)
     columns = next((names for names in PLACES if set(names) <= set(header)), None)
     if columns is None:
         known = "; or ".join(", ".join(names) for names in PLACES)

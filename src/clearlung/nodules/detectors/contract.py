@@ -13,7 +13,6 @@ from clearlung.errors import DetectorError
 CONTRACT = "detector.json"
 """Name of the file beside the model."""
 
-FORMAT = "clearlung-detector/1"
 # A contract is a page of text.
 MAX_CONTRACT_BYTES = 1 << 18
 
@@ -222,3 +221,11 @@ def read_contract(folder: Path) -> Contract:
         ) from error
     except (ValueError, RecursionError) as error:
         raise DetectorError(CONTRACT, "is no JSON in UTF-8. Correct or export it again.") from error
+
+
+def published_contract() -> str:
+    """Return the JSON schema of ``detector.json``, as published in ``docs/detector.schema.json``."""
+    schema = Contract.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "Clearlung detector"
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

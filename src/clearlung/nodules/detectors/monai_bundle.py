@@ -178,6 +178,7 @@ def _run(
     smallest_mm: float,
 ) -> Candidates:
     """Hand the scan over as NIfTI, run the bundle by its documented command, and read its result."""
+    config = _json(root / INFERENCE)
     with tempfile.TemporaryDirectory(prefix="clearlung-detector-") as name:
         folder = Path(name)
         write_volume(resampled(scan.volume, spacing_mm), folder / "ct.nii.gz")
@@ -185,12 +186,12 @@ def _run(
             **overrides,
             "bundle_root": str(root),
             "output_dir": str(folder),
-            "test_datalist": [{"image": str(folder / "ct.nii.gz")}],
+            "test_datalist": [{str(config.get("image_key", "image")): str(folder / "ct.nii.gz")}],
         }
         (folder / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
         files = [str(root / INFERENCE), str(folder / "settings.json")]
         line = [python, "-m", "monai.bundle", "run"]
-        if "run" not in _json(root / INFERENCE):
+        if "run" not in config:
             line.append("evaluating")  # what bundles for MONAI before 1.0 call it
         line += ["--meta_file", str(root / METADATA), "--config_file", str(files)]
         run_program(
@@ -235,7 +236,9 @@ def resampled(volume: Volume, spacing_mm: tuple[float, float, float] | None) -> 
     target.SetSpacing(spacing_mm[::-1])
     target.SetOrigin(volume.origin_mm)
     target.SetDirection(tuple(np.ravel(volume.direction[:, ::-1])))
+    # As floats: SimpleITK cuts whole numbers off toward zero, which would darken or brighten by half a unit.
     image = sitk.Resample(
-        volume.to_sitk(), target, sitk.Transform(), sitk.sitkLinear, OUTSIDE_HU, sitk.sitkInt16
+        volume.to_sitk(), target, sitk.Transform(), sitk.sitkLinear, OUTSIDE_HU, sitk.sitkFloat32
     )
-    return Volume(sitk.GetArrayFromImage(image), spacing_mm, volume.origin_mm, volume.direction)
+    array = np.rint(sitk.GetArrayFromImage(image)).astype(np.int16)
+    return Volume(array, spacing_mm, volume.origin_mm, volume.direction)
