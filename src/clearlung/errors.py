@@ -70,6 +70,10 @@ class AnatomyError(FieldError):
     """Anatomy made elsewhere that cannot be used; ``field`` is the file, the segment or the option."""
 
 
+class DetectorError(FieldError):
+    """A detector made elsewhere that cannot be used; ``field`` is the file, its entry or the option."""
+
+
 class EvidenceError(FieldError):
     """An evidence entry that is missing, malformed or asked for in the wrong unit."""
 

@@ -5,7 +5,14 @@ from clearlung.anatomy.measures import LobeMeasures, add_measures, measure_lobes
 from clearlung.anatomy.places import Places, find_places
 from clearlung.anatomy.pleura import pleural_parts
 from clearlung.anatomy.segment import segment_anatomy
-from clearlung.anatomy.sources import CONVENTIONS, SOURCES, AnatomySource, parse_source
+from clearlung.anatomy.sources import (
+    CONVENTIONS,
+    SOURCES,
+    AnatomySource,
+    holds_labels,
+    parse_source,
+    read_labels,
+)
 from clearlung.anatomy.tree import BranchTree
 from clearlung.anatomy.types import (
     LOBE_LABELS,
@@ -44,8 +51,10 @@ __all__ = [
     "Side",
     "add_measures",
     "find_places",
+    "holds_labels",
     "measure_lobes",
     "parse_source",
     "pleural_parts",
+    "read_labels",
     "segment_anatomy",
 ]

@@ -26,11 +26,18 @@ class Candidates:
     probability
         float64, shape (n,), if the detector judges by itself; None leaves the judgment to the shape of
         the outline.
+    labels
+        int32 on the anatomy's box, if the detector outlines by itself: the voxels of row i have i + 1, and
+        0 is no nodule. Such outlines are kept as they are. None has every candidate outlined.
+    warnings
+        What a reader of the result must know about these candidates.
     """
 
     indices: NDArray[np.float64]
     diameter_mm: NDArray[np.float64]
     probability: NDArray[np.float64] | None = None
+    labels: NDArray[np.int32] | None = None
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.diameter_mm)

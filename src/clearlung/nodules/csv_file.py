@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES
 from clearlung.errors import NoduleListError
+from clearlung.nodules.csv_cells import check_once, digits, number, open_csv
 from clearlung.nodules.table import COLUMNS, NoduleTable, sphere_volume_mm3
 
 REQUIRED = ("id", "side", "lobe", "diameter_mm", "depth_mm")
@@ -43,17 +43,7 @@ def read_nodule_list(path: Path) -> NoduleTable:
         If the file cannot be read, a column is missing or unknown, or a value cannot be used; ``field`` is
         the line and column.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise NoduleListError("file", f"is not UTF-8 text ({error.reason} at byte {error.start})") from error
-    except OSError as error:
-        raise NoduleListError("file", f"{path.name!r} cannot be read: {error.strerror}") from error
-    header_line = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=header_line.count)
-    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
-    header = [name.strip() for name in reader.fieldnames or []]
-    reader.fieldnames = header
+    reader, header = open_csv(path, NoduleListError)
     _check_header(header)
     rows = [_read_row(row, reader.line_num) for row in reader if any(row.values())]
     if not rows:
@@ -106,9 +96,7 @@ def _check_header(header: list[str]) -> None:
     unknown = [name for name in header if name not in COLUMNS]
     if unknown:
         raise NoduleListError(f"line 1, {unknown[0]}", f"is not a column; known are {', '.join(COLUMNS)}")
-    doubled = [name for name in header if header.count(name) > 1]
-    if doubled:
-        raise NoduleListError(f"line 1, {doubled[0]}", "stands twice")
+    check_once(header, NoduleListError)
 
 
 def _read_row(row: dict[str | Any, Any], line: int) -> dict[str, Any]:
@@ -128,19 +116,19 @@ def _read_row(row: dict[str | Any, Any], line: int) -> dict[str, Any]:
         "lobe": read("lobe", lambda t: _one_of(LOBES, t.upper()), ", ".join(LOBES)),
         "diameter_mm": read(
             "diameter_mm",
-            lambda t: _number(t, 0.1, LARGEST_DIAMETER_MM),
+            lambda t: number(t, 0.1, LARGEST_DIAMETER_MM),
             f"mm from 0.1 to {LARGEST_DIAMETER_MM:g}",
         ),
         "depth_mm": read(
-            "depth_mm", lambda t: _number(t, 0, LARGEST_DEPTH_MM), f"mm from 0 to {LARGEST_DEPTH_MM:g}"
+            "depth_mm", lambda t: number(t, 0, LARGEST_DEPTH_MM), f"mm from 0 to {LARGEST_DEPTH_MM:g}"
         ),
         "calcified": read("calcified", lambda t: _YES_NO[t.lower()], "yes or no"),
         "vdt_days": read(
-            "vdt_days", lambda t: _number(t, 1, 1e5) if t else math.nan, "days from 1, or nothing"
+            "vdt_days", lambda t: number(t, 1, 1e5) if t else math.nan, "days from 1, or nothing"
         ),
     }
     for axis in ("x_mm", "y_mm", "z_mm"):
-        values[axis] = read(axis, lambda t: _number(t, -1e4, 1e4) if t else math.nan, "LPS mm, or nothing")
+        values[axis] = read(axis, lambda t: number(t, -1e4, 1e4) if t else math.nan, "LPS mm, or nothing")
     if LOBE_SIDES[values["lobe"]] != values["side"]:
         raise NoduleListError(f"line {line}, lobe", f"{values['lobe']} is not in the {values['side']} lung")
     return values
@@ -154,22 +142,8 @@ def _one_of(names: Sequence[str], text: str) -> str:
 
 
 def _positive_int(text: str) -> int:
-    number = int(_digits(text))
+    number = int(digits(text))
     if not 1 <= number < 2**31:
-        raise ValueError
-    return number
-
-
-def _digits(text: str) -> str:
-    """Refuse the underscores that Python allows in numbers: in a list they are slips."""
-    if "_" in text:
-        raise ValueError
-    return text
-
-
-def _number(text: str, low: float, high: float) -> float:
-    number = float(_digits(text))
-    if not low <= number <= high:
         raise ValueError
     return number
 

@@ -3,6 +3,7 @@
 from clearlung.anatomy.sources.adopt import Adopted, adopt
 from clearlung.anatomy.sources.conventions import CONVENTIONS
 from clearlung.anatomy.sources.files import read_anatomy_file
+from clearlung.anatomy.sources.layers import holds_labels, read_labels
 from clearlung.anatomy.sources.parts import Parts
 from clearlung.anatomy.sources.registry import SOURCES, AnatomySource, Source, find_parts, parse_source
 
@@ -15,6 +16,8 @@ __all__ = [
     "Source",
     "adopt",
     "find_parts",
+    "holds_labels",
     "parse_source",
     "read_anatomy_file",
+    "read_labels",
 ]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from clearlung.anatomy.sources.conventions import Meaning
-from clearlung.anatomy.sources.names import STRUCTURES, Code, Group, Segment
-from clearlung.anatomy.sources.parts import FileContent, Piece, meaning_of, shown
+from clearlung.anatomy.sources.names import STRUCTURES, Code, Segment
+from clearlung.anatomy.sources.parts import FileContent, Layer, Piece, meaning_of, shown
 from clearlung.ct import Volume
 from clearlung.errors import AnatomyError
 
@@ -87,8 +88,55 @@ def read_dicom_seg(
     AnatomyError
         If the file is no segmentation, is damaged, contradicts itself or holds no part of the lungs.
     """
+    with _told(path):
+        header, segments = _open(path)
+        meaning = meaning_of(segments, shown(path))
+        _check_size(header, path)
+        pieces = _pieces(header, _stack(header, shown(path)), meaning, path)
+        told_by = "codes and names of the DICOM segments"
+        foreign = _foreign(header, series_uid, frame_of_reference_uid)
+        return FileContent(pieces, told_by, foreign, numbered=False)
+
+
+def read_dicom_layers(path: Path) -> tuple[Layer, ...]:
+    """Read every segment of a DICOM segmentation, whatever it is of.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    tuple of Layer
+        uint16 label maps with the segments' numbers; one more where segments overlap.
+
+    Raises
+    ------
+    AnatomyError
+        If the file is no segmentation, is damaged or contradicts itself.
+    """
+    with _told(path):
+        header, segments = _open(path)
+        _check_size(header, path)
+        stack = _stack(header, shown(path))
+        frames = _frames(header, stack, segments, path)
+        placed = ((plane, "", number, mask) for plane, number, mask in frames)
+        painted = _painted(placed, (stack.planes, int(header.Rows), int(header.Columns)), np.uint16)
+        return tuple(Layer(Volume.canonical(array, stack.affine)[0], segments) for _, array in painted)
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file has the mark of DICOM files."""
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Say of a damaged file that it is one."""
     try:
-        return _read(path, series_uid, frame_of_reference_uid)
+        yield
     except InvalidDicomError as error:
         raise AnatomyError(shown(path), "it is no readable DICOM file. Export it again.") from error
     except _BROKEN as error:
@@ -97,7 +145,8 @@ def read_dicom_seg(
         ) from error
 
 
-def _read(path: Path, series_uid: str | None, frame_of_reference_uid: str | None) -> FileContent:
+def _open(path: Path) -> tuple[Any, dict[int, Segment]]:
+    """Return the header of a segmentation, and what it says about each segment."""
     _check_inflated(path)
     header = pydicom.dcmread(path)
     if header.get("SOPClassUID") not in (SEGMENTATION, LABEL_MAP_SEGMENTATION):
@@ -106,13 +155,7 @@ def _read(path: Path, series_uid: str | None, frame_of_reference_uid: str | None
             f"it is a DICOM object of the kind {header.get('Modality', 'unknown')}, and no segmentation. "
             "Give a DICOM SEG file.",
         )
-    segments = {int(item.SegmentNumber): _segment(item) for item in header.SegmentSequence}
-    meaning = meaning_of(segments, shown(path))
-    _check_size(header, path)
-    pieces = _pieces(header, _stack(header, shown(path)), meaning, path)
-    told_by = "codes and names of the DICOM segments"
-    foreign = _foreign(header, series_uid, frame_of_reference_uid)
-    return FileContent(pieces, told_by, foreign, numbered=False)
+    return header, {int(item.SegmentNumber): _segment(item) for item in header.SegmentSequence}
 
 
 def _check_inflated(path: Path) -> None:
@@ -225,40 +268,55 @@ def _distance(measures: Any, heights: NDArray[np.float64]) -> float:
 
 def _pieces(header: Any, stack: _Stack, meaning: Meaning, path: Path) -> tuple[Piece, ...]:
     """Paint the frames: one label map for each segment group, and one more where two overlap."""
-    layers: list[tuple[Group, NDArray[np.uint8], dict[int, Any]]] = []
-    shape = (stack.planes, int(header.Rows), int(header.Columns))
-    for plane, number, mask in _frames(header, stack, meaning, path):
-        structure = meaning[number][0]
-        group = STRUCTURES[structure].group
-        value = STRUCTURES[structure].label
-        for of, array, _ in layers:
+    known = {number: STRUCTURES[structures[0]] for number, structures in meaning.items()}
+    named = {(known[number].group, known[number].label): meaning[number][:1] for number in meaning}
+    placed = (
+        (plane, known[number].group, known[number].label, mask)
+        for plane, number, mask in _frames(header, stack, meaning, path)
+    )
+    painted = _painted(placed, (stack.planes, int(header.Rows), int(header.Columns)), np.uint8)
+    return tuple(
+        Piece(
+            Volume.canonical(array, stack.affine)[0],
+            {label: named[group, label] for of, label in named if of == group and np.any(array == label)},
+        )
+        for group, array in painted
+    )
+
+
+def _painted(
+    placed: Iterable[tuple[int, str, int, NDArray[np.bool_]]], shape: tuple[int, int, int], dtype: type
+) -> list[tuple[str, NDArray[Any]]]:
+    """Paint masks of plane, group and label into label maps of one group each, without overlap."""
+    layers: list[tuple[str, NDArray[Any]]] = []
+    for plane, group, label, mask in placed:
+        for of, array in layers:
             if of == group and not np.any((array[plane] > 0) & mask):
                 break
         else:
-            array = np.zeros(shape, dtype=np.uint8)
-            layers.append((group, array, {}))
-        array[plane][mask] = value
-        next(names for of, a, names in layers if a is array)[value] = (structure,)
-    return tuple(Piece(Volume.canonical(array, stack.affine)[0], names) for _, array, names in layers)
+            array = np.zeros(shape, dtype=dtype)
+            layers.append((group, array))
+        array[plane][mask] = label
+    return layers
 
 
 def _frames(
-    header: Any, stack: _Stack, meaning: Meaning, path: Path
+    header: Any, stack: _Stack, sought: Collection[int], path: Path
 ) -> Iterator[tuple[int, int, NDArray[np.bool_]]]:
-    """Yield plane, segment number and voxels of each frame that holds a part of the lungs."""
+    """Yield plane, segment number and voxels of each frame of the segments that are sought."""
     kind = str(header.SegmentationType).upper()
     least = HALF * float(header.get("MaximumFractionalValue", 1)) if kind == "FRACTIONAL" else 0.5
     numbers = (
         None if kind == "LABELMAP" else [_number(header, f) for f in header.PerFrameFunctionalGroupsSequence]
     )
-    wanted = [i for i in range(len(stack.plane_of)) if numbers is None or numbers[i] in meaning]
+    wanted = [i for i in range(len(stack.plane_of)) if numbers is None or numbers[i] in sought]
     try:
         for index, frame in zip(wanted, iter_pixels(header, indices=wanted), strict=True):
             plane = stack.plane_of[index]
             if numbers is not None:
                 yield plane, numbers[index], np.asarray(frame >= least, dtype=np.bool_)
                 continue
-            for number in np.intersect1d(np.unique(frame), list(meaning)):
+            for number in np.intersect1d(np.unique(frame), list(sought)):
                 yield plane, int(number), np.asarray(frame == number, dtype=np.bool_)
     except (RuntimeError, NotImplementedError) as error:
         raise AnatomyError(

@@ -15,15 +15,14 @@ from clearlung.anatomy.sources.conventions import (
     Meaning,
     Spot,
     back_to_front,
-    check_labels,
     misplaced,
     named_convention,
     recognized,
     spots_of,
     structure_spots,
 )
-from clearlung.anatomy.sources.dicom_seg import read_dicom_seg
-from clearlung.anatomy.sources.label_maps import read_label_map
+from clearlung.anatomy.sources.dicom_seg import is_dicom, read_dicom_seg
+from clearlung.anatomy.sources.label_maps import LABEL_MAP_SUFFIXES, read_label_map
 from clearlung.anatomy.sources.names import STRUCTURES, structure_by_name
 from clearlung.anatomy.sources.parts import (
     Canvas,
@@ -35,11 +34,11 @@ from clearlung.anatomy.sources.parts import (
     same_lattice,
     shown,
     sides_of,
+    whole_numbers,
 )
 from clearlung.ct import Scan, Volume
 from clearlung.errors import AnatomyError, ScanRejected
 
-LABEL_MAP_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 # A mask of which less lies in the lungs' air was made on another scan, or lies wrongly. Fluid, consolidation
 # and vessels are a good part of some lungs, so the limit is low.
 LEAST_IN_AIR = 0.3
@@ -124,7 +123,7 @@ def _content(path: Path, uids: Mapping[str, str | None]) -> FileContent:
         raise AnatomyError(shown(path), str(error)) from error
     except OSError as error:
         raise AnatomyError(shown(path), "it cannot be opened. Check its rights.") from error
-    if path.suffix.lower() == ".dcm" or _is_dicom(path):
+    if path.suffix.lower() == ".dcm" or is_dicom(path):
         return read_dicom_seg(path, **uids)
     raise AnatomyError(
         shown(path),
@@ -133,15 +132,10 @@ def _content(path: Path, uids: Mapping[str, str | None]) -> FileContent:
     )
 
 
-def _is_dicom(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"
-
-
 def _folder(path: Path, uids: Mapping[str, str | None]) -> FileContent:
     """Read the one DICOM file of a folder, or its masks whose names are parts of the lungs."""
     pieces = []
-    segmentations = [file for file in path.iterdir() if file.is_file() and _is_dicom(file)]
+    segmentations = [file for file in path.iterdir() if file.is_file() and is_dicom(file)]
     if len(segmentations) == 1:
         return read_dicom_seg(segmentations[0], **uids)
     for file in sorted(path.iterdir()):
@@ -177,7 +171,7 @@ def _painted(
         warnings += told[1:]
         if not same_lattice(piece.volume, grid):
             warnings.append(_moved(piece.volume))
-        array = on_grid(_whole(piece.volume, where), grid)
+        array = on_grid(whole_numbers(piece.volume, where), grid)
         if array.any():
             canvas.paint(array, meaning)
     if not any(array.any() for array in canvas.maps.values()):
@@ -186,17 +180,6 @@ def _painted(
         )
     overlaps = canvas.warnings(where)
     return canvas, told_by, (*dict.fromkeys(warnings), *overlaps)
-
-
-def _whole(volume: Volume, where: str) -> Volume:
-    """Return labels as whole numbers."""
-    try:
-        check_labels(volume.array)
-    except ValueError as error:
-        raise AnatomyError(where, f"{error}. Give a label map.") from error
-    if volume.array.dtype.kind in "iu" and volume.array.dtype.itemsize <= 4:
-        return volume
-    return volume.with_array(np.rint(volume.array).astype(np.int32))
 
 
 def _moved(volume: Volume) -> str:

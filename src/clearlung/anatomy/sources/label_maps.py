@@ -6,7 +6,6 @@ import math
 import re
 import struct
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.anatomy.sources.names import Code, Segment
-from clearlung.anatomy.sources.parts import FileContent, Piece, meaning_of, shown
+from clearlung.anatomy.sources.parts import FileContent, Layer, Piece, meaning_of, shown
 from clearlung.ct import Volume, read_volume
 from clearlung.errors import AnatomyError
 
+LABEL_MAP_SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 # Names of a few hundred structures take some 30 kB.
 MAX_HEADER_BYTES = 1 << 20
 # Deflate packs at most 1032 to 1.
@@ -55,19 +55,42 @@ def read_label_map(path: Path) -> FileContent:
     ScanRejected
         If the file is damaged or does not say how it lies in the patient.
     """
+    layers = read_layers(path)
+    named = [(number, label) for number, layer in enumerate(layers) for label in layer.segments]
+    if not named:
+        return FileContent(tuple(Piece(layer.volume, None) for layer in layers))
+    segments = {place: layers[number].segments[label] for place, (number, label) in enumerate(named)}
+    meaning = meaning_of(segments, shown(path))
+    pieces = []
+    for number, layer in enumerate(layers):
+        here = {
+            label: meaning[place]
+            for place, (which, label) in enumerate(named)
+            if which == number and place in meaning
+        }
+        if here:
+            pieces.append(Piece(layer.volume, here))
+    nifti = path.name.lower().endswith((".nii", ".nii.gz"))
+    told_by = "names in the NIfTI header" if nifti else "segments of 3D Slicer"
+    return FileContent(tuple(pieces), told_by, numbered=len(layers) == 1)
+
+
+def read_layers(path: Path) -> tuple[Layer, ...]:
+    """Read the label maps of a NIfTI, NRRD or MetaImage file, whatever their labels are.
+
+    Raises
+    ------
+    AnatomyError
+        If it has layers that cannot be told apart or read.
+    ScanRejected
+        If the file is damaged or does not say how it lies in the patient.
+    """
     name = path.name.lower()
     if name.endswith((".nii", ".nii.gz")):
-        return _named(path, _nifti_names(path), "names in the NIfTI header")
+        return (Layer(read_volume(path)[0], _nifti_names(path)),)
     if name.endswith(".nrrd"):
         return _read_nrrd(path)
-    return FileContent((Piece(read_volume(path)[0], None),))
-
-
-def _named(path: Path, segments: Mapping[int, Segment], told_by: str) -> FileContent:
-    volume, _ = read_volume(path)
-    if not segments:
-        return FileContent((Piece(volume, None),))
-    return FileContent((Piece(volume, meaning_of(segments, shown(path))),), told_by)
+    return (Layer(read_volume(path)[0]),)
 
 
 def _nifti_names(path: Path) -> dict[int, Segment]:
@@ -91,28 +114,21 @@ def _nifti_names(path: Path) -> dict[int, Segment]:
     }
 
 
-def _read_nrrd(path: Path) -> FileContent:
+def _read_nrrd(path: Path) -> tuple[Layer, ...]:
     """Read a .nrrd or .seg.nrrd file with one layer of labels or several."""
     fields, lines, data_from = _nrrd_header(path)
     described = _described(lines)
     if fields.get("dimension") != "4":
-        return _named(path, {k: s for (_, k), s in described.items()}, "segments of 3D Slicer")
-    layers = _read_layers(path, fields, data_from)
+        return (Layer(read_volume(path)[0], {label: s for (_, label), s in described.items()}),)
+    volumes = _read_layers(path, fields, data_from)
     if not described:
         raise AnatomyError(
             shown(path), "it has several layers and names none of them. Export it from 3D Slicer again."
         )
-    meaning = meaning_of(dict(enumerate(described.values())), shown(path))
-    pieces = []
-    for number, layer in enumerate(layers):
-        here = {
-            label: meaning[place]
-            for place, (which, label) in enumerate(described)
-            if which == number and place in meaning
-        }
-        if here:
-            pieces.append(Piece(layer, here))
-    return FileContent(tuple(pieces), "segments of 3D Slicer", numbered=False)
+    return tuple(
+        Layer(volume, {label: s for (which, label), s in described.items() if which == number})
+        for number, volume in enumerate(volumes)
+    )
 
 
 def _nrrd_header(path: Path) -> tuple[dict[str, str], list[str], int]:

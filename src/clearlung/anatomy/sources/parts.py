@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 
-from clearlung.anatomy.sources.conventions import Meaning
+from clearlung.anatomy.sources.conventions import Meaning, check_labels
 from clearlung.anatomy.sources.names import STRUCTURES, Group, Segment, structure_of
 from clearlung.anatomy.types import LOBE_LABELS, LOBE_SIDES, LOBES, LUNG_LABELS
 from clearlung.ct import Box, Volume
@@ -24,6 +24,22 @@ PARALLEL_TOLERANCE = 1e-4
 CROP_TOLERANCE = 0.1
 # Lobes of one file that overlap by more are not lobes but something else.
 LARGEST_OVERLAP = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One label map of a file, as it stands there.
+
+    Parameters
+    ----------
+    volume
+        Labels, on the file's grid with canonical axes; the values are not checked.
+    segments
+        What the file says about each label; empty if nothing.
+    """
+
+    volume: Volume
+    segments: Mapping[int, Segment] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +177,23 @@ def shown(path: Path) -> str:
     kinds = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".dcm")
     suffix = next((kind for kind in kinds if path.name.lower().endswith(kind)), "")
     return f"the {suffix} file" if suffix else "the folder" if path.is_dir() else "the anatomy file"
+
+
+def whole_numbers(volume: Volume, where: str) -> Volume:
+    """Return a label map with labels of a whole-number type.
+
+    Raises
+    ------
+    AnatomyError
+        If its values are no label numbers.
+    """
+    try:
+        check_labels(volume.array)
+    except ValueError as error:
+        raise AnatomyError(where, f"{error}. Give a label map.") from error
+    if volume.array.dtype.kind in "iu" and volume.array.dtype.itemsize <= 4:
+        return volume
+    return volume.with_array(np.rint(volume.array).astype(np.int32))
 
 
 def meaning_of(segments: Mapping[int, Segment], where: str) -> Meaning:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from clearlung.anatomy.sources.names import Group
 from clearlung.anatomy.sources.parts import Parts
 from clearlung.ct import Scan, write_volume
 from clearlung.errors import AnatomyError
+from clearlung.programs import run_program
 
 SourceName = Literal["classical", "file", "totalsegmentator", "lungmask"]
 """A registered source of anatomy."""
@@ -26,8 +26,6 @@ SourceName = Literal["classical", "file", "totalsegmentator", "lungmask"]
 # A network on a processor without a graphics card takes minutes; one that waits for a network that is not
 # there must end.
 TIME_LIMIT_S = 3600.0
-# The end of what a program said before it failed; the rest is progress.
-LAST_WORDS = 400
 
 
 @dataclass(frozen=True)
@@ -206,7 +204,13 @@ def _run(source: AnatomySource, scan: Scan, air: CoarseAir | None) -> Parts:
         ct, result = Path(folder, "ct.nii.gz"), Path(folder, "labels.nii.gz")
         write_volume(scan.volume, ct)
         line = [*command, *program.line(str(ct), str(result), program.models[model])]
-        _call(source.name, line, program.environment(Path(folder)))
+        run_program(
+            line,
+            lambda message: AnatomyError(source.name, message),
+            time_limit_s=TIME_LIMIT_S,
+            environment=program.environment(Path(folder)),
+            remedy=_remedy(source.name),
+        )
         if not result.is_file():
             raise AnatomyError(
                 source.name, "it ended without writing its label map. Run it by hand to see why."
@@ -214,27 +218,6 @@ def _run(source: AnatomySource, scan: Scan, air: CoarseAir | None) -> Parts:
         parts = read_anatomy_file(result, scan, program.labels[model], air=air)
     title = f"by {SOURCES[source.name].title}, model {model}"
     return replace(parts, source=source.name, title=title)
-
-
-def _call(name: str, line: list[str], environment: Mapping[str, str]) -> None:
-    try:
-        done = subprocess.run(  # noqa: S603 - a list, from the registry and a temporary folder
-            line,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIME_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise AnatomyError(name, f"it did not end within {TIME_LIMIT_S / 60:.0f} minutes.") from error
-    except OSError as error:
-        raise AnatomyError(name, f"it cannot be started: {error.strerror}. {_remedy(name)}") from error
-    if done.returncode:
-        said = " ".join((done.stderr or done.stdout).split())[-LAST_WORDS:]
-        raise AnatomyError(name, f"it ended with code {done.returncode}: {said or 'it said nothing'}")
 
 
 def _command(program: Program) -> list[str] | None:
