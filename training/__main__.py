@@ -21,24 +21,24 @@ import clearlung
 from clearlung.nodules.network import (
     CARD_FILE,
     MODEL_FILE,
-    BuiltInNetwork,
     Curve,
     NetworkCard,
+    OnnxNetwork,
     open_session,
 )
 from training.calibrate import calibrate, calibration_error, find_on, operating_points, probabilities
 from training.cases import IMPLANTS, PHANTOM_NODULES, Case, all_cases
 from training.export import export
-from training.fit import Fitting, fit
 from training.fit import Curve as FitCurve
+from training.fit import Fitting, fit
 from training.samples import gather
 
 SHIPPED = Path(clearlung.__file__).parent / "nodules" / "network"
 # A scan of this collection measures what the network is worth: it must never teach it.
 EVALUATION = "LIDC"
 LIMITS = (
-    "It learned from three real scans of 3 mm slices and from synthetic patients: no real scan of thin slices.",
-    "Ground glass without a solid part is not looked for; the part-solid nodules it has seen were all implants.",
+    "It learned from three real scans of 3 mm slices and from synthetic patients: no real thin slices.",
+    "Ground glass without a solid part is not looked for; all part-solid nodules that it saw were implants.",
     "Its probabilities hold for scans with as many nodules as those that calibrated it, about 60 to 200. In a"
     " patient with few nodules they are too high.",
     "Scars, staples, mucus in bronchi, lymph nodes in the lung and granulomas look like metastases to it.",
@@ -89,7 +89,7 @@ def describe(
         How it was fitted, and how that went.
     """
     content = model.read_bytes()
-    found = find_on(BuiltInNetwork(open_session(content), None), held_out)
+    found = find_on(OnnxNetwork(open_session(content)), held_out)
     calibration = calibrate(found)
     probability = probabilities(calibration, found)
     samples = gather(learned)

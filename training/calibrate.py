@@ -80,7 +80,9 @@ def calibrate(found: Findings) -> Calibration:
 
     def loss(weights: NDArray[np.float64]) -> float:
         odds = weights[0] + scaled @ weights[1:]
-        return float(np.logaddexp(0.0, np.where(found.true, -odds, odds)).mean() + RIDGE * weights[1:] @ weights[1:])
+        return float(
+            np.logaddexp(0.0, np.where(found.true, -odds, odds)).mean() + RIDGE * weights[1:] @ weights[1:]
+        )
 
     best = minimize(loss, np.zeros(terms.shape[1] + 1), method="BFGS").x
     weights = best[1:] / scale

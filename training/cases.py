@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from clearlung.anatomy import Anatomy, segment_anatomy
 from clearlung.ct import Scan, read_scan, read_volume
-from clearlung.nodules import NoduleTable, find_blobs, sphere_diameter_mm
+from clearlung.nodules import find_blobs, sphere_diameter_mm
 from clearlung.nodules.network import LEAST_DIAMETER_MM
 from clearlung.phantom import ImplantSpec, Phantom, PhantomSpec, implant, make_phantom, varied_spec
 

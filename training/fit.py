@@ -87,8 +87,11 @@ def fit(cases: list[Case], how: Fitting, tell: Callable[[str], None]) -> tuple[N
     curve, start, recent = Curve(), time.perf_counter(), []
     for step, (rows, near, wide, terms, answers) in enumerate(_batches(feeder, how), start=1):
         network.train()
-        said = network(near.contiguous(memory_format=torch.channels_last_3d), wide.contiguous(
-            memory_format=torch.channels_last_3d), terms)
+        said = network(
+            near.contiguous(memory_format=torch.channels_last_3d),
+            wide.contiguous(memory_format=torch.channels_last_3d),
+            terms,
+        )
         judgment, place = _losses(said, answers)
         descent.zero_grad(set_to_none=True)
         (judgment + how.place_weight * place).backward()

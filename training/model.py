@@ -29,7 +29,9 @@ class NoduleNetwork(nn.Module):
         a, b, c, d = WIDTHS
         edge = PATCH // 4
         edge = (edge + 1) // 2
-        self.near = nn.Sequential(_block(2, a), _block(a, b, 2), _block(b, c, 2), _block(c, d), _block(d, d, 2))
+        self.near = nn.Sequential(
+            _block(2, a), _block(a, b, 2), _block(b, c, 2), _block(c, d), _block(d, d, 2)
+        )
         self.wide = nn.Sequential(_block(2, a, 2), _block(a, b), _block(b, c, 2), _block(c, d, 2))
         self.near_features = self._features(d * edge**3, NEAR_FEATURES)
         self.wide_features = self._features(d * edge**3, WIDE_FEATURES)

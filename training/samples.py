@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from clearlung.nodules.network import (
     LEAST_DIAMETER_MM,
+    PATCH,
     WIDE_PER_NEAR,
     WINDOW_HU,
     Pyramid,
@@ -92,7 +93,9 @@ def gather(cases: list[Case]) -> Samples:
     for number, case in enumerate(cases):
         known, doubtful = label_candidates(case)
         kept = np.flatnonzero(~doubtful)
-        parts.append((np.full(len(kept), number), case.candidates[kept], case.candidate_mm[kept], known[kept]))
+        parts.append(
+            (np.full(len(kept), number), case.candidates[kept], case.candidate_mm[kept], known[kept])
+        )
     case, center, diameter, known = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Samples(case.astype(np.int64), center, diameter, known)
 
@@ -123,7 +126,7 @@ class Feeder:
 
     def draw(self, size: int, nodule_share: float) -> NDArray[np.int64]:
         """Draw rows of the samples."""
-        many = int(round(size * nodule_share))
+        many = round(size * nodule_share)
         rows = self._pick(self.nodules, self.nodule_weight, many)
         return np.concatenate([rows, self._pick(self.others, self.weight, size - many)])
 
@@ -146,7 +149,7 @@ class Feeder:
         shown = diameter * np.exp(rng.uniform(-SCALE_LOG, SCALE_LOG, count))
         shift = rng.normal(0.0, SHIFT_DIAMETERS, (count, 3)).clip(-0.3, 0.3) * diameter[:, None]
         turns = self._turns(count)
-        near = np.empty((count, 2, *_cube()), dtype=np.float32)
+        near = np.empty((count, 2, PATCH, PATCH, PATCH), dtype=np.float32)
         wide = np.empty_like(near)
         terms = np.empty((count, 3), dtype=np.float32)
         answers = np.zeros((count, 5), dtype=np.float32)
@@ -170,7 +173,7 @@ class Feeder:
         return near, wide, terms, answers
 
     def _turns(self, count: int) -> NDArray[np.float64]:
-        """Turns about the body's axis, mirrored at random, and slightly tilted."""
+        """Draw turns about the body's axis, mirrored at random, and slightly tilted."""
         rng = self.rng
         angle = rng.uniform(0, 2 * np.pi, count)
         turns = np.zeros((count, 3, 3))
@@ -197,9 +200,3 @@ class Feeder:
         for patch in (near, wide):
             patch[:, 0] = patch[:, 0] * contrast + offset
             patch[:, 0] += noise * rng.standard_normal(patch[:, 0].shape, dtype=np.float32)
-
-
-def _cube() -> tuple[int, int, int]:
-    from clearlung.nodules.network import PATCH
-
-    return (PATCH, PATCH, PATCH)

@@ -363,6 +363,7 @@ def _warnings(
             "The nodules were found by the program and nobody has reviewed them: some are vessels or scars,"
             " and some nodules are missing."
         )
+    warnings += nodules.warnings
     if anatomy is not None:
         warnings += [condition.sentence for condition in anatomy.conditions]
         unsure = int(nodules.lobe_unsure.sum())

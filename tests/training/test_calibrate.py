@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 from scipy.special import expit
-
 from training.calibrate import (
     Findings,
     calibrate,

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-
-from clearlung.nodules.network import PATCH
 from training.cases import Case
 from training.samples import Feeder, gather, label_candidates
+
+from clearlung.nodules.network import PATCH
 
 SPACING = np.array([2.0, 1.0, 1.0])
 

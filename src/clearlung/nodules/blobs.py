@@ -20,8 +20,8 @@ DIAMETERS_MM = (2.5, 3.5, 5.0, 7.0, 10.0, 14.0, 20.0, 28.0, 38.0)
 # A ball answers most strongly at this scale, with 0.93 of its contrast.
 SIGMA_PER_DIAMETER = 1.0 / (2.0 * np.sqrt(3.0))
 # Response that a blob must have, at slices of these thicknesses and between. Solid nodules differ from lung by
-# 800 HU, of which thick slices and blur take most from the smallest. On phantoms of the training set, 0.8 mm
-# slices lose no nodule of 3 mm at the first; 2.5 mm slices lose 1 in 20 at the first and 1 in 40 at the second.
+# 800 HU, of which thick slices and blur take most from the smallest. Of the training phantoms' nodules of 3 mm,
+# 0.8 mm slices lose none at the first; 2.5 mm slices lose 1 in 20 at the first and 1 in 40 at the second.
 WEAKEST_HU = (200.0, 170.0)
 WEAKEST_AT_MM = (1.0, 2.5)
 # Brighter than soft tissue is cut off, so that calcium and contrast medium do not outshine their neighbors.

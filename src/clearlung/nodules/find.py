@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.anatomy import Anatomy
 from clearlung.ct import Scan
-from clearlung.nodules.candidates import Candidates, get_detector
+from clearlung.nodules.candidates import Candidates
 from clearlung.nodules.measure import measure_nodules
-from clearlung.nodules.network import Pyramid, built_in_network, judge
+from clearlung.nodules.network import Pyramid, built_in_card, built_in_network, judge
 from clearlung.nodules.options import NoduleOptions
 from clearlung.nodules.segment import segment_nodules
 from clearlung.nodules.table import NoduleTable
@@ -32,12 +32,15 @@ class Detections:
         Shape (n,). The likeliest comes first.
     labels
         int32 on the anatomy's box, if the detector outlined them itself: row i is labeled i + 1.
+    warnings
+        What a reader of the result must know about them.
     """
 
     points_mm: NDArray[np.float64]
     diameter_mm: NDArray[np.float64]
     probability: NDArray[np.float64]
     labels: NDArray[np.int32] | None = None
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.diameter_mm)
@@ -95,7 +98,7 @@ def find_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None = N
             renumber=True,
             options=options,
         )
-    return _large_enough(table, options)
+    return replace(_large_enough(table, options), warnings=found.warnings)
 
 
 def detect_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None = None) -> Detections:
@@ -113,19 +116,19 @@ def detect_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None =
         hands over are kept unless ``least_probability`` is given.
     """
     options = options or NoduleOptions()
-    candidates = get_detector(options.detector)(scan, anatomy, options.smallest_mm)
+    candidates = options.resolved()(scan, anatomy, options.smallest_mm)
     if candidates.probability is not None:
         return _judged_elsewhere(anatomy, candidates, options)
-    network = built_in_network()
     spacing = np.asarray(anatomy.lungs.spacing_mm)
     hu = np.ascontiguousarray(scan.volume.array[anatomy.box])
     pyramid = Pyramid.of(hu, anatomy.lungs.array, spacing)
-    judged = judge(network, pyramid, candidates.indices, candidates.diameter_mm)
-    probability = network.card.calibration.probability(judged.logit, judged.diameter_mm, float(spacing.max()))
+    judged = judge(built_in_network(), pyramid, candidates.indices, candidates.diameter_mm)
+    calibration = built_in_card().calibration
+    probability = calibration.probability(judged.logit, judged.diameter_mm, float(spacing.max()))
     order = np.argsort(-probability, kind="stable")
     rows = order[probability[order] >= options.threshold]
     points = anatomy.lungs.points_mm(judged.centers[rows])
-    return Detections(points, judged.diameter_mm[rows], probability[rows])
+    return Detections(points, judged.diameter_mm[rows], probability[rows], warnings=candidates.warnings)
 
 
 def _judged_elsewhere(anatomy: Anatomy, candidates: Candidates, options: NoduleOptions) -> Detections:
@@ -139,7 +142,7 @@ def _judged_elsewhere(anatomy: Anatomy, candidates: Candidates, options: NoduleO
         number[rows + 1] = np.arange(1, len(rows) + 1)
         labels = number[labels]
     points = anatomy.lungs.points_mm(candidates.indices[rows])
-    return Detections(points, candidates.diameter_mm[rows], probability[rows], labels)
+    return Detections(points, candidates.diameter_mm[rows], probability[rows], labels, candidates.warnings)
 
 
 def _large_enough(table: NoduleTable, options: NoduleOptions) -> NoduleTable:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from clearlung.errors import FieldError
 from clearlung.evidence import load_evidence
+from clearlung.nodules.detectors import DetectorSource, PluggedDetector, resolve_detector
 from clearlung.nodules.network import LEAST_DIAMETER_MM, built_in_card
 
 
@@ -21,7 +22,7 @@ class NoduleOptions:
     Parameters
     ----------
     detector
-        Name of a registered detector.
+        Name of a registered detector, or one that is plugged in.
     smallest_mm
         Smallest diameter that is reported. On slices thicker than this, what is smaller than a slice
         cannot be told from a vessel and is mostly missed.
@@ -47,7 +48,7 @@ class NoduleOptions:
     0.25
     """
 
-    detector: str = "blob"
+    detector: str | DetectorSource = "blob"
     smallest_mm: float = LEAST_DIAMETER_MM
     false_per_scan: float = field(default_factory=_assumed("protocol.nodules.false_per_scan", "1"))
     least_probability: float | None = None
@@ -60,6 +61,18 @@ class NoduleOptions:
             raise FieldError("false_per_scan", f"must be above 0, at most 1000, and is {self.false_per_scan}")
         if self.least_probability is not None and not 0.0 <= self.least_probability <= 1.0:
             raise FieldError("least_probability", f"must be 0 to 1, and is {self.least_probability}")
+
+    def resolved(self) -> PluggedDetector:
+        """Return the detector, ready to run.
+
+        Raises
+        ------
+        FieldError
+            If it is not registered, or its file or folder cannot be used.
+        """
+        if isinstance(self.detector, str):
+            return resolve_detector(DetectorSource(name=self.detector))
+        return resolve_detector(self.detector)
 
     @property
     def threshold(self) -> float:

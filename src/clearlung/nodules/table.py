@@ -141,6 +141,8 @@ class NoduleTable:
         float64 in [0, 1]: NaN where no published evidence allows to state one.
     review
         What a reader did: "accepted", "added", "edited", or "" for nothing yet.
+    warnings
+        What a reader of the whole table must know, in words.
 
     Raises
     ------
@@ -184,6 +186,7 @@ class NoduleTable:
     texture: NDArray[np.str_] = field(default_factory=_not_named)
     malignant_chance: NDArray[np.float64] = field(default_factory=_not_measured)
     review: NDArray[np.str_] = field(default_factory=_not_named)
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in COLUMNS:
@@ -241,5 +244,5 @@ class NoduleTable:
         return replace(self, **columns)
 
 
-COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(NoduleTable) if f.name != "labels")
+COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(NoduleTable) if f.name not in ("labels", "warnings"))
 """The columns in the order in which they are written."""

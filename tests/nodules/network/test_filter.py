@@ -37,7 +37,8 @@ def brightness_network(near, wide, sizes):
 
 
 def test_candidates_move_to_the_nodule_and_take_its_size(pyramid):
-    centers = np.vstack([BALLS + [[1.5, -1.0, 0.8], [-2.0, 1.0, 2.0]], [[10.0, 50.0, 50.0]]])
+    moved = BALLS + np.array([[1.5, -1.0, 0.8], [-2.0, 1.0, 2.0]])
+    centers = np.vstack([moved, [[10.0, 50.0, 50.0]]])
     judged = judge(brightness_network, pyramid, centers, np.array([6.5, 15.0, 5.0]))
     assert len(judged) == 2
     order = np.argsort(judged.centers[:, 0])

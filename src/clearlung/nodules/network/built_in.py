@@ -18,19 +18,16 @@ MODEL_FILE, CARD_FILE = "nodule_network.onnx", "nodule_network.json"
 
 
 @dataclass(frozen=True, eq=False)
-class BuiltInNetwork:
-    """A loaded network with its card; called, it answers for a batch of candidates.
+class OnnxNetwork:
+    """A network in ONNX Runtime; called, it answers for a batch of candidates.
 
     Parameters
     ----------
     session
-        ONNX Runtime's.
-    card
-        The card that ships with it.
+        From :func:`open_session`.
     """
 
     session: onnxruntime.InferenceSession
-    card: NetworkCard | None
 
     def __call__(
         self, near: NDArray[np.float32], wide: NDArray[np.float32], sizes: NDArray[np.float32]
@@ -48,7 +45,7 @@ def built_in_card() -> NetworkCard:
 
 
 @cache
-def built_in_network() -> BuiltInNetwork:
+def built_in_network() -> OnnxNetwork:
     """Load the network that ships with Clearlung.
 
     Raises
@@ -57,10 +54,9 @@ def built_in_network() -> BuiltInNetwork:
         If its file is not the one that its card describes: a damaged installation.
     """
     model = (files("clearlung.nodules.network") / MODEL_FILE).read_bytes()
-    card = built_in_card()
-    if hashlib.sha256(model).hexdigest() != card.model_sha256:
+    if hashlib.sha256(model).hexdigest() != built_in_card().model_sha256:
         raise RuntimeError(f"{MODEL_FILE} is not the file that {CARD_FILE} describes: install Clearlung anew")
-    return BuiltInNetwork(open_session(model), card)
+    return OnnxNetwork(open_session(model))
 
 
 def open_session(model: bytes) -> onnxruntime.InferenceSession:

@@ -1,4 +1,4 @@
-"""The cubes around a candidate that the network looks at: sampling at any scale and turn, without aliasing."""
+"""The cubes around a candidate that the network looks at, sampled at any scale and turn without aliasing."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def _sample(
 
 
 def size_terms(diameter_mm: NDArray[np.float64], spacing_mm: NDArray[np.float64]) -> NDArray[np.float32]:
-    """What the network is told beside the patches, which are scaled to the candidate's size.
+    """Return what the network is told beside the patches, which are scaled to the candidate's size.
 
     Parameters
     ----------
