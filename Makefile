@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test bench bench-anatomy fuzz lint lock clean
+.PHONY: demo test bench bench-anatomy bench-nodules train fuzz lint lock clean
 
 demo: $(READY)
 	$(BIN)/clearlung demo -o demo --force
@@ -22,6 +22,14 @@ fuzz: $(READY)
 
 bench-anatomy: $(READY)
 	$(BIN)/python -m benchmarks anatomy
+
+bench-nodules: $(READY)
+	$(BIN)/python -m benchmarks nodules
+
+# Fits the network that finds nodules: SCANS names folders with a scan and its outlined tumor, see training/README.md.
+train: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==2.13.0" onnx
+	$(BIN)/python -m training $(SCANS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
