@@ -1,0 +1,146 @@
+"""Kernels on the crop around one nodule: distances and flooding, on voxels that need not be cubes."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+FAR = np.float32(1e12)
+
+
+@numba.njit(cache=True, nogil=True)
+def _line_distance(
+    line: NDArray[np.float32],
+    out: NDArray[np.float32],
+    v: NDArray[np.int64],
+    b: NDArray[np.float32],
+    n: int,
+    step2: float,
+) -> None:
+    """Lower envelope of parabolas along one line (Felzenszwalb and Huttenlocher, 2012)."""
+    k = -1
+    for q in range(n):
+        if line[q] >= FAR:
+            continue
+        if k < 0:
+            k = 0
+            v[0] = q
+            b[0] = -FAR
+            continue
+        s = ((line[q] + step2 * q * q) - (line[v[k]] + step2 * v[k] * v[k])) / (2.0 * step2 * (q - v[k]))
+        while s <= b[k]:
+            k -= 1
+            s = ((line[q] + step2 * q * q) - (line[v[k]] + step2 * v[k] * v[k])) / (2.0 * step2 * (q - v[k]))
+        k += 1
+        v[k] = q
+        b[k] = s
+    if k < 0:
+        out[:n] = FAR
+        return
+    j = 0
+    for q in range(n):
+        while j < k and b[j + 1] < q:
+            j += 1
+        out[q] = step2 * (q - v[j]) * (q - v[j]) + line[v[j]]
+
+
+@numba.njit(cache=True, nogil=True)
+def distance_to(mask: NDArray[np.bool_], target: bool, step_mm: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Distance in mm from each voxel center to the nearest one with a value; huge if none has it.
+
+    Parameters
+    ----------
+    mask
+        bool, shape (z, y, x).
+    target
+        The value.
+    step_mm
+        Size of a voxel along z, y and x.
+
+    Returns
+    -------
+    array
+        float32, same shape.
+    """
+    shape = mask.shape
+    squared = np.empty(shape, dtype=np.float32)
+    flat, start = mask.ravel(), squared.ravel()
+    for i in range(flat.size):
+        start[i] = np.float32(0.0) if flat[i] == target else FAR
+    longest = max(shape[0], shape[1], shape[2])
+    line = np.empty(longest, dtype=np.float32)
+    out = np.empty(longest, dtype=np.float32)
+    v = np.empty(longest + 1, dtype=np.int64)
+    b = np.empty(longest + 1, dtype=np.float32)
+    strides = (shape[1] * shape[2], shape[2], 1)
+    for axis in range(3):
+        first = 1 if axis == 0 else 0
+        second = 1 if axis == 2 else 2
+        n, stride = shape[axis], strides[axis]
+        for p in range(shape[first]):
+            for q in range(shape[second]):
+                at = p * strides[first] + q * strides[second]
+                for r in range(n):
+                    line[r] = start[at + r * stride]
+                _line_distance(line, out, v, b, n, step_mm[axis] ** 2)
+                for r in range(n):
+                    start[at + r * stride] = out[r]
+    for i in range(start.size):
+        start[i] = np.sqrt(start[i])
+    return squared
+
+
+@numba.njit(cache=True, nogil=True)
+def flood(mask: NDArray[np.bool_], z: int, y: int, x: int) -> NDArray[np.bool_]:
+    """Return the face-connected part of a mask that holds a voxel; nothing if the voxel is outside."""
+    out = np.zeros(mask.shape, dtype=np.bool_)
+    if not mask[z, y, x]:
+        return out
+    stack = np.empty((mask.size, 3), dtype=np.int32)
+    stack[0, 0], stack[0, 1], stack[0, 2] = z, y, x
+    out[z, y, x] = True
+    top = 1
+    while top:
+        top -= 1
+        cz, cy, cx = stack[top]
+        for k in range(6):
+            pz = cz + (k == 0) - (k == 1)
+            py = cy + (k == 2) - (k == 3)
+            px = cx + (k == 4) - (k == 5)
+            within = 0 <= pz < mask.shape[0] and 0 <= py < mask.shape[1] and 0 <= px < mask.shape[2]
+            if within and mask[pz, py, px] and not out[pz, py, px]:
+                out[pz, py, px] = True
+                stack[top, 0], stack[top, 1], stack[top, 2] = pz, py, px
+                top += 1
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def fill_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill what the mask shuts off from the faces of its array, over faces of voxels."""
+    nz, ny, nx = mask.shape
+    open_ = np.zeros(mask.shape, dtype=np.bool_)
+    stack = np.empty((mask.size, 3), dtype=np.int32)
+    top = 0
+    for z in range(nz):
+        for y in range(ny):
+            edge = z == 0 or z == nz - 1 or y == 0 or y == ny - 1
+            for x in range(0, nx, 1 if edge else max(nx - 1, 1)):
+                if not mask[z, y, x]:
+                    open_[z, y, x] = True
+                    stack[top, 0], stack[top, 1], stack[top, 2] = z, y, x
+                    top += 1
+    while top:
+        top -= 1
+        cz, cy, cx = stack[top]
+        for k in range(6):
+            pz = cz + (k == 0) - (k == 1)
+            py = cy + (k == 2) - (k == 3)
+            px = cx + (k == 4) - (k == 5)
+            within = 0 <= pz < nz and 0 <= py < ny and 0 <= px < nx
+            if within and not mask[pz, py, px] and not open_[pz, py, px]:
+                open_[pz, py, px] = True
+                stack[top, 0], stack[top, 1], stack[top, 2] = pz, py, px
+                top += 1
+    return ~open_
