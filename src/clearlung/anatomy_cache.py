@@ -86,11 +86,12 @@ def read_anatomy_cache(path: Path) -> Anatomy:
         hila_mm={side: tuple(point) for side, point in words["hila_mm"].items()},
         fissures=tuple(Fissure(**_tuples(fissure)) for fissure in words["fissures"]),
         conditions=tuple(Condition(**_tuples(condition)) for condition in words["conditions"]),
-        **{name: lungs.with_array(arrays[name]) for name in _OPTIONAL if name in arrays},
-        **{
-            name: BranchTree(**{f.name: arrays[f"{name}.{f.name}"] for f in fields(BranchTree)})
-            for name in _TREES
-        },
+        lobe_second=_optional(arrays, "lobe_second", lungs),
+        airways=_optional(arrays, "airways", lungs),
+        vessels=_optional(arrays, "vessels", lungs),
+        pleura=_optional(arrays, "pleura", lungs),
+        airway_tree=_tree(arrays, "airway_tree"),
+        vessel_tree=_tree(arrays, "vessel_tree"),
     )
 
 
@@ -106,9 +107,18 @@ def settled(anatomy: Anatomy) -> Anatomy:
     )
 
 
+def _optional(arrays: dict[str, NDArray[Any]], name: str, lungs: Volume) -> Volume | None:
+    return lungs.with_array(arrays[name]) if name in arrays else None
+
+
+def _tree(arrays: dict[str, NDArray[Any]], name: str) -> BranchTree:
+    return BranchTree(**{f.name: arrays[f"{name}.{f.name}"] for f in fields(BranchTree)})
+
+
 def _steps(values: NDArray[np.float32], per_unit: float, dtype: Any) -> NDArray[Any]:
     top = np.iinfo(dtype).max
-    return np.clip(np.rint(values * np.float32(per_unit)), 0, top).astype(dtype)
+    steps: NDArray[Any] = np.clip(np.rint(values * np.float32(per_unit)), 0, top).astype(dtype)
+    return steps
 
 
 def _spread(inside: NDArray[np.bool_], steps: NDArray[Any], per_unit: float) -> NDArray[np.float32]:

@@ -73,6 +73,17 @@ class NoduleFolder:
         """Number of nodules that nobody has looked at."""
         return int((self.review.state.nodules.review == "").sum())
 
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """What the last detection left for the reader to settle."""
+        detections = [e.action for e in self.review.record.entries if isinstance(e.action, Detected)]
+        return detections[-1].conflicts if detections else ()
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """Options of the first detection, from the manifest."""
+        return _manifest(self.path).options
+
     def anatomy(self) -> Anatomy:
         """Return the anatomy that the nodules were found on.
 

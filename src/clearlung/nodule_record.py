@@ -61,9 +61,7 @@ class NoduleFound(_Part):
     vessel_mm: float | None
     bronchus_mm: float | None
     texture: str = Field(description="solid, part-solid, ground-glass, or empty where unknown.")
-    malignant_chance: float | None = Field(
-        description="Null where no published evidence allows one."
-    )
+    malignant_chance: float | None = Field(description="Null where no published evidence allows one.")
     review: str = Field(description="accepted, added, edited, or empty where nobody has looked.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,12 @@ def cut_tiles(state: ReviewState, scan: Scan, anatomy: Anatomy, known: Tiles | N
 
 def write_tiles(tiles: Tiles, path: Path) -> None:
     """Keep pictures in a file."""
-    arrays = {"key": tiles.key, "corner": tiles.corner, "step": tiles.step, "hu": tiles.hu}
+    arrays: dict[str, NDArray[Any]] = {
+        "key": tiles.key,
+        "corner": tiles.corner,
+        "step": tiles.step,
+        "hu": tiles.hu,
+    }
     write_packed(path, arrays, {})
 
 
@@ -143,12 +149,12 @@ def _middle(item: Item, anatomy: Anatomy) -> tuple[tuple[int, int, int], float]:
 
 def _mask(item: Item, state: ReviewState, tiles: Tiles, row: int) -> NDArray[np.bool_]:
     """Return the nodule's mask on its picture."""
-    z0, y0, x0 = tiles.corner[row].tolist()
+    z0, y0, x0 = (int(c) for c in tiles.corner[row])
     step = int(tiles.step[row])
     z, y, x = np.unravel_index(item.voxels, state.grid.shape)
     here = z == z0
     v, u = (y[here] - y0) // step, (x[here] - x0) // step
-    mask = np.zeros(tiles.hu.shape[1:], dtype=np.bool_)
+    mask = np.zeros(tiles.hu[row].shape, dtype=np.bool_)
     within = (v >= 0) & (v < mask.shape[0]) & (u >= 0) & (u < mask.shape[1])
     mask[v[within], u[within]] = True
     return mask

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from clearlung.anatomy import LOBES, Anatomy
 from clearlung.ct import Scan, Volume
 from clearlung.errors import ReviewError
+from clearlung.nodules.measure import measure_nodules
 from clearlung.nodules.review import shapes
 from clearlung.nodules.review.actions import (
     Accept,
@@ -26,9 +27,9 @@ from clearlung.nodules.review.actions import (
     Split,
     Texture,
 )
-from clearlung.nodules.review.pixels import mask_at, measured
 from clearlung.nodules.review.state import ReviewState, Voxels, make_snapshot
-from clearlung.nodules.table import TEXTURES
+from clearlung.nodules.segment import segment_nodules
+from clearlung.nodules.table import TEXTURES, sphere_diameter_mm
 
 Point = tuple[float, float, float]
 
@@ -148,13 +149,15 @@ def add(
         remedy = f"accept {owner.number} instead" if owner.rejected else "redraw or split that one"
         kind = "the rejected nodule" if owner.rejected else "nodule"
         raise ReviewError(where, f"lies in {kind} {owner.number}: {remedy}")
-    voxels = _outline(scan, anatomy, point_mm, voxel, diameter_mm)
+    voxels, volume_mm3 = _outline(scan, anatomy, point_mm, voxel, diameter_mm)
     if not len(voxels):
         if diameter_mm is None:
             raise ReviewError(where, "nothing dense can be outlined there: say its size with a diameter")
         voxels = shapes.ball(anatomy.lungs, point_mm, diameter_mm)
-    voxels = _free_part(state, anatomy, voxels, where)
-    (made,) = _drawn(state, scan, anatomy, {state.highest + 1: voxels}, drawn_by)
+    free = _free_part(state, anatomy, voxels, where)
+    if len(free) < len(voxels):
+        volume_mm3 = None
+    (made,) = _drawn(state, scan, anatomy, {state.highest + 1: free}, drawn_by, volume_mm3)
     return Add(asked_mm=point_mm, nodule=made)
 
 
@@ -270,6 +273,7 @@ def redraw(
     _check_grid(state, anatomy)
     item = state.item(number, rejected=False)
     field = f"nodule {number}"
+    volume_mm3: float | None = None
     if mask is not None:
         voxels = _from_map(mask, scan, anatomy, number)
     elif diameter_mm is None:
@@ -282,11 +286,13 @@ def redraw(
         row = item.row
         center = (float(row["x_mm"]), float(row["y_mm"]), float(row["z_mm"]))
         voxel = _voxel_in_lungs(anatomy, center, field)
-        voxels = _outline(scan, anatomy, center, voxel, diameter_mm)
+        voxels, volume_mm3 = _outline(scan, anatomy, center, voxel, diameter_mm)
         if not len(voxels):
             raise ReviewError(field, f"nothing of about {diameter_mm:g} mm can be outlined there")
-    voxels = _free_part(state, anatomy, voxels, field, but=number)
-    (made,) = _drawn(state, scan, anatomy, {number: voxels}, drawn_by)
+    free = _free_part(state, anatomy, voxels, field, but=number)
+    if len(free) < len(voxels):
+        volume_mm3 = None
+    (made,) = _drawn(state, scan, anatomy, {number: free}, drawn_by, volume_mm3)
     return Redraw(nodule=state.snapshot(number), drawn=made)
 
 
@@ -323,23 +329,28 @@ def _voxel_in_lungs(anatomy: Anatomy, point_mm: Point, field: str) -> int:
     return int(np.ravel_multi_index((z, y, x), shape))
 
 
-def _outline(scan: Scan, anatomy: Anatomy, point_mm: Point, voxel: int, diameter_mm: float | None) -> Voxels:
-    """Outline what is at a point, or within a voxel or two of it; empty if there is nothing."""
+def _outline(
+    scan: Scan, anatomy: Anatomy, point_mm: Point, voxel: int, diameter_mm: float | None
+) -> tuple[Voxels, float | None]:
+    """Outline what is at a point, or within a voxel or two of it, with its volume; empty if nothing is."""
     if diameter_mm is not None:
         _check_diameter(diameter_mm)
-    best, misfit = np.zeros(0, dtype=np.int64), np.inf
+    best: tuple[Voxels, float | None] = np.zeros(0, dtype=np.int64), None
+    misfit = np.inf
     lungs = anatomy.lungs
     here = np.array(np.unravel_index(voxel, lungs.shape))
     for size in DIAMETERS_MM if diameter_mm is None else (diameter_mm,):
-        voxels = mask_at(scan, anatomy, point_mm, size)
+        found = segment_nodules(scan, anatomy, np.array([point_mm]), np.array([size]))
+        voxels = np.flatnonzero(found.labels).astype(np.int64)
         if not len(voxels):
             continue
         apart = np.stack(np.unravel_index(voxels, lungs.shape), axis=1) - here
         if np.abs(apart).max(axis=1).min() > shapes.BESIDE_VOXELS:
             continue
-        own = np.cbrt(len(voxels) * lungs.voxel_ml * 1000 * 6 / np.pi)
-        if abs(np.log(own / size)) < misfit:
-            best, misfit = voxels, abs(np.log(own / size))
+        volume_mm3 = float(found.volume_mm3[0])
+        off = abs(np.log(sphere_diameter_mm(volume_mm3) / size))
+        if off < misfit:
+            best, misfit = (voxels, volume_mm3), off
     return best
 
 
@@ -395,13 +406,19 @@ def _from_map(mask: Volume, scan: Scan, anatomy: Anatomy, number: int) -> Voxels
 
 
 def _drawn(
-    state: ReviewState, scan: Scan, anatomy: Anatomy, masks: dict[int, Voxels], drawn_by: int
+    state: ReviewState,
+    scan: Scan,
+    anatomy: Anatomy,
+    masks: dict[int, Voxels],
+    drawn_by: int,
+    volume_mm3: float | None = None,
 ) -> tuple[Snapshot, ...]:
     """Measure new outlines and return them as the action stores them, in the order given."""
     labels = np.zeros(anatomy.lungs.shape, dtype=np.int32)
     for number, voxels in masks.items():
         labels.ravel()[voxels] = number
-    table = measured(scan, anatomy, labels)
+    volumes = None if volume_mm3 is None else np.array([volume_mm3])
+    table = measure_nodules(scan, anatomy, labels, volume_mm3=volumes)
     rows = {row["id"]: row for row in table.rows()}
     return tuple(
         make_snapshot(number, drawn_by, rows[number] | {"review": ""}, voxels, state.grid)

@@ -97,9 +97,16 @@ class Review:
         ReviewDependence
             If later actions rest on it; they are named.
         """
-        return self.done(Undo(action=self._last() if action is None else action), who, why)
+        return self.done(Undo(action=self.last() if action is None else action), who, why)
 
-    def _last(self) -> int:
+    def last(self) -> int:
+        """Return the number of the last action that stands.
+
+        Raises
+        ------
+        ReviewError
+            If there is none.
+        """
         for entry in reversed(self.record.entries):
             if entry.id not in self.state.undone and not isinstance(entry.action, Undo | Detected):
                 return entry.id
