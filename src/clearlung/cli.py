@@ -72,6 +72,10 @@ def plan(
             help="A shipped protocol, or a TOML file. Without it: high-volume, compared with the others.",
         ),
     ] = None,
+    nodules: Annotated[
+        Path | None,
+        typer.Option("--nodules", metavar="OUT", help="Reviewed nodules of this scan: clearlung nodules."),
+    ] = None,
     out: OutOption = None,
     series: SeriesOption = None,
     allow_thick: ThickOption = False,
@@ -93,6 +97,8 @@ def plan(
 
     if source.suffix.lower() == ".csv" and (series or anatomy_from):
         raise typer.BadParameter("a list has no scan: --series and --anatomy belong to one")
+    if nodules is not None and (source.suffix.lower() == ".csv" or anatomy_from):
+        raise typer.BadParameter("--nodules belongs to a scan and brings its own anatomy")
     request = PlanRequest(
         source=source,
         protocol=load_protocol(protocol or "high-volume"),
@@ -101,6 +107,7 @@ def plan(
         allow_thick=allow_thick,
         anatomy_source=parse_source(anatomy_from, anatomy_labels, offline=offline),
         seed=seed,
+        nodules=nodules,
     )
     folder = out or Path(f"{stem(source)}-plan")
     check_target(folder, replace=force)

@@ -110,9 +110,7 @@ def list_(
     folder: Folder,
     state: Annotated[
         str | None,
-        typer.Option(
-            "--state", help="Only those: unreviewed, reviewed, accepted, added, edited or rejected."
-        ),
+        typer.Option("--state", help="unreviewed, reviewed, accepted, added, edited or rejected."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -253,11 +251,11 @@ def redraw(
     ] = None,
     point: Annotated[
         str | None,
-        typer.Option("--point", metavar="X,Y,Z", help="Middle of a ball, LPS mm, with --diameter."),
+        typer.Option("--point", metavar="X,Y,Z", help="Middle of a ball, LPS mm."),
     ] = None,
     diameter: Annotated[
         float | None,
-        typer.Option("--diameter", metavar="MM", help="Of the ball; alone: outline at this size."),
+        typer.Option("--diameter", metavar="MM", help="Of the ball; alone: about its size."),
     ] = None,
     by: By = "",
     why: Why = "",

@@ -22,7 +22,7 @@ TILE_MM = 36.0
 
 # Twelve across are read on a screen and on a printed A3.
 COLUMNS, PER_PAGE = 12, 180
-_WIDE_MM, _WORDS_MM, _GAP_MM, _HEAD_MM = 24.0, 6.6, 1.6, 13.0
+_WIDE_MM, _WORDS_MM, _GAP_MM, _HEAD_MM = 24.0, 6.6, 1.6, 16.0
 _DPI = 140
 # The lung window: center -600 HU, width 1500 HU.
 _WINDOW_HU = (-1350.0, 150.0)
@@ -108,16 +108,17 @@ def _head(sheet: Axes, width: float, height: float, number: int, pages: int, tot
     sheet.text(_GAP_MM, height - 4.2, title, fontsize=9, weight="bold", color=INK)
     sheet.text(
         _GAP_MM,
-        height - 7.6,
-        f"{RESEARCH_NOTICE} Axial, seen from the feet: the patient's right (R) is on the picture's left.",
+        height - 10.2,
+        "Axial, seen from the feet: the patient's right (R) is on the picture's left. p: before anybody looked.",
         fontsize=5.5,
         color=INK,
     )
+    sheet.text(_GAP_MM, height - 7.4, RESEARCH_NOTICE, fontsize=5.5, color=INK)
     x = _GAP_MM
     for review, color in _COLORS.items():
-        sheet.plot([x, x + 3.0], [height - 10.6] * 2, color=color, linewidth=1.6)
+        sheet.plot([x, x + 3.0], [height - 13.4] * 2, color=color, linewidth=1.6)
         word = _WORDS.get(review, review)
-        sheet.text(x + 3.8, height - 11.2, word, fontsize=6, color=INK)
+        sheet.text(x + 3.8, height - 14.0, word, fontsize=6, color=INK)
         x += 8.0 + 1.35 * len(word)
     if not total:
         sheet.text(width / 2, height / 2 - 4, "No nodules", fontsize=10, ha="center", color=INK)

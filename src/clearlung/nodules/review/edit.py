@@ -36,6 +36,8 @@ Point = tuple[float, float, float]
 # Sizes at which a nodule is looked for where the reader does not say one: neighbors differ by 1.6.
 DIAMETERS_MM = (4.0, 6.5, 10.0, 16.0, 26.0, 40.0)
 SMALLEST_MM, LARGEST_MM = 1.0, 200.0
+# Ground glass is denser on average; what is not is lung and noise.
+LEAST_HU = -750.0
 # Merging is for parts of one nodule; numbers of nodules that lie this far apart are a slip.
 WIDEST_GAP_MM = 10.0
 # An outline of which more than this share is another nodule's, or outside the lungs, is not a new one.
@@ -339,6 +341,7 @@ def _outline(
     misfit = np.inf
     lungs = anatomy.lungs
     here = np.array(np.unravel_index(voxel, lungs.shape))
+    hu = np.ascontiguousarray(scan.volume.array[anatomy.box])
     for size in DIAMETERS_MM if diameter_mm is None else (diameter_mm,):
         found = segment_nodules(scan, anatomy, np.array([point_mm]), np.array([size]))
         voxels = np.flatnonzero(found.labels).astype(np.int64)
@@ -346,6 +349,8 @@ def _outline(
             continue
         apart = np.stack(np.unravel_index(voxels, lungs.shape), axis=1) - here
         if np.abs(apart).max(axis=1).min() > shapes.BESIDE_VOXELS:
+            continue
+        if hu.ravel()[voxels].mean() < LEAST_HU:
             continue
         volume_mm3 = float(found.volume_mm3[0])
         off = abs(np.log(sphere_diameter_mm(volume_mm3) / size))
