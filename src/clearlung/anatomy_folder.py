@@ -21,6 +21,7 @@ from clearlung.anatomy import (
     SIDES,
     Anatomy,
     BranchTree,
+    Condition,
     LobeMeasures,
     Places,
     add_measures,
@@ -106,6 +107,20 @@ class ConditionFound(_Part):
     value: float | None
     unit: str
     missing: str
+
+    @classmethod
+    def of(cls, condition: Condition) -> Self:
+        """Return a condition as plain data, its value rounded to what it is worth."""
+        return cls(
+            code=condition.code,
+            text=condition.text,
+            sentence=condition.sentence,
+            side=condition.side,
+            lobes=condition.lobes,
+            value=None if condition.value is None else _known(condition.value, 3),
+            unit=condition.unit,
+            missing=condition.missing,
+        )
 
 
 class PointFound(_Part):
@@ -193,19 +208,7 @@ def describe_anatomy(anatomy: Anatomy, scan: Scan, points_mm: Sequence[Point] = 
         hila_mm={str(side): _point(hilum) for side, hilum in anatomy.hila_mm.items()},
         airways=_branches(anatomy.airway_tree),
         vessels=_branches(anatomy.vessel_tree),
-        conditions=tuple(
-            ConditionFound(
-                code=c.code,
-                text=c.text,
-                sentence=c.sentence,
-                side=c.side,
-                lobes=c.lobes,
-                value=None if c.value is None else _known(c.value, 3),
-                unit=c.unit,
-                missing=c.missing,
-            )
-            for c in anatomy.conditions
-        ),
+        conditions=tuple(ConditionFound.of(condition) for condition in anatomy.conditions),
         points=_points(find_places(anatomy, points_mm)) if points_mm else (),
         warnings=scan.warnings,
         evidence=tuple(book[id] for id in ids),

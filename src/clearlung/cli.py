@@ -7,7 +7,6 @@ nodule list refused; 5 no plan satisfies the limits; 6 records contradict each o
 from __future__ import annotations
 
 import json
-import math
 import signal
 import sys
 from pathlib import Path
@@ -17,6 +16,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clearlung import RESEARCH_NOTICE, __version__
+from clearlung.cli_nodules import app as nodules_app
+from clearlung.cli_values import (
+    AnatomyOption,
+    ForceOption,
+    JsonOption,
+    LabelsOption,
+    OfflineOption,
+    OutOption,
+    SeriesOption,
+    ThickOption,
+    lps_point,
+    stem,
+)
 from clearlung.errors import ClearlungError
 
 if TYPE_CHECKING:
@@ -30,28 +42,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(nodules_app)
 
-OutOption = Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the result.")]
-SeriesOption = Annotated[str | None, typer.Option("--series", help="Which series, where there are several.")]
-ThickOption = Annotated[bool, typer.Option("--allow-thick", help="Read thick slices all the same.")]
-AnatomyOption = Annotated[
-    str | None,
-    typer.Option(
-        "--anatomy",
-        metavar="FILE|NAME",
-        help="Lobes and lungs made elsewhere: a label map, .seg.nrrd, DICOM SEG or folder of masks; or"
-        " totalsegmentator or lungmask, to run it.",
-    ),
-]
-LabelsOption = Annotated[
-    str | None,
-    typer.Option("--anatomy-labels", metavar="NAME", help="Whose label numbers a file has that names none."),
-]
-OfflineOption = Annotated[
-    bool, typer.Option("--offline", help="Refuse to run what would download its weights.")
-]
-ForceOption = Annotated[bool, typer.Option("--force", help="Replace an earlier result in OUT.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 NodulesOption = Annotated[int, typer.Option("--nodules", help="Number of metastases.", min=0, max=2000)]
 
@@ -80,6 +72,10 @@ def plan(
             help="A shipped protocol, or a TOML file. Without it: high-volume, compared with the others.",
         ),
     ] = None,
+    nodules: Annotated[
+        Path | None,
+        typer.Option("--nodules", metavar="OUT", help="Reviewed nodules of this scan: clearlung nodules."),
+    ] = None,
     out: OutOption = None,
     series: SeriesOption = None,
     allow_thick: ThickOption = False,
@@ -101,6 +97,8 @@ def plan(
 
     if source.suffix.lower() == ".csv" and (series or anatomy_from):
         raise typer.BadParameter("a list has no scan: --series and --anatomy belong to one")
+    if nodules is not None and (source.suffix.lower() == ".csv" or anatomy_from):
+        raise typer.BadParameter("--nodules belongs to a scan and brings its own anatomy")
     request = PlanRequest(
         source=source,
         protocol=load_protocol(protocol or "high-volume"),
@@ -109,8 +107,9 @@ def plan(
         allow_thick=allow_thick,
         anatomy_source=parse_source(anatomy_from, anatomy_labels, offline=offline),
         seed=seed,
+        nodules=nodules,
     )
-    folder = out or Path(f"{_stem(source)}-plan")
+    folder = out or Path(f"{stem(source)}-plan")
     check_target(folder, replace=force)
     with Bar(len(PHASES)) as bar:
         watch = Stopwatch(bar)
@@ -155,9 +154,9 @@ def anatomy(
     from clearlung.progress import Bar, Stopwatch
     from clearlung.workflow import find_anatomy
 
-    points = [_lps_point(text) for text in point or ()]
+    points = [lps_point(text) for text in point or ()]
     wanted = parse_source(anatomy_from, anatomy_labels, offline=offline)
-    folder = out or Path(f"{_stem(source)}-anatomy")
+    folder = out or Path(f"{stem(source)}-anatomy")
     check_target(folder, replace=force)
     with Bar(len(ANATOMY_PHASES)) as bar:
         watch = Stopwatch(bar)
@@ -333,27 +332,6 @@ def _leave(number: int, frame: FrameType | None) -> None:
 def _describe(error: ClearlungError) -> dict[str, Any]:
     details = {key: value for key, value in vars(error).items() if isinstance(value, str | tuple)}
     return {"type": type(error).__name__, "message": str(error)} | details
-
-
-def _lps_point(text: str) -> tuple[float, float, float]:
-    """Parse ``X,Y,Z``."""
-    try:
-        x, y, z = (float(part) for part in text.split(","))
-        if not all(map(math.isfinite, (x, y, z))):
-            raise ValueError(text)
-    except ValueError:
-        raise typer.BadParameter(
-            f"{text!r} is not a point: give its LPS millimeters as X,Y,Z", param_hint="--point"
-        ) from None
-    return x, y, z
-
-
-def _stem(source: Path) -> str:
-    name = source.resolve().name
-    for ending in (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".zip", ".csv"):
-        if name.lower().endswith(ending):
-            return name[: -len(ending)]
-    return name
 
 
 def _print_json(content: Any) -> None:

@@ -74,6 +74,28 @@ class DetectorError(FieldError):
     """A detector made elsewhere that cannot be used; ``field`` is the file, its entry or the option."""
 
 
+class ReviewError(FieldError):
+    """A review action that cannot be done; ``field`` is the nodule, the point, the action or the option."""
+
+
+class ReviewDependence(ReviewError):
+    """An action that cannot be undone, or done, because others rest on what it would change.
+
+    Parameters
+    ----------
+    field
+        The action.
+    message
+        What stands in the way and what to do.
+    dependents
+        Numbers of the actions that stand in the way.
+    """
+
+    def __init__(self, field: str, message: str, dependents: Sequence[int]) -> None:
+        super().__init__(field, message)
+        self.dependents = tuple(dependents)
+
+
 class EvidenceError(FieldError):
     """An evidence entry that is missing, malformed or asked for in the wrong unit."""
 

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from clearlung.anatomy import SIDES, Anatomy, AnatomySource, segment_anatomy
 from clearlung.casefile import Case
 from clearlung.ct import Scan, read_scan
@@ -18,7 +20,13 @@ from clearlung.errors import CaseError, InfeasiblePlan
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable, lesions_of_first_scan
 from clearlung.manifest import InputFile, file_sha256, inputs_of
-from clearlung.nodules import NoduleOptions, NoduleTable, find_nodules, read_nodule_list
+from clearlung.nodules import (
+    NoduleOptions,
+    NoduleTable,
+    find_nodules,
+    planned_from,
+    read_nodule_list,
+)
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.progress import PhaseTime, Stopwatch
 from clearlung.resection import FunctionModel, SpecimenSet, deep_beds, excise
@@ -56,6 +64,8 @@ class PlanRequest:
         Where lungs and lobes come from: Clearlung's own method unless named.
     seed
         Seed of everything random.
+    nodules
+        A folder of ``clearlung nodules`` for this scan: its reviewed nodules and its anatomy are planned on.
     """
 
     source: Path
@@ -65,6 +75,7 @@ class PlanRequest:
     allow_thick: bool = False
     anatomy_source: AnatomySource = field(default_factory=AnatomySource)
     seed: int = 0
+    nodules: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +136,44 @@ def make_plan(request: PlanRequest, watch: Stopwatch | None = None) -> PlanResul
         )
     with watch.phase("scan"):
         scan = read_scan(request.source, series=request.series, allow_thick=request.allow_thick)
+    if request.nodules is not None:
+        return _plan_reviewed(request.nodules, scan, request, watch)
     source = request.anatomy_source
     result = plan_scan(
         scan, request.protocol, request.case, anatomy_source=source, seed=request.seed, watch=watch
     )
     return replace(result, inputs=inputs_of(scan.source, scan.input_sha256, source.path))
+
+
+def _plan_reviewed(folder: Path, scan: Scan, request: PlanRequest, watch: Stopwatch) -> PlanResult:
+    """Plan what a review has led to: what was reviewed, and of the rest what is probable enough."""
+    # Here and not above: a folder of nodules loads the library of its pictures, which planning need not.
+    from clearlung.nodule_folder import open_nodule_folder
+    from clearlung.nodule_jobs import anatomy_of
+
+    with watch.phase("anatomy"):
+        opened = open_nodule_folder(folder)
+        opened.found.check_scan(scan)
+        anatomy = anatomy_of(opened, scan)
+    with watch.phase("nodules"):
+        every = opened.review.state.nodules
+        probable = every.probability >= planned_from(
+            request.protocol.nodules.false_per_scan, str(opened.found.options["detector"])
+        )
+        nodules = every.take(np.flatnonzero(probable | (every.review != "")))
+    unreviewed = int((nodules.review == "").sum())
+    result = plan_nodules(
+        scan,
+        anatomy,
+        nodules,
+        request.protocol,
+        request.case,
+        reviewed=unreviewed == 0,
+        seed=request.seed,
+        watch=watch,
+    )
+    record = InputFile(kind="review", sha256=file_sha256(folder / "review.jsonl"))
+    return replace(result, inputs=(*result.inputs, record))
 
 
 def find_anatomy(
@@ -297,7 +341,7 @@ def _stage(
             function=function,
             function_assumed=assumed,
             protocol=protocol,
-            regimen=_regimen(protocol, case, book),
+            regimen=regimen_of(protocol, case, book),
             warnings=_warnings(
                 scan, anatomy, nodules, assumed, reviewed, deep_beds(nodules, specimens, book)
             ),
@@ -335,7 +379,14 @@ def function_model(
     return model, tuple(assumed), tuple(evidence)
 
 
-def _regimen(protocol: Protocol, case: Case, book: EvidenceBook) -> Regimen | None:
+def regimen_of(protocol: Protocol, case: Case, book: EvidenceBook) -> Regimen | None:
+    """Return how the protocol perfuses this patient's lungs, or None where it does not.
+
+    Raises
+    ------
+    CaseError
+        If the dose needs something that the case does not give.
+    """
     if protocol.perfusion.regimen == "none" or protocol.perfusion.per_lung_max == 0:
         return None
     return make_regimen(protocol.perfusion.regimen, book, body_surface_m2=case.patient.body_surface_m2)
@@ -357,6 +408,11 @@ def _warnings(
         warnings.append(
             "Planned from a list without a scan: specimens are spheres below a flat pleura, and tissue shared"
             " by neighboring specimens is counted in each."
+        )
+    elif not reviewed and (nodules.review != "").any():
+        warnings.append(
+            f"{int((nodules.review == '').sum())} of the {len(nodules)} planned nodules are not reviewed: some"
+            " may be vessels or scars."
         )
     elif not reviewed:
         warnings.append(

@@ -3,9 +3,12 @@
 from clearlung.nodules.blobs import find_blobs
 from clearlung.nodules.candidates import Candidates, Detector, detector_names, register_detector
 from clearlung.nodules.csv_file import read_nodule_list, write_nodules
-from clearlung.nodules.find import find_nodules
+from clearlung.nodules.detectors import DETECTOR_KINDS, DetectorSource, parse_detector
+from clearlung.nodules.find import Detections, detect_nodules, find_nodules
 from clearlung.nodules.match import Match, match_nodules
-from clearlung.nodules.options import NoduleOptions
+from clearlung.nodules.measure import measure_nodules
+from clearlung.nodules.options import NoduleOptions, planned_from
+from clearlung.nodules.segment import Segmented, segment_nodules
 from clearlung.nodules.table import (
     COLUMNS,
     REVIEWS,
@@ -17,19 +20,28 @@ from clearlung.nodules.table import (
 
 __all__ = [
     "COLUMNS",
+    "DETECTOR_KINDS",
     "REVIEWS",
     "TEXTURES",
     "Candidates",
+    "Detections",
     "Detector",
+    "DetectorSource",
     "Match",
     "NoduleOptions",
     "NoduleTable",
+    "Segmented",
+    "detect_nodules",
     "detector_names",
     "find_blobs",
     "find_nodules",
     "match_nodules",
+    "measure_nodules",
+    "parse_detector",
+    "planned_from",
     "read_nodule_list",
     "register_detector",
+    "segment_nodules",
     "sphere_diameter_mm",
     "sphere_volume_mm3",
     "write_nodules",

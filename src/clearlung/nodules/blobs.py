@@ -134,19 +134,25 @@ def _blobs_of_scale(
 
 def _smoothed(image: NDArray[np.float32], sigmas: NDArray[np.float64]) -> NDArray[np.float32]:
     """Gaussian with a width for each axis, in voxels, on all processor cores."""
-    out, workers = image, numba.get_num_threads()
+    workers = numba.get_num_threads()
     with ThreadPoolExecutor(max_workers=workers) as pool:
         for axis, sigma in enumerate(sigmas.tolist()):
-            source, out = out, np.empty_like(image)
+            out = np.empty_like(image)
             # Lines along one axis do not know each other: the parts are cut along another.
             across = 1 if axis == 0 else 0
-            parts = zip(*(np.array_split(a, workers, axis=across) for a in (source, out)), strict=True)
-            list(pool.map(lambda part, a=axis, s=sigma: _line_smoothed(*part, a, s), parts))
-    return out
-
-
-def _line_smoothed(source: NDArray[np.float32], out: NDArray[np.float32], axis: int, sigma: float) -> None:
-    gaussian_filter1d(source, sigma, axis=axis, output=out, mode="nearest", truncate=3.0)
+            parts = zip(
+                np.array_split(image, workers, axis=across),
+                np.array_split(out, workers, axis=across),
+                strict=True,
+            )
+            running = [
+                pool.submit(gaussian_filter1d, a, sigma, axis, output=b, mode="nearest", truncate=3.0)
+                for a, b in parts
+            ]
+            for job in running:
+                job.result()
+            image = out
+    return image
 
 
 @numba.njit(parallel=True, cache=True)

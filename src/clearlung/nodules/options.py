@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from clearlung.errors import FieldError
 from clearlung.evidence import load_evidence
+from clearlung.nodules.candidates import detector_names
 from clearlung.nodules.detectors import DetectorSource, PluggedDetector, resolve_detector
 from clearlung.nodules.network import LEAST_DIAMETER_MM, built_in_card
 
@@ -62,6 +64,13 @@ class NoduleOptions:
         if self.least_probability is not None and not 0.0 <= self.least_probability <= 1.0:
             raise FieldError("least_probability", f"must be 0 to 1, and is {self.least_probability}")
 
+    def record(self) -> dict[str, Any]:
+        """Return the options as plain data; a detector from a file by what it is, not where."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        if not isinstance(self.detector, str):
+            plain["detector"] = self.detector.name or f"{self.detector.kind} from a file"
+        return plain
+
     def resolved(self) -> PluggedDetector:
         """Return the detector, ready to run.
 
@@ -80,3 +89,24 @@ class NoduleOptions:
         if self.least_probability is not None:
             return self.least_probability
         return built_in_card().probability_at(self.false_per_scan)
+
+
+def planned_from(false_per_scan: float, detector: str = "blob") -> float:
+    """Return the probability from which on findings are planned.
+
+    Parameters
+    ----------
+    false_per_scan
+        The operating point.
+    detector
+        Whose findings they are, as :meth:`NoduleOptions.record` has it. What a plugged-in detector hands
+        over is planned whole: its probabilities are not those that the operating point is measured on.
+
+    Examples
+    --------
+    >>> planned_from(2.0, "boxes from a file")
+    0.0
+    """
+    if detector not in detector_names():
+        return 0.0
+    return built_in_card().probability_at(false_per_scan)

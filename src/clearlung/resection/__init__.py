@@ -1,12 +1,13 @@
 """What each resection takes: techniques, specimens, lung function."""
 
-from clearlung.resection.excise import deep_beds, excise
+from clearlung.resection.excise import Excision, deep_beds, excise, prepare_excision
 from clearlung.resection.function import FunctionModel, Loss
 from clearlung.resection.specimens import SpecimenSet
-from clearlung.resection.techniques import TECHNIQUES, Technique, make_techniques
+from clearlung.resection.techniques import TECHNIQUES, Technique, make_techniques, minutes_for
 
 __all__ = [
     "TECHNIQUES",
+    "Excision",
     "FunctionModel",
     "Loss",
     "SpecimenSet",
@@ -14,4 +15,6 @@ __all__ = [
     "deep_beds",
     "excise",
     "make_techniques",
+    "minutes_for",
+    "prepare_excision",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,73 @@ def excise(
     ProtocolError
         If a technique is not registered.
     """
+    return prepare_excision(nodules, anatomy, techniques, book).specimens
+
+
+@dataclass(frozen=True, eq=False)
+class Excision:
+    """Specimens, and which voxels each would take: any nodule can be left out without cutting anew.
+
+    Parameters
+    ----------
+    specimens
+        As :func:`excise` returns them.
+    voxel, owner
+        int64 and int32: every claim of a specimen (by its row) on a voxel, by voxel, the nearest first; empty
+        for a list without a scan.
+    voxel_ml
+        Volume of a voxel.
+    """
+
+    specimens: SpecimenSet
+    voxel: NDArray[np.int64]
+    owner: NDArray[np.int32]
+    voxel_ml: float
+
+    def without(self, lesions: Collection[int]) -> SpecimenSet:
+        """Return the specimens that remain where some lesions need not be taken out.
+
+        Parameters
+        ----------
+        lesions
+            Their ids. What their specimens shared with others goes to those.
+        """
+        left_out = set(lesions)
+        every = self.specimens
+        kept = np.array([not left_out.issuperset(group) for group in every.lesions], dtype=np.bool_)
+        rows = np.flatnonzero(kept)
+        volumes = every.volume_ml
+        if len(self.voxel):
+            volumes = np.asarray(_counts(self.voxel, self.owner, kept) * self.voxel_ml, dtype=np.float64)
+        return replace(
+            every,
+            id=every.id[rows],
+            lesions=tuple(every.lesions[row] for row in rows),
+            technique=every.technique[rows],
+            side=every.side[rows],
+            lobe=every.lobe[rows],
+            volume_ml=volumes[rows],
+            margin_mm=every.margin_mm[rows],
+            minutes=every.minutes[rows],
+            unresectable={k: why for k, why in every.unresectable.items() if k not in left_out},
+        )
+
+
+def prepare_excision(
+    nodules: NoduleTable, anatomy: Anatomy | None, techniques: Sequence[str], book: EvidenceBook
+) -> Excision:
+    """Make one specimen for each nodule, and keep what each claims.
+
+    Parameters
+    ----------
+    nodules, anatomy, techniques, book
+        As for :func:`excise`.
+
+    Raises
+    ------
+    ProtocolError
+        If a technique is not registered.
+    """
     available = make_techniques(techniques, book)
     chosen: dict[int, Technique] = {}
     unresectable: dict[int, str] = {}
@@ -64,6 +132,7 @@ def excise(
         else:
             unresectable[lesion] = "; ".join(filter(None, refusals))
     rows = np.fromiter(chosen, dtype=np.int64, count=len(chosen))
+    voxel, owner, voxel_ml = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32), 0.0
     if anatomy is None or nodules.labels is None:
         volume_ml = np.array(
             [
@@ -72,9 +141,11 @@ def excise(
             ]
         )
     else:
-        volume_ml = _voxel_volumes_ml(nodules, nodules.labels.array, anatomy, chosen)
+        voxel, owner = _claims(nodules, nodules.labels.array, anatomy, chosen)
+        voxel_ml = anatomy.lungs.voxel_ml
+        volume_ml = _counts(voxel, owner, np.ones(len(chosen), dtype=np.bool_)) * voxel_ml
     used = {technique.name: technique for technique in chosen.values()}
-    return SpecimenSet(
+    specimens = SpecimenSet(
         id=np.arange(1, len(rows) + 1, dtype=np.int32),
         lesions=tuple((int(nodules.id[row]),) for row in rows),
         technique=np.array([t.name for t in chosen.values()], dtype=np.str_),
@@ -86,6 +157,7 @@ def excise(
         unresectable=unresectable,
         evidence=tuple(e for t in used.values() for e in t.evidence) + TIME_EVIDENCE,
     )
+    return Excision(specimens, voxel, owner, voxel_ml)
 
 
 def deep_beds(nodules: NoduleTable, specimens: SpecimenSet, book: EvidenceBook) -> tuple[int, int]:
@@ -112,10 +184,10 @@ def deep_beds(nodules: NoduleTable, specimens: SpecimenSet, book: EvidenceBook) 
     return int(sutured.sum()), int(unknown.sum())
 
 
-def _voxel_volumes_ml(
+def _claims(
     nodules: NoduleTable, labels: NDArray[np.int32], anatomy: Anatomy, chosen: dict[int, Technique]
-) -> NDArray[np.float64]:
-    """Volume of each chosen specimen; a voxel counts once, for the nearest nodule that claims it."""
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Voxels that each chosen specimen claims, and whose claim it is: by voxel, the nearest first."""
     lungs = anatomy.lungs.array
     boxes = ndimage.find_objects(labels)
     owners, voxels, distances = [], [], []
@@ -127,13 +199,20 @@ def _voxel_volumes_ml(
         distances.append(distance)
         owners.append(np.full(len(index), order, dtype=np.int32))
     if not voxels:
-        return np.zeros(0)
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32)
     voxel, distance, owner = np.concatenate(voxels), np.concatenate(distances), np.concatenate(owners)
     nearest_first = np.lexsort((owner, distance, voxel))
-    voxel, owner = voxel[nearest_first], owner[nearest_first]
+    return voxel[nearest_first], owner[nearest_first]
+
+
+def _counts(voxel: NDArray[np.int64], owner: NDArray[np.int32], kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Voxels of each specimen; one that several kept ones claim counts once, for the nearest."""
+    standing = kept[owner]
+    voxel, owner = voxel[standing], owner[standing]
+    if not len(voxel):
+        return np.zeros(len(kept), dtype=np.int64)
     first = np.concatenate([[True], voxel[1:] != voxel[:-1]])
-    counts = np.bincount(owner[first], minlength=len(chosen))
-    return np.asarray(counts * anatomy.lungs.voxel_ml, dtype=np.float64)
+    return np.bincount(owner[first], minlength=len(kept)).astype(np.int64)
 
 
 def _side(nodules: NoduleTable, row: int) -> Side:
