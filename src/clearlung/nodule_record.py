@@ -16,7 +16,7 @@ from clearlung.nodules import COLUMNS, NoduleTable
 from clearlung.nodules.review import Detected, Review
 
 # What every nodule's measures rest on, beside what its anatomy rests on.
-EVIDENCE = ("nodule.calcified_hu", "protocol.nodules.probability", "anatomy.lobe_sure")
+EVIDENCE = ("nodule.calcified_hu", "protocol.nodules.false_per_scan", "anatomy.lobe_sure")
 _DIGITS = 3
 
 

@@ -11,7 +11,7 @@ from clearlung.anatomy import Anatomy
 from clearlung.ct import Scan
 from clearlung.nodules.candidates import Candidates
 from clearlung.nodules.measure import measure_nodules
-from clearlung.nodules.network import Pyramid, built_in_card, built_in_network, judge
+from clearlung.nodules.network import Pyramid, built_in_card, built_in_network, judge, rate
 from clearlung.nodules.options import NoduleOptions
 from clearlung.nodules.segment import segment_nodules
 from clearlung.nodules.table import NoduleTable
@@ -88,6 +88,7 @@ def find_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None = N
             renumber=True,
             options=options,
         )
+        table = _large_enough(table, options)
     else:
         present = np.unique(found.labels[found.labels > 0]) - 1
         table = measure_nodules(
@@ -98,7 +99,7 @@ def find_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None = N
             renumber=True,
             options=options,
         )
-    return replace(_large_enough(table, options), warnings=found.warnings)
+    return replace(table, warnings=found.warnings)
 
 
 def detect_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None = None) -> Detections:
@@ -112,28 +113,34 @@ def detect_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None =
     Returns
     -------
     Detections
-        Those at or above the operating point. A detector that judges by itself has its own: all that it
-        hands over are kept unless ``least_probability`` is given.
+        Those at or above the operating point. What a detector judges or outlines by itself is kept whole,
+        unless ``least_probability`` is given.
     """
     options = options or NoduleOptions()
     candidates = options.resolved()(scan, anatomy, options.smallest_mm)
     if candidates.probability is not None:
-        return _judged_elsewhere(anatomy, candidates, options)
+        return _as_given(anatomy, candidates, candidates.probability, options)
     spacing = np.asarray(anatomy.lungs.spacing_mm)
     hu = np.ascontiguousarray(scan.volume.array[anatomy.box])
     pyramid = Pyramid.of(hu, anatomy.lungs.array, spacing)
-    judged = judge(built_in_network(), pyramid, candidates.indices, candidates.diameter_mm)
-    calibration = built_in_card().calibration
-    probability = calibration.probability(judged.logit, judged.diameter_mm, float(spacing.max()))
+    slices = float(spacing.max())
+    centers, diameter = candidates.indices, candidates.diameter_mm
+    if candidates.labels is not None:
+        logit = rate(built_in_network(), pyramid, centers, diameter)
+        probability = built_in_card().calibration.probability(logit, diameter, slices)
+        return _as_given(anatomy, candidates, probability, options)
+    judged = judge(built_in_network(), pyramid, centers, diameter)
+    probability = built_in_card().calibration.probability(judged.logit, judged.diameter_mm, slices)
     order = np.argsort(-probability, kind="stable")
     rows = order[probability[order] >= options.threshold]
     points = anatomy.lungs.points_mm(judged.centers[rows])
     return Detections(points, judged.diameter_mm[rows], probability[rows], warnings=candidates.warnings)
 
 
-def _judged_elsewhere(anatomy: Anatomy, candidates: Candidates, options: NoduleOptions) -> Detections:
-    """Keep what a detector found that gives probabilities of its own."""
-    probability = np.asarray(candidates.probability, dtype=np.float64)
+def _as_given(
+    anatomy: Anatomy, candidates: Candidates, probability: NDArray[np.float64], options: NoduleOptions
+) -> Detections:
+    """Keep places or outlines that a detector stands for, where it says they are."""
     order = np.argsort(-probability, kind="stable")
     rows = order[probability[order] >= (options.least_probability or 0.0)]
     labels = candidates.labels

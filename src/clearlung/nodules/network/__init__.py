@@ -9,7 +9,7 @@ from clearlung.nodules.network.built_in import (
     open_session,
 )
 from clearlung.nodules.network.card import Calibration, Curve, NetworkCard, OperatingPoint
-from clearlung.nodules.network.filter import Judged, Network, judge
+from clearlung.nodules.network.filter import Judged, Network, judge, rate
 from clearlung.nodules.network.patches import (
     NEAR_STEP_MM,
     PATCH,
@@ -45,6 +45,7 @@ __all__ = [
     "judge",
     "near_step_mm",
     "open_session",
+    "rate",
     "sample_patches",
     "size_terms",
 ]

@@ -87,12 +87,42 @@ def judge(
     centers, diameter_mm = _moved(
         pyramid, centers[promising], diameter_mm[promising], first[promising, 1], first[promising, 2:]
     )
-    again = [_look(network, pyramid, centers, diameter_mm, np.diag(m).astype(float)) for m in MIRRORS]
-    second = np.mean(again, axis=0)
+    second = _second_look(network, pyramid, centers, diameter_mm)
     centers, diameter_mm = _moved(pyramid, centers, diameter_mm, second[:, 1], second[:, 2:])
     order = np.argsort(-second[:, 0], kind="stable")
     judged = Judged(centers[order], diameter_mm[order], second[order, 0])
     return judged.take(one_of_each(judged.centers * pyramid.spacings_mm[0], judged.diameter_mm))
+
+
+def rate(
+    network: Network,
+    pyramid: Pyramid,
+    centers: NDArray[np.float64],
+    diameter_mm: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Judge what is known to be there, each as it is: nothing is moved, merged or left out.
+
+    Parameters
+    ----------
+    network, pyramid, centers, diameter_mm
+        As for :func:`judge`.
+
+    Returns
+    -------
+    array
+        Shape (n,): logits, not calibrated.
+    """
+    return _second_look(network, pyramid, centers, diameter_mm)[:, 0]
+
+
+def _second_look(
+    network: Network,
+    pyramid: Pyramid,
+    centers: NDArray[np.float64],
+    diameter_mm: NDArray[np.float64],
+) -> Answers:
+    again = [_look(network, pyramid, centers, diameter_mm, np.diag(m).astype(float)) for m in MIRRORS]
+    return np.asarray(np.mean(again, axis=0), dtype=np.float64)
 
 
 def _look(
