@@ -157,7 +157,7 @@ def _place_all(
 class _Drawn:
     """One nodule on its box of voxels: blurred shares, and the truth.
 
-    ``whole`` counts a halo as full, ``share`` by its fill; ``hu_share`` is the attenuation times the share, and
+    ``whole`` counts a halo as full, ``share`` by its fill; ``hu_share`` is attenuation times share, and
     ``filled`` the share without blur.
     """
 
