@@ -35,7 +35,7 @@ USUAL_IN_PLANE_MM = 1.3
 LEAST_BLUR_MM, MOST_IN_PLANE_MM = 0.3, 3.5
 # --- noise ---------------------------------------------------------------------------------------------
 # Patches of soft tissue, with or without contrast medium, this wide, over three slices.
-PATCH_MM = 11.0
+PATCH_MM = 14.0
 PATCH_SLICES = 3
 SOFT_HU = (-20.0, 320.0)
 PATCHES = 4000
@@ -43,6 +43,7 @@ LEAST_PATCHES = 30
 # Patches with vessels or fat scatter more than the quietest ones; so much more is still noise by chance.
 QUIET = 1.3
 USUAL_NOISE_HU = 20.0
+LEAST_NOISE_HU = 0.1
 TILE_MM = (60.0, 90.0, 90.0)
 
 
@@ -292,7 +293,7 @@ def estimate_noise(scan: Scan, anatomy: Anatomy, seed: int = 0) -> Noise:
 
     Notes
     -----
-    Patches of about 11 mm over three slices; from each slice a plane is taken off, so that tissue that
+    Patches of about 14 mm over three slices; from each slice a plane is taken off, so that tissue that
     grows brighter to one side is no noise. The quietest patches count.
     """
     hu, spacing, _ = _around_lungs(scan, anatomy)
@@ -321,21 +322,36 @@ def _usual_noise() -> Noise:
     return Noise(USUAL_NOISE_HU, np.array([1.0, 0.5, 0.1]), np.array([1.0]), 0)
 
 
-def _without_planes(patches: NDArray[np.float64]) -> NDArray[np.float64]:
-    side = patches.shape[-1]
+def _planes(side: int) -> NDArray[np.float64]:
+    """Orthonormal basis of the planes over a square patch, shape (side * side, 3)."""
     ramp = np.linspace(-1.0, 1.0, side)
     y, x = (r.ravel() for r in np.meshgrid(ramp, ramp, indexing="ij"))
-    plane = np.linalg.qr(np.column_stack([np.ones_like(y), y, x]))[0]
+    return np.linalg.qr(np.column_stack([np.ones_like(y), y, x]))[0]
+
+
+def _without_planes(patches: NDArray[np.float64]) -> NDArray[np.float64]:
+    plane = _planes(patches.shape[-1])
     flat = patches.reshape(*patches.shape[:2], -1)
     return np.asarray((flat - (flat @ plane) @ plane.T).reshape(patches.shape))
+
+
+def _lost_with_planes(in_plane: NDArray[np.float64], side: int) -> float:
+    """Share of the variance of such noise that goes with the planes."""
+    y, x = (i.ravel() for i in np.indices((side, side)))
+    lag = np.hypot(y[:, None] - y, x[:, None] - x)
+    correlation = np.interp(lag, np.arange(len(in_plane)), in_plane, right=0.0)
+    plane = _planes(side)
+    return float(np.einsum("ik,ij,jk->", plane, correlation, plane, optimize=True)) / side**2
 
 
 def _noise_of(patches: NDArray[np.float64]) -> Noise:
     deviation = patches.std(axis=(1, 2, 3))
     typical = np.quantile(deviation, 0.1)
     quiet = patches[deviation <= QUIET * typical]
-    if len(quiet) < LEAST_PATCHES or typical <= 0:
+    if len(quiet) < LEAST_PATCHES:
         return _usual_noise()
+    if typical < LEAST_NOISE_HU:  # no scanner made this
+        return Noise(0.0, np.ones(1), np.ones(1), len(quiet))
     sd = float(np.median(quiet.std(axis=(1, 2, 3))))
     total = float(np.mean(quiet * quiet))
     lags = patches.shape[-1] // 2
@@ -347,6 +363,8 @@ def _noise_of(patches: NDArray[np.float64]) -> Noise:
     axial = np.array(
         [np.mean(quiet[:, : PATCH_SLICES - k] * quiet[:, k:]) / total for k in range(PATCH_SLICES)]
     )
-    # Beyond the first lags the planes that were taken off show, and little else.
-    in_plane *= np.cos(0.5 * np.pi * np.arange(lags) / lags) ** 2
+    # The further apart, the less is known: beyond half a patch's reach the correlation is let fade.
+    faded = np.clip(2.0 * np.arange(lags) / lags - 1.0, 0.0, 1.0)
+    in_plane *= np.cos(0.5 * np.pi * faded) ** 2
+    sd /= np.sqrt(1.0 - min(_lost_with_planes(in_plane, patches.shape[-1]), 0.5))
     return Noise(sd, in_plane, axial, len(quiet))

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, gaussian_filter1d, map_coordinates
+from scipy.ndimage import distance_transform_edt, map_coordinates
 
 from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, Anatomy, Lobe
 from clearlung.ct import Box, Scan, Volume
 from clearlung.errors import FieldError
 from clearlung.nodules import NoduleTable, sphere_diameter_mm
-from clearlung.phantom.appearance import Blur, estimate_blur, estimate_noise
+from clearlung.phantom.appearance import Blur, Noise, estimate_blur, estimate_noise
 from clearlung.phantom.implant_places import Placed, Placer
 from clearlung.phantom.implant_shapes import DIRECTIONS, Nodule, cover, draw_nodules
 from clearlung.phantom.implant_spec import PLACES, ImplantSpec
 from clearlung.phantom.round_shapes import DEGREES
 
 # Nodules are drawn on cells this small, and this many times smaller than they are.
-CELL_MM, CELLS_PER_DIAMETER = (0.25, 0.45), 12.0
+CELL_MM, CELLS_PER_DIAMETER = (0.15, 0.45), 16.0
 # A Gaussian is followed this many standard deviations.
 TRUNCATE = 3.5
 # Voxels of which less is nodule are left alone: this is below one HU.
@@ -29,6 +32,7 @@ ALL_LUNG = 0.95
 # In voxels with some wall, what exceeds the lung's own density by more than this is wall.
 LUNG_SPREAD_HU = 60.0
 USUAL_LUNG_HU = -860.0
+THREADS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,7 @@ def implant(
     avoid_mm: NDArray[np.float64] | None = None,
     avoid_diameter_mm: NDArray[np.float64] | None = None,
     blur: Blur | None = None,
+    noise: Noise | None = None,
 ) -> Implanted:
     """Put nodules into a scan's lungs.
 
@@ -79,8 +84,8 @@ def implant(
     avoid_mm, avoid_diameter_mm
         Nodules that are there already: LPS centers, shape (n, 3), and diameters, shape (n,). None is put on
         them.
-    blur
-        The scanner's; read from the scan by default.
+    blur, noise
+        The scanner's; read from the scan by default (:func:`estimate_blur`, :func:`estimate_noise`).
 
     Returns
     -------
@@ -117,7 +122,7 @@ def implant(
     placer = Placer(scan, anatomy, spec, known, widths, rng_place)
     placed = _place_all(placer, draw_nodules(spec, rng_shape), spec, rng_place)
     blur = blur or estimate_blur(scan, anatomy)
-    tile = estimate_noise(scan, anatomy).tile(scan.volume.spacing_mm, rng_noise)
+    tile = (noise or estimate_noise(scan, anatomy)).tile(scan.volume.spacing_mm, rng_noise)
     return _Drawing(scan, anatomy, blur).finished(placed, tile)
 
 
@@ -150,10 +155,16 @@ def _place_all(
 
 @dataclass(frozen=True, eq=False)
 class _Drawn:
-    """One nodule on its box of voxels: blurred shares, and the truth."""
+    """One nodule on its box of voxels: blurred shares, and the truth.
+
+    ``whole`` counts a halo as full, ``share`` by its fill; ``hu_share`` is attenuation times share, and
+    ``filled`` the share without blur.
+    """
 
     box: Box
     whole: NDArray[np.float32]
+    share: NDArray[np.float32]
+    hu_share: NDArray[np.float32]
     center_mm: NDArray[np.float64]
     volume_mm3: float
     core_share: float
@@ -177,7 +188,11 @@ class _Drawing:
 
     def finished(self, placed: list[Placed], tile: NDArray[np.float32]) -> Implanted:
         """Draw all, and tabulate them."""
-        drawn = [self._draw(one) for one in placed]
+        with ThreadPoolExecutor(THREADS) as pool:
+            drawn = list(pool.map(self._draw, placed))
+        for one in drawn:
+            self.share[one.box] += one.share
+            self.hu_share[one.box] += one.hu_share
         order = self._order(drawn, placed)
         drawn, placed = [drawn[k] for k in order], [placed[k] for k in order]
         self._label(drawn)
@@ -194,7 +209,7 @@ class _Drawing:
         )
 
     def _draw(self, one: Placed) -> _Drawn:
-        """Draw one nodule on fine cells, blur it and add its shares to those of the voxels."""
+        """Draw one nodule on fine cells, and blur it."""
         nodule = one.nodule
         sigma = np.hypot(self.sigma, nodule.edge_mm)
         cell = np.clip(nodule.diameter_mm / CELLS_PER_DIAMETER, *CELL_MM)
@@ -230,16 +245,19 @@ class _Drawing:
                 inner *= lung
         volume = float(whole.sum(dtype=np.float64))
         center = self._centroid(whole, volume, low, step, parts)
-        filled = _averaged(whole, parts)
+        extent = (high - low).tolist()
+        plain = [_averaging(n, p, 0.0) for n, p in zip(extent, parts, strict=True)]
+        blurring = [_averaging(n, p, d) for n, p, d in zip(extent, parts, sigma / step, strict=True)]
+        filled = _along_axes(whole, plain)
         core_share = float(inner.sum(dtype=np.float64)) / max(volume, 1e-9) if nodule.core else 0.0
         box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        blurred = _averaged(_blurred(whole, sigma / step), parts)
-        core = _averaged(_blurred(inner, sigma / step), parts) if nodule.core else np.float32(0.0)
+        blurred = _along_axes(whole, blurring)
+        core = _along_axes(inner, blurring) if nodule.core else np.float32(0.0)
         rim = np.float32(nodule.fill) * (blurred - core)
-        self.share[box] += rim + core
-        self.hu_share[box] += np.float32(nodule.solid_hu) * rim + np.float32(nodule.core_hu) * core
+        hu_share = np.float32(nodule.solid_hu) * rim + np.float32(nodule.core_hu) * core
         z, y, x = box
-        return _Drawn((z, y, x), blurred, center, volume * float(step.prod()), core_share, filled)
+        mm3 = volume * float(step.prod())
+        return _Drawn((z, y, x), blurred, rim + core, hu_share, center, mm3, core_share, filled)
 
     def _centroid(
         self,
@@ -267,13 +285,7 @@ class _Drawing:
     ) -> NDArray[np.float32]:
         """Share of each cell inside the nodule's lung: linear in the distance from its surface."""
         distance = self._signed_depth(low, high, one)
-        axes = [
-            np.clip((np.arange(n * p) + 0.5) / p - 0.5, 0.0, n - 1.0)
-            for n, p in zip(high - low, parts, strict=True)
-        ]
-        at = np.meshgrid(*axes, indexing="ij", copy=False)
-        fine = map_coordinates(distance, np.stack([a.ravel() for a in at]), order=1, mode="nearest")
-        fine = fine.reshape((high - low) * parts)
+        fine = _along_axes(distance, [_between(n, p) for n, p in zip(distance.shape, parts, strict=True)])
         return np.asarray(np.clip(0.5 + fine / step_mm, 0.0, 1.0), dtype=np.float32)
 
     def _signed_depth(
@@ -332,22 +344,20 @@ class _Drawing:
 
     def _blend(self, one: _Drawn, tile: NDArray[np.float32]) -> None:
         """Replace lung by nodule in the voxels of one box that are not done yet."""
-        share = self.share[one.box]
+        share: NDArray[np.float32] = self.share[one.box]
         at = np.nonzero(share >= LEAST_SHARE)
         if not at[0].size:
             return
         box_start = np.array([s.start for s in one.box])
         index = tuple(a + s for a, s in zip(at, box_start, strict=True))
-        w, m = share[at], self.hu_share[one.box][at]
+        density = self.hu_share[one.box][at] / share[at]
+        w = np.minimum(share[at], np.float32(1.0))
         share[at] = 0.0
-        m = m / np.maximum(w, 1.0)
-        w = np.minimum(w, 1.0)
         old = self.scan.volume.array[index].astype(np.float32)
         lung = self._lung_hu(one)
         deep = self._deep(index)
         # Near the surface a voxel holds wall too, which stays: only what is as light as lung is replaced.
-        back = np.where(deep, old, np.minimum(old, lung + LUNG_SPREAD_HU))
-        density = m / w
+        back = np.where(deep, old, np.minimum(old, np.float32(lung + LUNG_SPREAD_HU)))
         new = old + w * (density - back)
         new = np.where(deep, new, np.minimum(new, np.maximum(old, density)))
         taken = np.where(back == old, w, 0.0)
@@ -414,14 +424,41 @@ class _Drawing:
         return np.bincount(owner, weights=values, minlength=n + 1)[1:] / count, peak[1:]
 
 
-def _blurred(cells: NDArray[np.float32], sigma: NDArray[np.float64]) -> NDArray[np.float32]:
+def _along_axes(cells: NDArray[np.float32], weights: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Apply one banded matrix along each axis."""
     for axis in range(3):
-        cells = gaussian_filter1d(cells, float(sigma[axis]), axis=axis, mode="nearest", truncate=TRUNCATE)
+        shape = list(cells.shape)
+        own = weights[axis]
+        flat = cells.reshape(int(np.prod(shape[:axis])), shape[axis], int(np.prod(shape[axis + 1 :])))
+        out = np.zeros((flat.shape[0], len(own), flat.shape[2]), dtype=np.float32)
+        used = own != 0
+        _apply(flat, own, used.argmax(axis=1), own.shape[1] - used[:, ::-1].argmax(axis=1), out)
+        shape[axis] = len(own)
+        cells = out.reshape(shape)
     return cells
 
 
-def _averaged(cells: NDArray[np.float32], parts: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Mean of the cells of each voxel."""
-    z, y, x = (n // p for n, p in zip(cells.shape, parts, strict=True))
-    a, b, c = parts
-    return np.asarray(cells.reshape(z, a, y, b, x, c).mean(axis=(1, 3, 5)), dtype=np.float32)
+@njit(cache=True, nogil=True, fastmath=True)
+def _apply(cells: Any, weights: Any, first: Any, end: Any, out: Any) -> None:
+    for a in range(cells.shape[0]):
+        for v in range(out.shape[1]):
+            for k in range(first[v], end[v]):
+                weight = weights[v, k]
+                for b in range(cells.shape[2]):
+                    out[a, v, b] += weight * cells[a, k, b]
+
+
+def _averaging(voxels: int, parts: int, sigma: float) -> NDArray[np.float32]:
+    """Weights of a Gaussian on cells and of the mean of each voxel's cells, shape (voxels, cells)."""
+    mean = np.repeat(np.eye(voxels), parts, axis=1) / parts
+    if sigma > 0.0:
+        apart = np.subtract.outer(np.arange(voxels * parts), np.arange(voxels * parts))
+        bell = np.exp(-0.5 * np.square(apart / sigma)) * (np.abs(apart) <= np.ceil(TRUNCATE * sigma))
+        mean = mean @ (bell / bell.sum(axis=0))
+    return mean.astype(np.float32)
+
+
+def _between(voxels: int, parts: int) -> NDArray[np.float32]:
+    """Weights that interpolate from voxels to their cells, shape (cells, voxels)."""
+    at = np.clip((np.arange(voxels * parts) + 0.5) / parts - 0.5, 0.0, voxels - 1.0)
+    return np.maximum(1.0 - np.abs(at[:, None] - np.arange(voxels)), 0.0).astype(np.float32)
