@@ -30,8 +30,8 @@ SHOWN_FROM_MM = (1.0, 2.5)
 CUT_SHARE = 0.5
 # How far beyond the outline a voxel may be partly nodule.
 RIM_MM = 1.2
-RAY_QUANTILE = 0.4
-REACH_BY_RADIUS = ((2.5, 7.0), (1.35, 2.5))
+RAY_QUANTILE = 0.3
+REACH_BY_RADIUS = ((2.0, 7.0), (1.2, 2.5))
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +184,10 @@ def outline_nodule(
     else:
         full = soft
     level = 0.5 * (lung_hu + full)
+    close = _within(crop, crop.center, max(0.35 * diameter_mm, float(crop.step_mm.max()))) & own
+    if close.any():
+        # A speck never shows its own density: half of what it shows has to do.
+        level = min(level, 0.5 * (lung_hu + float(values[close].max())))
     dense = (values > level) & own
     dense = fill_holes(dense)
     middle, typical = _round_part(dense, crop.center, crop.step_mm, RAYS, limit_mm, 0.35 * diameter_mm, RAY_QUANTILE)
