@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
-from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, Anatomy, find_places
+from clearlung.anatomy import LOBE_SIDES, LOBES, Anatomy, find_places
 from clearlung.ct import Scan
+from clearlung.errors import FieldError
+from clearlung.evidence import load_evidence
+from clearlung.nodules.measure_shape import (
+    Faces,
+    FloatArray,
+    Voxels,
+    contact_share,
+    diameters,
+    find_faces,
+    sphericity,
+)
 from clearlung.nodules.options import NoduleOptions
 from clearlung.nodules.table import NoduleTable, sphere_diameter_mm
+
+# The sizes of the series of small nodules in ``measurement.repeat.volume_small``, mm³.
+SMALL_SERIES_MM3 = (30.0, 150.0)
 
 
 def measure_nodules(
@@ -41,66 +59,167 @@ def measure_nodules(
     Returns
     -------
     NoduleTable
-        Ascending by number, with the label map. Empty if nothing is labelled.
+        Ascending by number, with the label map. Empty if nothing is labelled. ``vdt_days`` and
+        ``malignant_chance`` are NaN: one scan alone does not tell them.
+
+    Raises
+    ------
+    FieldError
+        If a column has another number of entries than there are labels.
     """
     options = options or NoduleOptions()
-    flat = np.flatnonzero(labels)
-    ids, row = np.unique(labels.ravel()[flat], return_inverse=True)
-    n = len(ids)
-    lobe, confidence = _lobes(anatomy, flat, row, n)
-    hu = np.ascontiguousarray(scan.volume.array[anatomy.box]).ravel()[flat].astype(np.float64)
-    count = np.bincount(row, minlength=n)
-    peak = np.full(n, -1024.0)
-    np.maximum.at(peak, row, hu)
-    zyx = (
-        np.column_stack(
-            [np.bincount(row, weights=at, minlength=n) for at in np.unravel_index(flat, labels.shape)]
-        ).reshape(n, 3)
-        / np.maximum(count, 1)[:, None]
-    )
-    points = anatomy.lungs.points_mm(zyx).reshape(n, 3)
-    volume = count * anatomy.lungs.voxel_ml * 1000.0 if volume_mm3 is None else np.asarray(volume_mm3, float)
-    order = np.lexsort((points[:, 0], -points[:, 2], lobe)) if renumber else np.arange(n)
-    number = np.arange(1, n + 1) if renumber else ids
-    painted = np.zeros(labels.shape, dtype=np.int32)
-    of_row = np.empty(n, dtype=np.int32)
-    of_row[order] = number
-    painted.ravel()[flat] = of_row[row]
-    places = find_places(anatomy, points) if n else None
-    mean = np.bincount(row, weights=hu, minlength=n) / np.maximum(count, 1)
-    names = np.array([LOBES[k] for k in lobe], dtype="<U3")
-    blank = np.empty(0)
+    spacing = np.asarray(anatomy.lungs.spacing_mm)
+    voxels = Voxels.of(labels)
+    n = len(voxels)
+    faces = find_faces(labels, voxels)
+    count = voxels.count()
+    center = np.column_stack([voxels.sums(at) for at in voxels.index.T]).reshape(n, 3) / count[:, None]
+    points = np.asarray(anatomy.lungs.points_mm(center)).reshape(n, 3)
+    volume = count * np.prod(spacing) if volume_mm3 is None else _column(volume_mm3, n, "volume_mm3")
+    low, high = repeat_interval(volume)
+    sizes = diameters(faces, spacing, n)
+    lobe, confidence = _lobes(anatomy, voxels)
     table = NoduleTable(
-        id=np.asarray(number, dtype=np.int32),
-        x_mm=points[order, 0],
-        y_mm=points[order, 1],
-        z_mm=points[order, 2],
-        side=np.array([LOBE_SIDES[LOBES[k]] for k in lobe[order]], dtype="<U5"),
-        lobe=names[order],
-        lobe_confidence=confidence[order],
-        diameter_mm=sphere_diameter_mm(volume)[order],
-        volume_mm3=volume[order],
-        depth_mm=np.nan_to_num(places.depth_mm[order]) if places is not None else blank,
-        probability=(np.ones(n) if probability is None else np.asarray(probability, float))[order],
-        mean_hu=mean[order],
-        max_hu=peak[order],
-        calcified=peak[order] >= options.calcified_hu,
+        id=voxels.ids,
+        **dict(zip(("x_mm", "y_mm", "z_mm"), points.T, strict=True)),
+        side=np.array([LOBE_SIDES[LOBES[k]] for k in lobe], dtype="<U5"),
+        lobe=np.array([LOBES[k] for k in lobe], dtype="<U3"),
+        lobe_confidence=confidence,
+        diameter_mm=sphere_diameter_mm(volume),
+        volume_mm3=volume,
+        depth_mm=_depths(anatomy, center),
+        probability=np.ones(n) if probability is None else _column(probability, n, "probability"),
         vdt_days=np.full(n, np.nan),
-        labels=anatomy.lungs.with_array(painted),
-        review=(np.full(n, "", dtype="<U8") if review is None else np.asarray(review))[order],
+        volume_low_mm3=low,
+        volume_high_mm3=high,
+        longest_axial_mm=sizes.longest_axial_mm,
+        short_axial_mm=sizes.short_axial_mm,
+        longest_mm=sizes.longest_mm,
+        perpendicular_mm=sizes.perpendicular_mm,
+        sphericity=sphericity(labels, voxels, faces, spacing),
+        pleura_contact=contact_share(faces, anatomy.lungs.array == 0, spacing, n, outside=True),
+        vessel_contact=_vessel_contact(anatomy, faces, spacing, n),
+        review=np.full(n, "", dtype="<U8") if review is None else _column(review, n, "review"),
+        **_densities(scan, anatomy, voxels, faces, volume, options),
+        **_places(anatomy, points, lobe),
     )
-    return table
+    order = np.lexsort((table.x_mm, -table.z_mm, lobe)) if renumber else np.arange(n)
+    table = table.take(order)
+    painted = labels.astype(np.int32, copy=True)
+    if renumber:
+        number = np.empty(n, dtype=np.int32)
+        number[order] = np.arange(1, n + 1)
+        painted[tuple(voxels.index.T)] = number[voxels.row]
+        table = table.with_columns(id=np.arange(1, n + 1, dtype=np.int32))
+    return table.with_columns(labels=anatomy.lungs.with_array(painted))
 
 
-def _lobes(
-    anatomy: Anatomy, flat: NDArray[np.intp], row: NDArray[np.intp], n: int
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def repeat_interval(volume_mm3: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Interval in which the volume on a repeated scan would lie, by published limits of agreement.
+
+    Parameters
+    ----------
+    volume_mm3
+        Any shape.
+
+    Returns
+    -------
+    low, high
+        float64 mm³, same shape.
+
+    Notes
+    -----
+    Limits of agreement of repeat scans: 202 nodules of all sizes (``measurement.repeat.volume``), and 100 of
+    30 to 150 mm³ (``measurement.repeat.volume_small``). They were measured on thin slices. Thicker ones are
+    less repeatable, and no published number says by how much.
+    """
+    volume = np.asarray(volume_mm3, dtype=np.float64)
+    book = load_evidence()
+    wide, narrow = book["measurement.repeat.volume"], book["measurement.repeat.volume_small"]
+    small = (volume >= SMALL_SERIES_MM3[0]) & (volume <= SMALL_SERIES_MM3[1])
+    low = np.where(small, narrow.low, wide.low)
+    high = np.where(small, narrow.high, wide.high)
+    return volume * (1.0 + low / 100.0), volume * (1.0 + high / 100.0)
+
+
+def _column(values: NDArray[Any], n: int, name: str) -> NDArray[Any]:
+    if len(values) != n:
+        raise FieldError(name, f"needs one entry for each of the {n} labels, and has {len(values)}")
+    return np.asarray(values)
+
+
+def _depths(anatomy: Anatomy, center: FloatArray) -> FloatArray:
+    """Depth at the nodules' centers, linear between voxels; shape (n,)."""
+    depth = map_coordinates(anatomy.depth_mm.array, center.T, order=1, mode="nearest")
+    return np.asarray(np.maximum(depth, 0.0), dtype=np.float64)
+
+
+def _vessel_contact(anatomy: Anatomy, faces: Faces, spacing: FloatArray, n: int) -> FloatArray:
+    if anatomy.vessels is None:
+        return np.full(n, np.nan)
+    return contact_share(faces, anatomy.vessels.array > 0, spacing, n, outside=False)
+
+
+def _densities(
+    scan: Scan,
+    anatomy: Anatomy,
+    voxels: Voxels,
+    faces: Faces,
+    volume_mm3: FloatArray,
+    options: NoduleOptions,
+) -> dict[str, Any]:
+    """Columns that follow from the attenuation inside."""
+    book = load_evidence()
+    hu = voxels.at(scan.volume.array[anatomy.box]).astype(np.float64)
+    count = voxels.count()
+    peak = voxels.largest(hu)
+    mean = voxels.sums(hu) / count
+    air = hu < -book.value("nodule.cavity_hu", unit="-HU")
+    inner = np.ones(len(hu), dtype=np.bool_)
+    inner[faces.voxel] = False
+    solid = hu >= -book.value("nodule.solid_hu", unit="-HU")
+    # The rim is partly lung; where a nodule is all rim, its brightest voxel has to do.
+    inside = voxels.count(inner & ~air)
+    share = voxels.count(inner & solid) / np.maximum(inside, 1.0)
+    lowest = -book.value("nodule.solid_hu", unit="-HU")
+    texture = np.full(len(voxels), "part-solid", dtype="<U12")
+    texture[share >= book.value("nodule.solid_share", unit="1")] = "solid"
+    texture[share < book.value("nodule.ground_glass_share", unit="1")] = "ground-glass"
+    bare = inside == 0
+    texture[bare] = np.where(peak[bare] >= lowest, "solid", "")
+    return {
+        "mean_hu": mean,
+        "max_hu": peak,
+        "calcified": peak >= options.calcified_hu,
+        "mass_mg": volume_mm3 * (1.0 + mean / 1000.0),
+        "calcified_share": voxels.count(hu >= options.calcified_hu) / count,
+        "cavity_share": voxels.count(air) / count,
+        "texture": texture,
+    }
+
+
+def _places(anatomy: Anatomy, points: FloatArray, lobe: NDArray[np.intp]) -> dict[str, Any]:
+    """Second lobes and distances, at the centers."""
+    # Without the parts of the pleura no depth below each of them is worked out, which takes seconds.
+    places = find_places(replace(anatomy, pleura=None), points)
+    own = np.array([LOBES[k] for k in lobe], dtype="<U3")
+    # The center of a nodule across a fissure may lie in the lobe that holds less of it.
+    second = np.where(places.second_lobe == own, places.lobe, places.second_lobe)
+    return {
+        "second_lobe": np.where(second == own, "", second),
+        "hilum_mm": places.hilum_mm,
+        "vessel_mm": places.vessel_mm,
+        "bronchus_mm": places.bronchus_mm,
+    }
+
+
+def _lobes(anatomy: Anatomy, voxels: Voxels) -> tuple[NDArray[np.intp], FloatArray]:
     """Position in ``LOBES`` of the lobe that holds most of each nodule, and the mean confidence there."""
-    kinds = len(LOBE_LABELS) + 1
-    cell = row.astype(np.int64) * kinds + anatomy.lobes.array.ravel()[flat]
-    voxels = np.bincount(cell, minlength=n * kinds).reshape(n, kinds)[:, 1:]
-    sure = anatomy.lobe_confidence.array.ravel()[flat]
+    n, kinds = len(voxels), len(LOBES) + 1  # labels are 1 to 5 in the order of LOBES
+    cell = voxels.row * kinds + voxels.at(anatomy.lobes.array)
+    inside = np.bincount(cell, minlength=n * kinds).reshape(n, kinds)[:, 1:]
+    sure = voxels.at(anatomy.lobe_confidence.array)
     sums = np.bincount(cell, weights=sure, minlength=n * kinds).reshape(n, kinds)[:, 1:]
-    best = np.argmax(voxels, axis=1)
+    best = np.argmax(inside, axis=1)
     rows = np.arange(n)
-    return best, sums[rows, best] / np.maximum(voxels[rows, best], 1)
+    return best, sums[rows, best] / np.maximum(inside[rows, best], 1)

@@ -26,7 +26,7 @@ NOTHING = 1e-3
 
 
 def scanner_matrix(voxels: int, parts: int, spacing_mm: float) -> FloatArray:
-    """How one axis of a scan follows from finer voxels: shape (voxels, voxels * parts), rows adding to 1.
+    """Return how one axis of a scan follows from finer voxels: shape (voxels, voxels * parts), rows adding to 1.
 
     Parameters
     ----------
@@ -110,7 +110,9 @@ class Scanner:
     back: tuple[FloatArray, FloatArray, FloatArray]
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], parts: tuple[int, ...], spacing_mm: NDArray[np.float64]) -> Scanner:
+    def of(
+        cls, shape: tuple[int, ...], parts: tuple[int, int, int], spacing_mm: NDArray[np.float64]
+    ) -> Scanner:
         """Describe the scanner for a crop of so many voxels, each parted into so many along each axis."""
         z, y, x = (
             scanner_matrix(int(n), int(p), float(s)) for n, p, s in zip(shape, parts, spacing_mm, strict=True)
@@ -120,7 +122,7 @@ class Scanner:
         return cls((z, y, x), (back[0], back[1], back[2]))
 
     def blurred(self, fine: FloatArray) -> FloatArray:
-        """What the scan shows of a density on the finer voxels."""
+        """Return what the scan shows of a density on the finer voxels."""
         return _apply(fine, self.forward)
 
     def sharpened(
@@ -132,19 +134,3 @@ class Scanner:
             fine += np.float32(STEP_LENGTH) * _apply(seen - self.blurred(fine), self.back)
             np.clip(fine, low, high, out=fine)
         return fine
-
-
-def repeated(array: NDArray[np.generic], parts: tuple[int, ...]) -> NDArray[np.generic]:
-    """Part every voxel into finer ones of the same value."""
-    for axis, n in enumerate(parts):
-        if n > 1:
-            array = np.repeat(array, n, axis=axis)
-    return array
-
-
-def pooled(array: NDArray[np.generic], parts: tuple[int, ...]) -> FloatArray:
-    """Mean over the finer voxels of each voxel."""
-    z, y, x = (n // p for n, p in zip(array.shape, parts, strict=True))
-    return np.asarray(
-        array.reshape(z, parts[0], y, parts[1], x, parts[2]).mean(axis=(1, 3, 5), dtype=np.float32)
-    )

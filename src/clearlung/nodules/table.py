@@ -217,6 +217,17 @@ class NoduleTable:
         """Whether each nodule's lobe is too uncertain to be stated without a warning."""
         return np.asarray(self.lobe_confidence < load_evidence().value("anatomy.lobe_sure", unit="1"))
 
+    @property
+    def fleischner_mm(self) -> NDArray[np.float64]:
+        """Fleischner's diameter: the mean of the longest axial one and the one perpendicular to it."""
+        return 0.5 * (self.longest_axial_mm + self.short_axial_mm)
+
+    @property
+    def measurable(self) -> NDArray[np.bool_]:
+        """Whether each nodule is long enough in an axial slice to be a target lesion by RECIST 1.1."""
+        least = load_evidence().value("measurement.recist.measurable", unit="mm")
+        return np.asarray(self.longest_axial_mm >= least)
+
     def take(self, rows: NDArray[np.intp]) -> NoduleTable:
         """Return some of the nodules, with their numbers; the others leave the label map too."""
         columns = {name: getattr(self, name)[rows] for name in COLUMNS}
