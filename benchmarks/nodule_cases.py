@@ -279,7 +279,7 @@ def _case(
         false=nodules.probability[off & ~small],
         small=nodules.probability[small],
         non_nodules=nodules.probability[non],
-        operating_point=options.least_probability,
+        operating_point=options.threshold,
         agreement=agreement,
     )
 

@@ -95,8 +95,8 @@ def describe(
     samples = gather(learned)
     return NetworkCard(
         model_sha256=hashlib.sha256(content).hexdigest(),
-        purpose="Tells lung nodules of 2 mm and more from vessels and everything else in a chest CT, among the"
-        " candidates of Clearlung's own first stage. For research.",
+        purpose="Tells lung nodules of 2 mm and more from vessels and everything else in a chest CT, among"
+        " the candidates of Clearlung's own first stage. For research.",
         limits=LIMITS,
         learned_from=tuple(case.name for case in learned),
         held_out=tuple(case.name for case in held_out),

@@ -109,7 +109,7 @@ def probabilities(calibration: Calibration, found: Findings) -> NDArray[np.float
 
 
 def calibration_error(probability: NDArray[np.float64], true: NDArray[np.bool_]) -> float:
-    """Expected calibration error over ten equally filled bins."""
+    """Return the expected calibration error over ten equally filled bins."""
     order = np.argsort(probability)
     parts = np.array_split(order, BINS)
     return float(sum(len(p) * abs(probability[p].mean() - true[p].mean()) for p in parts) / len(order))

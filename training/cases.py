@@ -1,4 +1,4 @@
-"""Scans with known nodules, made once and kept as files: what the network learns from and is calibrated on."""
+"""Scans with known nodules, made once and kept as files, to learn from and to calibrate on."""
 
 from __future__ import annotations
 

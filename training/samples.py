@@ -1,4 +1,4 @@
-"""What the network is shown: patches of candidates, turned, shifted, scaled and made noisier, with the answers."""
+"""What the network is shown: patches of candidates in many variations, with the answers."""
 
 from __future__ import annotations
 

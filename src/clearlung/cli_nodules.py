@@ -63,6 +63,13 @@ DetectorOption = Annotated[
         help="Another detector: a name, a folder with an ONNX model or a MONAI bundle, a mask, boxes.",
     ),
 ]
+FrameOption = Annotated[
+    str | None,
+    typer.Option("--detector-frame", metavar="LPS|RAS", help="Frame of boxes that do not say theirs."),
+]
+NoduleLabelsOption = Annotated[
+    str | None, typer.Option("--detector-labels", metavar="1,2", help="Which labels of a mask are nodules.")
+]
 
 
 @app.command()
@@ -72,6 +79,8 @@ def find(
     ],
     out: OutOption = None,
     detector: DetectorOption = None,
+    detector_frame: FrameOption = None,
+    detector_labels: NoduleLabelsOption = None,
     least_probability: Annotated[
         float | None, typer.Option("--least-probability", metavar="P", help="Leave out what is less likely.")
     ] = None,
@@ -92,12 +101,14 @@ def find(
     from clearlung.anatomy import parse_source
     from clearlung.nodule_folder import NODULE_PHASES
     from clearlung.nodule_jobs import find_into, make_options
+    from clearlung.nodules import parse_detector
     from clearlung.output import check_target
     from clearlung.progress import Bar, Stopwatch
 
     if least_probability is not None and false_positives is not None:
         raise typer.BadParameter("--least-probability and --false-positives both say the operating point")
-    options = make_options(detector, smallest_mm, least_probability, false_positives)
+    asked = parse_detector(detector, frame=detector_frame, labels=detector_labels)
+    options = make_options(asked, smallest_mm, least_probability, false_positives)
     wanted = parse_source(anatomy_from, anatomy_labels, offline=offline)
     folder = out or Path(f"{stem(source)}-nodules")
     check_target(folder, replace=force)
@@ -337,6 +348,8 @@ def again(
     folder: Folder,
     source: Annotated[Path, typer.Argument(metavar="SCAN", help="The scan that the nodules were found on.")],
     detector: DetectorOption = None,
+    detector_frame: FrameOption = None,
+    detector_labels: NoduleLabelsOption = None,
     least_probability: Annotated[float | None, typer.Option("--least-probability", metavar="P")] = None,
     false_positives: Annotated[float | None, typer.Option("--false-positives", metavar="N")] = None,
     smallest_mm: Annotated[float | None, typer.Option("--smallest-mm")] = None,
@@ -346,13 +359,14 @@ def again(
 ) -> None:
     """Run detection again and carry the review over: numbers stay, what was rejected stays rejected."""
     from clearlung.nodule_jobs import find_again
+    from clearlung.nodules import parse_detector
 
     if least_probability is not None and false_positives is not None:
         raise typer.BadParameter("--least-probability and --false-positives both say the operating point")
     changed = find_again(
         folder,
         source,
-        detector=detector,
+        detector=parse_detector(detector, frame=detector_frame, labels=detector_labels) if detector else None,
         least_probability=least_probability,
         false_positives=false_positives,
         smallest_mm=smallest_mm,

@@ -85,17 +85,25 @@ def make_manifest(
     )
 
 
-def inputs_of(scan_kind: str, scan_sha256: str, anatomy_file: Path | None = None) -> tuple[InputFile, ...]:
-    """Return a scan's entry, and that of the file or folder that its anatomy came from."""
-    scan = InputFile(kind=scan_kind, sha256=scan_sha256)
-    if anatomy_file is None:
-        return (scan,)
-    files = [anatomy_file]
-    if anatomy_file.is_dir():
-        files = sorted(file for file in anatomy_file.rglob("*") if file.is_file())
+def inputs_of(
+    scan_kind: str,
+    scan_sha256: str,
+    anatomy_file: Path | None = None,
+    detector_file: Path | None = None,
+) -> tuple[InputFile, ...]:
+    """Return a scan's entry, and those of the files or folders that anatomy and nodules came from."""
+    entries = [InputFile(kind=scan_kind, sha256=scan_sha256)]
+    for kind, place in (("anatomy", anatomy_file), ("detector", detector_file)):
+        if place is not None:
+            entries.append(InputFile(kind=kind, sha256=_sha256_of(place)))
+    return tuple(entries)
+
+
+def _sha256_of(place: Path) -> str:
+    """Digest of a file, or of the digests of all files of a folder."""
+    files = sorted(file for file in place.rglob("*") if file.is_file()) if place.is_dir() else [place]
     digests = [file_sha256(file) for file in files]
-    whole = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
-    return scan, InputFile(kind="anatomy", sha256=whole)
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:

@@ -103,6 +103,7 @@ def write_nodule_folder(
     *,
     options: dict[str, Any],
     anatomy_file: Path | None = None,
+    detector_file: Path | None = None,
     replace_earlier: bool = False,
     watch: Stopwatch | None = None,
 ) -> NoduleFolder:
@@ -116,7 +117,7 @@ def write_nodule_folder(
         Becomes the result: ``nodules.csv``, ``nodules.nii.gz`` on the scan's own grid, ``nodules.json``,
         ``nodules.png``, ``review.jsonl`` (empty), ``manifest.json``, and for the review ``found-1.npz``,
         ``anatomy.npz`` and ``tiles.npz``.
-    options, anatomy_file
+    options, anatomy_file, detector_file
         For the manifest: how it was made, and the file or folder that parts of the anatomy came from.
     replace_earlier
         Whether an earlier result may be replaced, with its review.
@@ -144,7 +145,7 @@ def write_nodule_folder(
             command="nodules find",
             created=created.isoformat(),
             options=options,
-            inputs=inputs_of(scan.source, scan.input_sha256, anatomy_file),
+            inputs=inputs_of(scan.source, scan.input_sha256, anatomy_file, detector_file),
             seed=0,
             times=watch.times,
             folder=work,

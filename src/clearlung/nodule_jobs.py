@@ -20,18 +20,18 @@ from clearlung.nodule_folder import (
 )
 from clearlung.nodule_found import Found
 from clearlung.nodules import (
+    DetectorSource,
     NoduleOptions,
     detector_names,
     find_nodules,
     measure_nodules,
-    parse_detector,
 )
 from clearlung.nodules.review import Action, Detected, Review, carry_over
 from clearlung.progress import Stopwatch
 
 
 def make_options(
-    detector: str | None,
+    detector: DetectorSource,
     smallest_mm: float,
     least_probability: float | None = None,
     false_positives: float | None = None,
@@ -41,9 +41,9 @@ def make_options(
     Raises
     ------
     FieldError
-        If a value is impossible, or there is no such detector.
+        If a value is impossible.
     """
-    given: dict[str, Any] = {"detector": parse_detector(detector), "smallest_mm": smallest_mm}
+    given: dict[str, Any] = {"detector": detector, "smallest_mm": smallest_mm}
     if least_probability is not None:
         given["least_probability"] = least_probability
     if false_positives is not None:
@@ -84,10 +84,12 @@ def find_into(
     ScanRejected
         If the scan must not be worked on, or has no lungs.
     AnatomyError, FieldError, OutputError
-        If anatomy made elsewhere, an option or the folder cannot be used.
+        If a detector or anatomy made elsewhere, an option or the folder cannot be used.
     """
     watch = watch or Stopwatch()
     wanted = anatomy_source or AnatomySource()
+    detector_file = None if isinstance(options.detector, str) else options.detector.path
+    options.resolved()  # what is wrong with a detector is told before a minute of anatomy
     with watch.phase("scan"):
         scan = read_scan(source, series=series, allow_thick=allow_thick)
     with watch.phase("anatomy"):
@@ -103,6 +105,7 @@ def find_into(
         folder,
         options=how,
         anatomy_file=wanted.path,
+        detector_file=detector_file,
         replace_earlier=replace_earlier,
         watch=watch,
     )
@@ -152,7 +155,7 @@ def find_again(
     folder: Path,
     source: Path,
     *,
-    detector: str | None = None,
+    detector: DetectorSource | None = None,
     least_probability: float | None = None,
     false_positives: float | None = None,
     smallest_mm: float | None = None,
@@ -187,7 +190,7 @@ def find_again(
             f"the nodules are of a detector that was plugged in ({before['detector']}): name it again",
         )
     wanted = {
-        "detector": None if detector is None else parse_detector(detector),
+        "detector": detector,
         "least_probability": least_probability,
         "false_per_scan": false_positives,
         "smallest_mm": smallest_mm,

@@ -170,7 +170,7 @@ def limit_blocks(plan: Plan) -> tuple[Block, ...]:
         Text(
             f"Techniques: {', '.join(protocol.resection.techniques)}. "
             f"Perfusion: {protocol.perfusion.regimen}. "
-            f"Operating point of the detector: {plain(protocol.nodules.false_per_scan)} false findings a scan."
+            f"Operating point: {plain(protocol.nodules.false_per_scan)} false findings a scan."
         ),
     )
 
