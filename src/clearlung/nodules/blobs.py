@@ -23,7 +23,7 @@ SIGMA_PER_DIAMETER = 1.0 / (2.0 * np.sqrt(3.0))
 # Response that a blob must have, at slices of these thicknesses and between. Solid nodules differ from lung
 # by 800 HU, of which thick slices and blur take most from the smallest. Of the training phantoms' nodules of
 # 3 mm, 0.8 mm slices lose none at the first; 2.5 mm slices lose 1 in 20 at the first, 1 in 40 at the second.
-WEAKEST_HU = (200.0, 170.0)
+WEAKEST_HU = (200.0, 150.0)
 WEAKEST_AT_MM = (1.0, 2.5)
 # Brighter than soft tissue is cut off, so that calcium and contrast medium do not outshine their neighbors.
 BRIGHTEST_HU = 150
