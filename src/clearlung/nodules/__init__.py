@@ -4,8 +4,11 @@ from clearlung.nodules import blobs as _blobs  # noqa: F401  (registers the buil
 from clearlung.nodules.candidates import Candidates, Detector, detector_names, register_detector
 from clearlung.nodules.csv_file import read_nodule_list, write_nodules
 from clearlung.nodules.find import find_nodules
+from clearlung.nodules.malignancy import MalignantChance, malignant_chance
 from clearlung.nodules.match import Match, match_nodules
+from clearlung.nodules.measure import measure_nodules, repeat_interval
 from clearlung.nodules.options import NoduleOptions
+from clearlung.nodules.segment import Segmented, segment_nodules
 from clearlung.nodules.table import (
     COLUMNS,
     REVIEWS,
@@ -21,14 +24,20 @@ __all__ = [
     "TEXTURES",
     "Candidates",
     "Detector",
+    "MalignantChance",
     "Match",
     "NoduleOptions",
     "NoduleTable",
+    "Segmented",
     "detector_names",
     "find_nodules",
+    "malignant_chance",
     "match_nodules",
+    "measure_nodules",
     "read_nodule_list",
     "register_detector",
+    "repeat_interval",
+    "segment_nodules",
     "sphere_diameter_mm",
     "sphere_volume_mm3",
     "write_nodules",
