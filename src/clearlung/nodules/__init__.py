@@ -5,8 +5,9 @@ from clearlung.nodules.candidates import Candidates, Detector, detector_names, r
 from clearlung.nodules.csv_file import read_nodule_list, write_nodules
 from clearlung.nodules.detectors import DETECTOR_KINDS, DetectorSource, parse_detector
 from clearlung.nodules.find import Detections, detect_nodules, find_nodules
+from clearlung.nodules.malignancy import MalignantChance, malignant_chance
 from clearlung.nodules.match import Match, match_nodules
-from clearlung.nodules.measure import measure_nodules
+from clearlung.nodules.measure import measure_nodules, repeat_interval
 from clearlung.nodules.options import NoduleOptions, planned_from
 from clearlung.nodules.segment import Segmented, segment_nodules
 from clearlung.nodules.table import (
@@ -27,6 +28,7 @@ __all__ = [
     "Detections",
     "Detector",
     "DetectorSource",
+    "MalignantChance",
     "Match",
     "NoduleOptions",
     "NoduleTable",
@@ -35,12 +37,14 @@ __all__ = [
     "detector_names",
     "find_blobs",
     "find_nodules",
+    "malignant_chance",
     "match_nodules",
     "measure_nodules",
     "parse_detector",
     "planned_from",
     "read_nodule_list",
     "register_detector",
+    "repeat_interval",
     "segment_nodules",
     "sphere_diameter_mm",
     "sphere_volume_mm3",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import binary_dilation, map_coordinates
 
 from clearlung.anatomy import LOBE_SIDES, LOBES, Anatomy, find_places
 from clearlung.ct import Scan
@@ -27,6 +27,8 @@ from clearlung.nodules.table import NoduleTable, sphere_diameter_mm
 
 # The sizes of the series of small nodules in ``measurement.repeat.volume_small``, mm³.
 SMALL_SERIES_MM3 = (30.0, 150.0)
+# Halfway between air and soft tissue.
+CAVITY_EDGE_HU = -480.0
 
 
 def measure_nodules(
@@ -81,7 +83,9 @@ def measure_nodules(
     lobe, confidence = _lobes(anatomy, voxels)
     table = NoduleTable(
         id=voxels.ids,
-        **dict(zip(("x_mm", "y_mm", "z_mm"), points.T, strict=True)),
+        x_mm=points[:, 0].copy(),
+        y_mm=points[:, 1].copy(),
+        z_mm=points[:, 2].copy(),
         side=np.array([LOBE_SIDES[LOBES[k]] for k in lobe], dtype="<U5"),
         lobe=np.array([LOBES[k] for k in lobe], dtype="<U3"),
         lobe_confidence=confidence,
@@ -137,9 +141,9 @@ def repeat_interval(volume_mm3: FloatArray) -> tuple[FloatArray, FloatArray]:
     book = load_evidence()
     wide, narrow = book["measurement.repeat.volume"], book["measurement.repeat.volume_small"]
     small = (volume >= SMALL_SERIES_MM3[0]) & (volume <= SMALL_SERIES_MM3[1])
-    low = np.where(small, narrow.low, wide.low)
-    high = np.where(small, narrow.high, wide.high)
-    return volume * (1.0 + low / 100.0), volume * (1.0 + high / 100.0)
+    low = np.where(small, narrow.low or 0.0, wide.low or 0.0)
+    high = np.where(small, narrow.high or 0.0, wide.high or 0.0)
+    return np.asarray(volume * (1.0 + low / 100.0)), np.asarray(volume * (1.0 + high / 100.0))
 
 
 def _column(values: NDArray[Any], n: int, name: str) -> NDArray[Any]:
@@ -174,14 +178,14 @@ def _densities(
     count = voxels.count()
     peak = voxels.largest(hu)
     mean = voxels.sums(hu) / count
-    air = hu < -book.value("nodule.cavity_hu", unit="-HU")
     inner = np.ones(len(hu), dtype=np.bool_)
     inner[faces.voxel] = False
-    solid = hu >= -book.value("nodule.solid_hu", unit="-HU")
+    air = _air(voxels, hu, inner)
+    lowest = book.value("nodule.solid_hu", unit="HU")
+    solid = hu >= lowest
     # The rim is partly lung; where a nodule is all rim, its brightest voxel has to do.
     inside = voxels.count(inner & ~air)
     share = voxels.count(inner & solid) / np.maximum(inside, 1.0)
-    lowest = -book.value("nodule.solid_hu", unit="-HU")
     texture = np.full(len(voxels), "part-solid", dtype="<U12")
     texture[share >= book.value("nodule.solid_share", unit="1")] = "solid"
     texture[share < book.value("nodule.ground_glass_share", unit="1")] = "ground-glass"
@@ -196,6 +200,20 @@ def _densities(
         "cavity_share": voxels.count(air) / count,
         "texture": texture,
     }
+
+
+def _air(voxels: Voxels, hu: FloatArray, inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mark the voxels that are a cavity: air, and beside it what is more air than tissue."""
+    book = load_evidence()
+    air = hu < book.value("nodule.cavity_hu", unit="HU")
+    for row in np.unique(voxels.row[air]).tolist():
+        own = np.flatnonzero(voxels.row == row)
+        place = voxels.index[own] - voxels.index[own].min(axis=0) + 1
+        core = np.zeros(place.max(axis=0) + 2, dtype=np.bool_)
+        core[tuple(place.T)] = air[own]
+        beside = binary_dilation(core, np.ones((3, 3, 3)))[tuple(place.T)]
+        air[own] |= beside & inner[own] & (hu[own] < CAVITY_EDGE_HU)
+    return np.asarray(air)
 
 
 def _places(anatomy: Anatomy, points: FloatArray, lobe: NDArray[np.intp]) -> dict[str, Any]:

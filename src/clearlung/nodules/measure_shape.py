@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,18 +49,18 @@ class Voxels:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def at(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+    def at(self, array: NDArray[Any]) -> NDArray[Any]:
         """Values of an array on the same grid at the voxels."""
         return np.asarray(array[tuple(self.index.T)])
 
     def count(self, which: NDArray[np.bool_] | None = None) -> FloatArray:
         """How many voxels each nodule has, or how many of some of them."""
         row = self.row if which is None else self.row[which]
-        return np.bincount(row, minlength=len(self)).astype(np.float64)
+        return np.asarray(np.bincount(row, minlength=len(self)), dtype=np.float64)
 
-    def sums(self, values: NDArray[np.generic]) -> FloatArray:
+    def sums(self, values: NDArray[Any]) -> FloatArray:
         """Sum of a value over each nodule's voxels."""
-        return np.bincount(self.row, weights=values, minlength=len(self))
+        return np.asarray(np.bincount(self.row, weights=values, minlength=len(self)), dtype=np.float64)
 
     def largest(self, values: FloatArray) -> FloatArray:
         """Largest value among each nodule's voxels."""

@@ -1,4 +1,4 @@
-"""The crop of a scan around one nodule, its voxels parted into finer ones of about the same length each way."""
+"""The crop of a scan around one nodule, its voxels parted into finer ones."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ def round_part(
     here = center.copy()
     n = len(rays)
     length = np.empty(n)
-    step = 0.25 * min(step_mm[0], min(step_mm[1], step_mm[2]))
+    step = 0.25 * min(step_mm[0], step_mm[1], step_mm[2])
     typical = 0.0
     for _ in range(ROUNDS):
         for k in range(n):

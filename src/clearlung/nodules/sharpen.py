@@ -26,7 +26,7 @@ NOTHING = 1e-3
 
 
 def scanner_matrix(voxels: int, parts: int, spacing_mm: float) -> FloatArray:
-    """Return how one axis of a scan follows from finer voxels: shape (voxels, voxels * parts), rows adding to 1.
+    """Return how one axis of a scan follows from finer voxels, as a matrix of weights.
 
     Parameters
     ----------
@@ -36,6 +36,11 @@ def scanner_matrix(voxels: int, parts: int, spacing_mm: float) -> FloatArray:
         Finer voxels in one of them.
     spacing_mm
         Of the scan.
+
+    Returns
+    -------
+    array
+        float32, shape (voxels, voxels * parts); rows add to 1.
     """
     step = spacing_mm / parts
     fine = (np.arange(voxels * parts) + 0.5) * step
