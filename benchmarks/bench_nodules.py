@@ -59,7 +59,7 @@ def table(title: str, *columns: str) -> Table:
     """Return a table whose first column is text and whose others are numbers."""
     made = Table(title=title, title_justify="left")
     for place, column in enumerate(columns):
-        made.add_column(column, justify="right" if place else "left")
+        made.add_column(column, justify="right" if place else "left", no_wrap=not place)
     return made
 
 
@@ -117,7 +117,7 @@ def print_data_set(title: str, cases: Sequence[Case]) -> None:
 
 
 def _with_interval(value: float, low: float, high: float) -> str:
-    return f"{value:.3f}" if np.isnan(low) else f"{value:.3f} {low:.2f}-{high:.2f}"
+    return f"{value:.3f}" if np.isnan(low) else f"{value:.3f}\n{low:.2f}-{high:.2f}"
 
 
 def print_segmentation(title: str, cases: Sequence[Case]) -> None:

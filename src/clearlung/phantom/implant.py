@@ -111,7 +111,7 @@ def implant(
     >>> from clearlung.phantom import PhantomSpec, make_phantom
     >>> scan = make_phantom(PhantomSpec(nodules=0, shape=(64, 96, 96))).scan
     >>> implanted = implant(scan, segment_anatomy(scan), ImplantSpec(nodules=2, fissure=0.0))
-    >>> len(implanted.truth), implanted.labels.array.max()
+    >>> len(implanted.truth), int(implanted.labels.array.max())
     (2, 2)
     """
     rng_shape, rng_place, rng_noise = np.random.default_rng(spec.seed).spawn(3)
