@@ -403,8 +403,8 @@ def _warnings(
         )
     elif not reviewed and (nodules.review != "").any():
         warnings.append(
-            f"{int((nodules.review == '').sum())} of the {len(nodules)} planned nodules are not reviewed: some"
-            " may be vessels or scars."
+            f"{int((nodules.review == '').sum())} of the {len(nodules)} planned nodules are not reviewed:"
+            " some may be vessels or scars."
         )
     elif not reviewed:
         warnings.append(
