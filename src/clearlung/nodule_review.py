@@ -375,7 +375,7 @@ def _change_words(base: _Figures, changed: _Figures) -> str:
     if changed.left != base.left:
         said.append(f"{_number_of(changed.left - base.left, 'nodule')} cannot be removed")
     for value, unit in (
-        (changed.weeks - base.weeks, "weeks"),
+        (changed.weeks - base.weeks, "week" if abs(changed.weeks - base.weeks) == 1 else "weeks"),
         (round(changed.minutes - base.minutes), "min"),
         (round(changed.ml - base.ml, 1), "ml"),
     ):

@@ -147,7 +147,7 @@ def make_plan(request: PlanRequest, watch: Stopwatch | None = None) -> PlanResul
 
 def _plan_reviewed(folder: Path, scan: Scan, request: PlanRequest, watch: Stopwatch) -> PlanResult:
     """Plan what a review has led to: what was reviewed, and of the rest what is probable enough."""
-    # Here and not above: a folder of nodules loads the library of its pictures, which planning need not.
+    # Here and not above: a folder of nodules loads what draws its pictures, which planning need not.
     from clearlung.nodule_folder import open_nodule_folder
     from clearlung.nodule_jobs import anatomy_of
 

@@ -109,7 +109,7 @@ def _head(sheet: Axes, width: float, height: float, number: int, pages: int, tot
     sheet.text(
         _GAP_MM,
         height - 10.2,
-        "Axial, seen from the feet: the patient's right (R) is on the picture's left. p: before a review.",
+        "Axial, seen from the feet: the patient's right (R) is on the picture's left. p: before any review.",
         fontsize=5.5,
         color=INK,
     )
