@@ -7,7 +7,7 @@ import pytest
 
 from clearlung.casefile import Case
 from clearlung.nodule_review import review_queue
-from clearlung.nodules import read_nodule_list
+from clearlung.nodules import planned_from, read_nodule_list
 from clearlung.resection import excise, prepare_excision
 from clearlung.staging import load_protocol
 
@@ -64,7 +64,7 @@ def test_the_bound_leaves_out_nothing_weightier(listed):
 
 def test_a_left_out_finding_and_a_conflict_are_asked_about(listed):
     chances = np.full(170, 1.0)
-    chances[5] = PROTOCOL.nodules.probability_min / 2
+    chances[5] = planned_from(PROTOCOL.nodules.false_per_scan) / 2
     rows = review_queue(
         listed.with_columns(probability=chances), None, PROTOCOL, Case(), conflicts=("look at 3",)
     )

@@ -89,6 +89,10 @@ def find(
         typer.Option("--false-positives", metavar="N", help="Operating point: false findings per scan."),
     ] = None,
     smallest_mm: Annotated[float, typer.Option("--smallest-mm", help="Smallest diameter, mm.")] = 2.0,
+    primary: Annotated[
+        str | None,
+        typer.Option("--primary", help="The primary tumor: for osteosarcoma, metastases' published share."),
+    ] = None,
     series: SeriesOption = None,
     allow_thick: ThickOption = False,
     anatomy_from: AnatomyOption = None,
@@ -117,6 +121,7 @@ def find(
             source,
             folder,
             options,
+            primary=primary,
             series=series,
             allow_thick=allow_thick,
             anatomy_source=wanted,

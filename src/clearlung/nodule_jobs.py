@@ -24,6 +24,7 @@ from clearlung.nodules import (
     NoduleOptions,
     detector_names,
     find_nodules,
+    malignant_chance,
     measure_nodules,
 )
 from clearlung.nodules.review import Action, Detected, Review, carry_over
@@ -56,6 +57,7 @@ def find_into(
     folder: Path,
     options: NoduleOptions,
     *,
+    primary: str | None = None,
     series: str | None = None,
     allow_thick: bool = False,
     anatomy_source: AnatomySource | None = None,
@@ -72,6 +74,9 @@ def find_into(
         Becomes the result.
     options
         How nodules are looked for.
+    primary
+        The primary tumor, in words: where a published series allows it, each nodule gets the chance of being
+        a metastasis.
     series, allow_thick, anatomy_source
         As for :func:`clearlung.workflow.find_anatomy`.
     replace_earlier
@@ -96,6 +101,7 @@ def find_into(
         anatomy = settled(segment_anatomy(scan, wanted))
     with watch.phase("nodules"):
         nodules = find_nodules(scan, anatomy, options)
+        nodules = nodules.with_columns(malignant_chance=malignant_chance(nodules, primary).chance)
     found = Found.of(nodules, scan, anatomy, options)
     how = {"series": series, "allow_thick": allow_thick, "anatomy": wanted.name, "nodules": found.options}
     return write_nodule_folder(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from clearlung import RESEARCH_NOTICE
@@ -16,7 +17,19 @@ from clearlung.nodules import COLUMNS, NoduleTable
 from clearlung.nodules.review import Detected, Review
 
 # What every nodule's measures rest on, beside what its anatomy rests on.
-EVIDENCE = ("nodule.calcified_hu", "protocol.nodules.false_per_scan", "anatomy.lobe_sure")
+EVIDENCE = (
+    "measurement.repeat.volume",
+    "measurement.repeat.volume_small",
+    "nodule.calcified_hu",
+    "nodule.cavity_hu",
+    "nodule.solid_hu",
+    "nodule.solid_share",
+    "nodule.ground_glass_share",
+    "protocol.nodules.false_per_scan",
+    "anatomy.lobe_sure",
+)
+# What the chance of being a metastasis rests on, where it is stated.
+MALIGNANT_EVIDENCE = "nodule.malignant.osteosarcoma"
 _DIGITS = 3
 
 
@@ -113,6 +126,8 @@ def describe_nodules(found: Found, review: Review) -> NodulesRecord:
     nodules, rejected = review.state.nodules, review.state.rejected
     detections = [e.action for e in review.record.entries if isinstance(e.action, Detected)]
     seen = int((nodules.review != "").sum())
+    stated = np.isfinite(np.append(nodules.malignant_chance, rejected.malignant_chance)).any()
+    malignant = (MALIGNANT_EVIDENCE,) if stated else ()
     return NodulesRecord(
         series=found.series,
         detector=str(found.options["detector"]),
@@ -131,7 +146,7 @@ def describe_nodules(found: Found, review: Review) -> NodulesRecord:
         rejected=_rows(rejected),
         conditions=found.conditions,
         warnings=found.warnings,
-        evidence=tuple(book[id] for id in dict.fromkeys((*EVIDENCE, *found.evidence))),
+        evidence=tuple(book[id] for id in dict.fromkeys((*EVIDENCE, *malignant, *found.evidence))),
     )
 
 
