@@ -31,7 +31,7 @@ MIDDLE_PERCENT = 80
 # What is thinner than this share of the nodule is cut off; nothing thicker than twice the length is a vessel
 # rather than a lobe of a large nodule.
 CUT_SHARE = 0.5
-CUT_AT_MOST_MM = 3.0
+CUT_AT_MOST_MM = 2.0
 # How far beyond the outline a voxel may be partly nodule.
 RIM_MM = 1.2
 # Vessels leave a small nodule in up to a third of all directions and more: the radius is that of the others.
@@ -205,8 +205,9 @@ def _opened(crop: Crop, dense: Mask, diameter_mm: float) -> tuple[Mask | None, F
     step = float(crop.step_mm.max())
     radius = float(depth[z, y, x])
     cut = max(step, min(CUT_SHARE * radius, CUT_AT_MOST_MM))
-    if radius <= cut:
-        cut = radius - 0.5 * step
+    # Something always lies deeper than what is cut; depths are float32, equal to within a hair.
+    if radius <= 1.001 * cut:
+        cut = radius - 0.5 * min(step, radius)
     core = flood(depth > cut, z, y, x)
     # Depth is told to the nearest voxel outside, and so half a voxel too large.
     reached = dense & (distance_to(core, True, crop.step_mm) <= cut + 0.5 * step)
