@@ -2,7 +2,8 @@
 
 from clearlung.phantom.appearance import Blur, Noise, estimate_blur, estimate_noise
 from clearlung.phantom.cohort import varied_spec
-from clearlung.phantom.implant import Implanted, implant
+from clearlung.phantom.implant import implant
+from clearlung.phantom.implant_drawing import Implanted
 from clearlung.phantom.implant_spec import KINDS, PLACES, ImplantSpec
 from clearlung.phantom.make import Progress, make_phantom
 from clearlung.phantom.phantom import Phantom

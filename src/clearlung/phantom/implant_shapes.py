@@ -22,8 +22,8 @@ from clearlung.phantom.round_shapes import DEGREES, fibonacci_sphere, relative_r
 _AMPLITUDES = np.array([1.2, 0.9, 0.6, 0.7, 0.5, 0.45, 0.45])
 # Assumed, of larger tumors: lobes and spicules are this wide (concentration of the bump on the sphere) and
 # this high over the radius.
-_LOBES, _LOBE_WIDTH, _LOBE_HEIGHT = (1, 4), (4.0, 10.0), (0.12, 0.35)
-_SPICULES, _SPICULE_WIDTH, _SPICULE_HEIGHT = (4, 14), (30.0, 120.0), (0.15, 0.5)
+_LOBES, _LOBE_WIDTH, _LOBE_HEIGHT = (1, 4), (4.0, 12.0), (0.12, 0.45)
+_SPICULES, _SPICULE_WIDTH, _SPICULE_HEIGHT = (4, 18), (40.0, 200.0), (0.15, 0.75)
 CAVITY_HU = -950.0
 DIRECTIONS = fibonacci_sphere()
 
@@ -145,7 +145,7 @@ def _draw_nodule(diameter: float, spec: ImplantSpec, rng: np.random.Generator) -
 
 
 # Enough that the volume of a shape with spicules is exact to less than 1 %.
-_MANY_DIRECTIONS = fibonacci_sphere(4000)
+_MANY_DIRECTIONS = fibonacci_sphere(6000)
 
 
 def _draw_bumps(rng: np.random.Generator) -> NDArray[np.float64]:
