@@ -207,7 +207,7 @@ def print_real(cases: Sequence[Case]) -> None:
                 f"{case.found[row]:.2f}" if seen else "missed",
                 f"{case.dice[row]:.3f}" if np.isfinite(case.dice[row]) else "",
                 *(f"{a:.3f}" if np.isfinite(a) else "not given" for a in case.agreement),
-                f"{100 * case.volume_error[row]:+.0f} %" if seen else "",
+                f"{100 * case.volume_error[row]:+.0f} %" if np.isfinite(case.volume_error[row]) else "",
             )
     console.print(outlines)
     print(

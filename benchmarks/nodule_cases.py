@@ -16,7 +16,13 @@ from benchmarks.froc import NOT_FOUND, ScanResult, owners
 from benchmarks.overlap import agreement_of_votes, agreement_with_majority
 from clearlung.anatomy import Anatomy, segment_anatomy
 from clearlung.ct import Scan, read_scan, read_volume
-from clearlung.nodules import NoduleOptions, NoduleTable, find_nodules, sphere_diameter_mm
+from clearlung.nodules import (
+    NoduleOptions,
+    NoduleTable,
+    detect_nodules,
+    outline_detections,
+    sphere_diameter_mm,
+)
 from clearlung.phantom import ImplantSpec, implant, make_phantom, varied_spec
 
 LIDC = {"LIDC-IDRI-0001": "ct.nii.gz", "LIDC-IDRI-0003": "dicom"}
@@ -248,40 +254,51 @@ def _case(
     ignored: Known | None = None,
     agreement: tuple[float, float] = (np.nan, np.nan),
 ) -> Case:
-    """Find the nodules of one scan, and compare."""
+    """Find the nodules of one scan, and compare.
+
+    Sensitivity is counted on what is detected; outlines are those of what is reported by default.
+    """
     options = NoduleOptions()
-    nodules = find_nodules(scan, anatomy, NoduleOptions(least_probability=LEAST_PROBABILITY))
+    every = detect_nodules(scan, anatomy, NoduleOptions(least_probability=LEAST_PROBABILITY))
+    nodules = outline_detections(scan, anatomy, every.likely(options.threshold), options)
     points, width = known.points_mm, known.diameter_mm
     if ignored is not None:
         points, width = np.vstack([points, ignored.points_mm]), np.append(width, ignored.diameter_mm)
-    owner = owners(points, width, nodules.points_mm)
+    owner = owners(points, width, every.points_mm)
     off = owner < 0
     small, non = np.zeros(len(off), dtype=bool), np.zeros(len(off), dtype=bool)
     if folder is not None:
         at = marks(folder, "nodule<3mm")
-        small = off & (owners(at, np.zeros(len(at)), nodules.points_mm) >= 0)
+        small = off & (owners(at, np.zeros(len(at)), every.points_mm) >= 0)
         at = marks(folder, "non-nodule>=3mm")
-        non = off & ~small & (owners(at, np.full(len(at), NON_NODULE_MM), nodules.points_mm) >= 0)
+        non = off & ~small & (owners(at, np.full(len(at), NON_NODULE_MM), every.points_mm) >= 0)
     n = len(known.diameter_mm)
-    best = np.full(n, -1, dtype=np.int64)
-    for row in np.argsort(nodules.probability, kind="stable"):
-        if 0 <= owner[row] < n:
-            best[owner[row]] = row
-    overlap, error = _segmentation(anatomy, nodules, known, best)
+    best = _best_of(owner, every.probability, n)
+    outlined_by = _best_of(owners(points, width, nodules.points_mm), nodules.probability, n)
+    overlap, error = _segmentation(anatomy, nodules, known, outlined_by)
     return Case(
         name=name,
         diameter_mm=known.diameter_mm,
         place=known.place,
         kind=known.kind,
-        found=np.where(best >= 0, nodules.probability[best] if len(nodules) else NOT_FOUND, NOT_FOUND),
+        found=np.where(best >= 0, every.probability[best] if len(every) else NOT_FOUND, NOT_FOUND),
         dice=overlap,
         volume_error=error,
-        false=nodules.probability[off & ~small],
-        small=nodules.probability[small],
-        non_nodules=nodules.probability[non],
+        false=every.probability[off & ~small],
+        small=every.probability[small],
+        non_nodules=every.probability[non],
         operating_point=options.threshold,
         agreement=agreement,
     )
+
+
+def _best_of(owner: np.ndarray, probability: np.ndarray, known: int) -> np.ndarray:
+    """Row of the likeliest finding on each known nodule, -1 where there is none."""
+    best = np.full(known, -1, dtype=np.int64)
+    for row in np.argsort(probability, kind="stable"):
+        if 0 <= owner[row] < known:
+            best[owner[row]] = row
+    return best
 
 
 def _segmentation(

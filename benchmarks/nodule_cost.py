@@ -20,6 +20,10 @@ FULL = (400, 512, 512)
 MANY_MEDIAN_MM = 3.0
 
 
+# What ``find_nodules`` is made of: their own steps are told, not they.
+PARTS = ("detect_nodules", "outline_detections")
+
+
 @dataclass(frozen=True)
 class Cost:
     """Cost of one run with warm kernels: seconds, extra memory, and the shares of the sub-steps."""
@@ -72,7 +76,7 @@ def _cost(scan: Scan, anatomy: Anatomy, known: int) -> Cost:
 
 
 def _steps(scan: Scan, anatomy: Anatomy) -> dict[str, float]:
-    """Share of the time in each function that ``find_nodules`` calls itself, the longest first."""
+    """Share of the time in each step of ``find_nodules``, the longest first."""
     profile = cProfile.Profile()
     profile.enable()
     find_nodules(scan, anatomy)
@@ -80,6 +84,11 @@ def _steps(scan: Scan, anatomy: Anatomy) -> dict[str, float]:
     stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]
     whole = next(key for key in stats if key[2] == "find_nodules")
     total = max(stats[whole][3], 1e-9)
-    called = {key[2]: entry[4][whole][3] / total for key, entry in stats.items() if whole in entry[4]}
+    inside = [whole, *(key for key in stats if key[2] in PARTS)]
+    called = {
+        key[2]: sum(entry[4][caller][3] for caller in inside if caller in entry[4]) / total
+        for key, entry in stats.items()
+        if key not in inside and any(caller in entry[4] for caller in inside)
+    }
     ranked = sorted(called.items(), key=lambda item: -item[1])
     return {name: share for name, share in ranked if share >= 0.01 and np.isfinite(share)}

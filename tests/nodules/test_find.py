@@ -72,7 +72,7 @@ def test_balls_are_measured(table, balls):
     assert table.calcified[rows].tolist() == [hu > 200 for hu in balls[:, 4]]
     assert table.side[rows].tolist() == ["right" if x < 0 else "left" for x in balls[:, 0]]
     assert np.isnan(table.vdt_days).all()
-    assert (table.probability >= NoduleOptions().least_probability).all()
+    assert (table.probability >= NoduleOptions().threshold).all()
 
 
 def test_nodules_are_numbered_by_side_lobe_and_height(table):
@@ -96,7 +96,8 @@ def test_labels_and_table_agree(table, scan, anatomy):
         assert table.mean_hu[row] == pytest.approx(hu[own].mean())
         assert table.max_hu[row] == hu[own].max()
         voxels_mm3 = np.count_nonzero(own) * table.labels.voxel_ml * 1000
-        assert voxels_mm3 == pytest.approx(table.volume_mm3[row], rel=0.25)
+        # A voxel that is half nodule counts whole: of a ball of 5 mm on voxels of 1.25 mm, 30 % may be so.
+        assert voxels_mm3 == pytest.approx(table.volume_mm3[row], rel=0.3)
 
 
 def test_empty_lungs_give_an_empty_table():

@@ -4,7 +4,7 @@ from clearlung.nodules.blobs import find_blobs
 from clearlung.nodules.candidates import Candidates, Detector, detector_names, register_detector
 from clearlung.nodules.csv_file import read_nodule_list, write_nodules
 from clearlung.nodules.detectors import DETECTOR_KINDS, DetectorSource, parse_detector
-from clearlung.nodules.find import Detections, detect_nodules, find_nodules
+from clearlung.nodules.find import Detections, detect_nodules, find_nodules, outline_detections
 from clearlung.nodules.malignancy import MalignantChance, malignant_chance
 from clearlung.nodules.match import Match, match_nodules
 from clearlung.nodules.measure import measure_nodules, repeat_interval
@@ -40,6 +40,7 @@ __all__ = [
     "malignant_chance",
     "match_nodules",
     "measure_nodules",
+    "outline_detections",
     "parse_detector",
     "planned_from",
     "read_nodule_list",

@@ -45,6 +45,18 @@ class Detections:
     def __len__(self) -> int:
         return len(self.diameter_mm)
 
+    def likely(self, least: float) -> Detections:
+        """Return those of at least a probability; they are the first ones."""
+        many = int((self.probability >= least).sum())
+        labels = None if self.labels is None else np.where(self.labels > many, 0, self.labels)
+        return replace(
+            self,
+            points_mm=self.points_mm[:many],
+            diameter_mm=self.diameter_mm[:many],
+            probability=self.probability[:many],
+            labels=labels,
+        )
+
 
 def find_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None = None) -> NoduleTable:
     """Find, outline and measure the nodules of a scan.
@@ -74,31 +86,47 @@ def find_nodules(scan: Scan, anatomy: Anatomy, options: NoduleOptions | None = N
     candidates, not with that number times the scan.
     """
     options = options or NoduleOptions()
-    found = detect_nodules(scan, anatomy, options)
+    return outline_detections(scan, anatomy, detect_nodules(scan, anatomy, options), options)
+
+
+def outline_detections(
+    scan: Scan, anatomy: Anatomy, found: Detections, options: NoduleOptions | None = None
+) -> NoduleTable:
+    """Outline and measure what was detected.
+
+    Parameters
+    ----------
+    scan, anatomy, options
+        As for :func:`find_nodules`.
+    found
+        From :func:`detect_nodules`.
+
+    Returns
+    -------
+    NoduleTable
+        As of :func:`find_nodules`. What turns out smaller than what is wanted is left out, unless the
+        detector outlined it itself.
+    """
+    options = options or NoduleOptions()
     if found.labels is None:
         segmented = segment_nodules(scan, anatomy, found.points_mm, found.diameter_mm)
-        labels, volume = segmented.labels, segmented.volume_mm3
-        kept = np.flatnonzero(volume > 0)
-        table = measure_nodules(
-            scan,
-            anatomy,
-            labels,
-            probability=found.probability[kept],
-            volume_mm3=volume[kept],
-            renumber=True,
-            options=options,
-        )
-        table = _large_enough(table, options)
+        labels = segmented.labels
+        kept: NDArray[np.int64] = np.flatnonzero(segmented.volume_mm3 > 0)
+        volume: NDArray[np.float64] | None = segmented.volume_mm3[kept]
     else:
-        present = np.unique(found.labels[found.labels > 0]) - 1
-        table = measure_nodules(
-            scan,
-            anatomy,
-            found.labels,
-            probability=found.probability[present],
-            renumber=True,
-            options=options,
-        )
+        labels, volume = found.labels, None
+        kept = np.asarray(np.unique(labels[labels > 0]) - 1, dtype=np.int64)
+    table = measure_nodules(
+        scan,
+        anatomy,
+        labels,
+        probability=found.probability[kept],
+        volume_mm3=volume,
+        renumber=True,
+        options=options,
+    )
+    if found.labels is None:
+        table = _large_enough(table, options)
     return replace(table, warnings=found.warnings)
 
 
