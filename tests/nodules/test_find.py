@@ -7,9 +7,11 @@ from clearlung.errors import FieldError
 from clearlung.nodules import (
     Candidates,
     NoduleOptions,
+    detect_nodules,
     detector_names,
     find_nodules,
     match_nodules,
+    outline_detections,
     register_detector,
     sphere_volume_mm3,
 )
@@ -135,6 +137,40 @@ def test_a_higher_threshold_finds_a_part_of_what_a_lower_one_finds(scan, anatomy
     high = find_nodules(scan, anatomy, NoduleOptions(least_probability=0.9))
     assert len(high) <= len(low)
     assert (high.probability >= 0.9).all()
+
+
+def test_finding_is_detecting_and_outlining_what_is_likely(scan, anatomy, table):
+    every = detect_nodules(scan, anatomy, NoduleOptions(least_probability=0.001))
+    assert (np.diff(every.probability) <= 0).all()
+    likely = every.likely(NoduleOptions().threshold)
+    assert len(likely) <= len(every)
+    again = outline_detections(scan, anatomy, likely)
+    assert again.points_mm == pytest.approx(table.points_mm)
+    assert again.volume_mm3 == pytest.approx(table.volume_mm3)
+    assert again.probability == pytest.approx(table.probability)
+
+
+def test_outlines_that_a_detector_brings_are_kept_and_judged(scan, anatomy):
+    labels = np.zeros(anatomy.lungs.shape, dtype=np.int32)
+    places = np.rint(anatomy.lungs.indices([BALLS[2][:3], (-60.0, 40.0, 40.0)])).astype(int)
+    for number, (z, y, x) in enumerate(places, start=1):
+        labels[z - 2 : z + 3, y - 2 : y + 3, x - 2 : x + 3] = number
+
+    @register_detector("two cubes")
+    def two_cubes(scan, anatomy, smallest_mm):
+        return Candidates(
+            places.astype(float), np.array([16.0, 6.0]), labels=labels, warnings=("They are cubes.",)
+        )
+
+    try:
+        found = find_nodules(scan, anatomy, NoduleOptions(detector="two cubes"))
+    finally:
+        del _DETECTORS["two cubes"]
+    voxels = 125 * anatomy.lungs.voxel_ml * 1000.0
+    assert found.volume_mm3 == pytest.approx([voxels, voxels])
+    assert found.warnings == ("They are cubes.",)
+    on_the_ball = np.argmin(np.linalg.norm(found.points_mm - BALLS[2][:3], axis=1))
+    assert found.probability[on_the_ball] > 0.5 > found.probability[1 - on_the_ball]
 
 
 def test_small_nodules_can_be_left_out(scan, anatomy):
