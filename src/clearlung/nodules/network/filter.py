@@ -29,8 +29,9 @@ FIRST_LOOK_LOGIT = -3.5
 MIRRORS = ((1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1))
 # A first look moves and resizes a candidate by no more than this: half a diameter, and a factor of 1.8.
 MOST_MOVED, MOST_RESIZED = 0.5, 0.6
-# Judgments whose centers are this close, in radii of the larger, are of the same nodule.
-SAME_NODULE = 0.7
+# Judgments whose centers are this close, in radii of the larger, are of the same nodule: centers of nodules
+# that touch lie more than a radius apart, and one lobe of a large tumor must not cut it in two.
+SAME_NODULE = 0.9
 
 
 @dataclass(frozen=True, eq=False)
