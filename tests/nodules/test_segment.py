@@ -37,7 +37,7 @@ def test_an_ellipsoid_is_kept_whole(turn):
 
 
 @pytest.mark.parametrize("spacing", [THIN, THICK])
-@pytest.mark.parametrize(("diameter", "vessel"), [(4.0, 2.0), (8.0, 3.0), (12.0, 4.0)])
+@pytest.mark.parametrize(("diameter", "vessel"), [(4.0, 2.0), (8.0, 3.0), (12.0, 5.0)])
 def test_a_vessel_beside_a_ball_is_cut_off(spacing, diameter, vessel):
     block = Block(spacing_mm=spacing)
     block.draw(block.tube((0.5 * (diameter + vessel) - 0.3, 0.0), vessel))

@@ -31,7 +31,7 @@ MIDDLE_PERCENT = 80
 # What is thinner than this share of the nodule is cut off; nothing thicker than twice the length is a vessel
 # rather than a lobe of a large nodule.
 CUT_SHARE = 0.5
-CUT_AT_MOST_MM = 2.0
+CUT_AT_MOST_MM = 3.0
 # How far beyond the outline a voxel may be partly nodule.
 RIM_MM = 1.2
 # Vessels leave a small nodule in up to a third of all directions and more: the radius is that of the others.
