@@ -6,7 +6,6 @@ nodule list refused; 5 no plan satisfies the limits; 6 records contradict each o
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from pathlib import Path
@@ -27,6 +26,7 @@ from clearlung.cli_values import (
     SeriesOption,
     ThickOption,
     lps_point,
+    print_json,
     stem,
 )
 from clearlung.errors import ClearlungError
@@ -213,7 +213,7 @@ def phantom(
     made = make_phantom(PhantomSpec(nodules=nodules, seed=seed))
     files = write_phantom(made, out)
     if as_json:
-        _print_json({"nodules": len(made.truth), "seed": seed, "files": [str(f) for f in files]})
+        print_json({"nodules": len(made.truth), "seed": seed, "files": [str(f) for f in files]})
     else:
         typer.echo(f"{len(made.truth)} metastases, seed {seed}:")
         for file in files:
@@ -247,7 +247,7 @@ def series(
 
     found = list_series(folder)
     if as_json:
-        _print_json([asdict(s) for s in found])
+        print_json([asdict(s) for s in found])
         return
     table = Table("", "Number", "Modality", "Description", "Slices", "Apart, mm")
     for s in found:
@@ -267,7 +267,7 @@ def protocols(as_json: JsonOption = False) -> None:
 
     loaded = [load_protocol(name) for name in shipped_protocols()]
     if as_json:
-        _print_json([p.model_dump() for p in loaded])
+        print_json([p.model_dump() for p in loaded])
         return
     table = Table("Limit", *(p.name for p in loaded))
     for part in ("per_operation", "weeks", "function", "perfusion"):
@@ -293,7 +293,7 @@ def evidence(
     if not entries:
         raise EvidenceError(prefix, "no entry's id begins so; clearlung evidence lists all")
     if as_json:
-        _print_json([entry.model_dump() for entry in entries])
+        print_json([entry.model_dump() for entry in entries])
         return
     table = Table(Column("Id", no_wrap=True), "Value", "n", "Tag", "Source")
     for entry in entries:
@@ -312,7 +312,7 @@ def main(arguments: list[str] | None = None) -> None:
         app(arguments)
     except ClearlungError as error:
         if "--json" in arguments:
-            _print_json({"error": _describe(error)})
+            print_json({"error": _describe(error)})
         typer.echo(f"clearlung: {error}", err=True)
         sys.exit(error.exit_code)
 
@@ -334,15 +334,11 @@ def _describe(error: ClearlungError) -> dict[str, Any]:
     return {"type": type(error).__name__, "message": str(error)} | details
 
 
-def _print_json(content: Any) -> None:
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
-
-
 def _print_anatomy(record: AnatomyRecord, folder: Path, *, as_json: bool) -> None:
     from clearlung.anatomy_summary import anatomy_summary, show_anatomy
 
     if as_json:
-        _print_json({"out": str(folder)} | anatomy_summary(record))
+        print_json({"out": str(folder)} | anatomy_summary(record))
     else:
         show_anatomy(record, folder)
 
@@ -362,7 +358,7 @@ def _print_plans(
     results = [result, *others]
     if as_json:
         compared = {"compared": [summary(other) for other in others]} if others else {}
-        _print_json({"out": str(folder)} | summary(result) | compared | (extra or {}))
+        print_json({"out": str(folder)} | summary(result) | compared | (extra or {}))
         return
     console = Console()
     console.print(summary_table([result.plan for result in results]))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +19,7 @@ from clearlung.cli_values import (
     SeriesOption,
     ThickOption,
     lps_point,
+    print_json,
     stem,
 )
 
@@ -159,7 +159,7 @@ def show(folder: Folder, number: Number, as_json: JsonOption = False) -> None:
     known = one_nodule(opened, number)
     history = [row for row in log_rows(opened) if number in row["nodules"]]
     if as_json:
-        _print_json({"nodule": known, "log": history})
+        print_json({"nodule": known, "log": history})
         return
     table = Table("", f"Nodule {number}")
     for name, value in known.items():
@@ -341,7 +341,7 @@ def log(folder: Folder, as_json: JsonOption = False) -> None:
     opened = open_nodule_folder(folder)
     rows = log_rows(opened)
     if as_json:
-        _print_json({"log": rows, "torn": opened.torn})
+        print_json({"log": rows, "torn": opened.torn})
         return
     for row in rows:
         typer.echo(_log_line(row))
@@ -413,7 +413,7 @@ def queue(
         most=most,
     )
     if as_json:
-        _print_json([row.model_dump() for row in rows])
+        print_json([row.model_dump() for row in rows])
         return
     table = Table("", "Nodule", "Weight", "Why")
     for place, row in enumerate(rows, start=1):
@@ -448,7 +448,7 @@ def _show(opened: NoduleFolder, *, as_json: bool, state: str | None = None) -> N
 
     rows = chosen_rows(opened, state)
     if as_json:
-        _print_json({"out": str(opened.path)} | summary_of(opened) | {"nodules": rows})
+        print_json({"out": str(opened.path)} | summary_of(opened) | {"nodules": rows})
         return
     console = Console()
     console.print(nodule_table(rows))
@@ -464,7 +464,7 @@ def _show_change(changed: NoduleFolder, *, as_json: bool) -> None:
 
     latest = log_rows(changed)[-1]
     if as_json:
-        _print_json({"out": str(changed.path), "action": latest} | summary_of(changed))
+        print_json({"out": str(changed.path), "action": latest} | summary_of(changed))
         return
     typer.echo(_log_line(latest))
     for line in summary_of(changed)["lines"]:
@@ -484,7 +484,3 @@ def _warn_torn(opened: NoduleFolder) -> None:
             " review.torn with the next action.",
             err=True,
         )
-
-
-def _print_json(content: dict[str, Any] | Sequence[Any]) -> None:
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))

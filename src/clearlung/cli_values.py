@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -51,3 +52,8 @@ def stem(source: Path) -> str:
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return name
+
+
+def print_json(content: Any) -> None:
+    """Print plain data as JSON."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))

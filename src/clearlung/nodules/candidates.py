@@ -24,8 +24,8 @@ class Candidates:
     diameter_mm
         float64, shape (n,): rough size, good to within a factor of about 1.5.
     probability
-        float64, shape (n,), if the detector judges by itself; None leaves the judgment to the shape of
-        the outline.
+        float64, shape (n,), if the detector judges by itself; None leaves the judgment to the
+        network.
     labels
         int32 on the anatomy's box, if the detector outlines by itself: the voxels of row i have i + 1, and
         0 is no nodule. Such outlines are kept as they are. None has every candidate outlined.
