@@ -1,5 +1,6 @@
 """What each resection takes: techniques, specimens, lung function."""
 
+from clearlung.resection.candidates import CandidateSet, Closure, Cut, LesionMargin, Piece
 from clearlung.resection.excise import Excision, deep_beds, excise, prepare_excision
 from clearlung.resection.function import FunctionModel, Loss
 from clearlung.resection.specimens import SpecimenSet
@@ -7,9 +8,14 @@ from clearlung.resection.techniques import TECHNIQUES, Technique, make_technique
 
 __all__ = [
     "TECHNIQUES",
+    "CandidateSet",
+    "Closure",
+    "Cut",
     "Excision",
     "FunctionModel",
+    "LesionMargin",
     "Loss",
+    "Piece",
     "SpecimenSet",
     "Technique",
     "deep_beds",

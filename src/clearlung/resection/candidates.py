@@ -1,0 +1,137 @@
+"""`CandidateSet`: every specimen that could be cut, with what it takes and what margin it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.ct import Box
+
+CutKind = Literal["vessel", "bronchus"]
+Closure = Literal["airtight", "suture", "untested", "staples", "stump"]
+"""How the lung is closed where a specimen was: a bed that is airtight by itself, one that a suture makes
+airtight, one deeper than anybody has tested, a row of staples, the stump of a bronchus."""
+
+
+@dataclass(frozen=True)
+class LesionMargin:
+    """The margin that one lesion gets in a specimen, and how sure it is.
+
+    Parameters
+    ----------
+    lesion
+        Its id.
+    planned_mm
+        Rim that the technique asks for at its size.
+    margin_mm
+        Least distance from its outline to the cut.
+    low_mm, high_mm
+        Interval of 95 % in which that distance lies, the outline's error being what it is.
+    clear
+        Chance that the cut misses the tumor, 0 to 1.
+    satellites
+        Share of satellite cells that is expected within the margin, 0 to 1.
+    """
+
+    lesion: int
+    planned_mm: float
+    margin_mm: float
+    low_mm: float
+    high_mm: float
+    clear: float
+    satellites: float
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A vessel or bronchus that a specimen's surface crosses, with its width there."""
+
+    kind: CutKind
+    diameter_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Which voxels a specimen takes: a box on the anatomy's grid, and within it one bit per voxel."""
+
+    box: Box
+    bits: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, box: Box, mask: NDArray[np.bool_]) -> Piece:
+        """Pack a mask of the box's shape."""
+        return cls(box, np.packbits(mask))
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """The voxels, of the box's shape."""
+        shape = tuple(s.stop - s.start for s in self.box)
+        return np.unpackbits(self.bits, count=int(np.prod(shape))).astype(np.bool_).reshape(shape)
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateSet:
+    """Every specimen that could be cut, one row each; a lesion is in several of them.
+
+    Parameters
+    ----------
+    id
+        int32: 1 to n.
+    lesions
+        For each specimen, the ids of the lesions that it removes.
+    technique, side, lobe
+        Strings; the lobe is the one that gives most of the tissue.
+    volume_ml
+        float64: lung and tumor, each voxel once.
+    lobe_ml
+        float64, shape (n, 5) in the order of :data:`clearlung.anatomy.LOBES`: what each lobe gives of it.
+    functional_ml
+        float64: the part of it that breathes, by its density; NaN without a scan.
+    margin_mm
+        float64: planned rim, the widest of its lesions'.
+    reach_mm
+        float64: its deepest point below the pleura.
+    minutes
+        float64: in theatre, without access.
+    closure
+        Strings, see :data:`Closure`.
+    margins
+        What margin each of its lesions gets.
+    cuts
+        The vessels and bronchi that it cuts, widest first; empty without a scan.
+    pieces
+        The voxels of each; empty for a list without a scan.
+    unresectable
+        Lesion id to the reason why no technique fits it.
+    evidence
+        Ids of the evidence entries that the specimens rest on.
+    """
+
+    id: NDArray[np.int32]
+    lesions: tuple[tuple[int, ...], ...]
+    technique: NDArray[np.str_]
+    side: NDArray[np.str_]
+    lobe: NDArray[np.str_]
+    volume_ml: NDArray[np.float64]
+    lobe_ml: NDArray[np.float64]
+    functional_ml: NDArray[np.float64]
+    margin_mm: NDArray[np.float64]
+    reach_mm: NDArray[np.float64]
+    minutes: NDArray[np.float64]
+    closure: NDArray[np.str_]
+    margins: tuple[tuple[LesionMargin, ...], ...]
+    cuts: tuple[tuple[Cut, ...], ...]
+    pieces: tuple[Piece, ...] = ()
+    unresectable: dict[int, str] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    def mask(self, row: int) -> tuple[Box, NDArray[np.bool_]]:
+        """Return the voxels that a specimen takes: a box on the anatomy's grid, and the mask in it."""
+        piece = self.pieces[row]
+        return piece.box, piece.mask
