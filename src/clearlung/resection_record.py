@@ -1,0 +1,314 @@
+"""``specimens.json``: every specimen that could be cut, and what the chosen ones leave, as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from clearlung import RESEARCH_NOTICE
+from clearlung.anatomy import LOBE_LABELS, LOBES, Anatomy
+from clearlung.evidence import Evidence
+from clearlung.manifest import published_schema
+from clearlung.nodules import NoduleTable
+from clearlung.resection import CandidateSet, LesionMargin
+from clearlung.resection.choose import Chosen
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MarginFound(_Part):
+    """The margin that one lesion gets."""
+
+    lesion: int = Field(ge=1)
+    planned_mm: float = Field(description="Rim that the technique asks for at the lesion's size.")
+    margin_mm: float = Field(description="Least distance from the lesion's outline to the cut.")
+    low_mm: float = Field(description="It lies from here (95 %), the outline's error being what it is.")
+    high_mm: float = Field(description="To here.")
+    clear_chance: float = Field(ge=0, le=1, description="That the cut misses the tumor.")
+    satellites_share: float | None = Field(
+        description="Share of satellite cells that is expected within the margin."
+    )
+
+    @classmethod
+    def of(cls, margin: LesionMargin) -> Self:
+        """Return a margin as plain data, rounded to what it is worth."""
+        return cls(
+            lesion=margin.lesion,
+            planned_mm=round(margin.planned_mm, 2),
+            margin_mm=round(margin.margin_mm, 2),
+            low_mm=round(margin.low_mm, 2),
+            high_mm=round(margin.high_mm, 2),
+            clear_chance=round(margin.clear, 4),
+            satellites_share=_known(margin.satellites, 3),
+        )
+
+
+class CutFound(_Part):
+    """A vessel or bronchus that is cut."""
+
+    kind: str = Field(description="vessel or bronchus.")
+    diameter_mm: float
+
+
+class CandidateFound(_Part):
+    """One specimen that could be cut; null where something is not known."""
+
+    id: int = Field(ge=1)
+    specimen: int | None = Field(description="Its number among the chosen ones; null where it is not chosen.")
+    lesions: tuple[int, ...] = Field(min_length=1)
+    technique: str = Field(description="Name of a registered technique.")
+    side: str
+    lobe: str = Field(description="The one that gives most of it.")
+    volume_ml: float = Field(ge=0, description="Lung and tumor, cut alone.")
+    lobe_ml: dict[str, float] = Field(description="What each lobe gives of it, where it gives any.")
+    functional_ml: float | None = Field(description="The part that breathes, by its density.")
+    margin_mm: float = Field(ge=0, description="Planned rim, the widest of its lesions'.")
+    reach_mm: float = Field(description="Its deepest point below the pleura.")
+    closure: str = Field(description="airtight, suture, untested, staples or stump.")
+    minutes: float = Field(ge=0, description="In theatre, without access.")
+    margins: tuple[MarginFound, ...]
+    cuts: tuple[CutFound, ...] = Field(description="What it cuts, widest first.")
+    fev1_loss_points: float | None = Field(
+        description="What it takes for good if it is the only one, in points of percent predicted."
+    )
+    dlco_loss_points: float | None
+
+
+class LobeLeft(_Part):
+    """What becomes of a lobe; null where it was not measured."""
+
+    lesions: int
+    unresectable: int = Field(description="How many of them nothing fits.")
+    specimens: int = Field(description="Chosen ones that take most of their tissue here.")
+    volume_ml: float | None
+    removed_ml: float
+    remains_ml: float | None
+    remains_share: float | None = Field(description="0 to 1.")
+
+
+class NotResectable(_Part):
+    """A lesion that nothing fits."""
+
+    lesion: int = Field(ge=1)
+    side: str
+    lobe: str
+    diameter_mm: float
+    depth_mm: float
+    reason: str
+
+
+class PredictedFound(_Part):
+    """Lung function after full recovery, by one method."""
+
+    measure: str = Field(description="fev1 or dlco.")
+    method: str = Field(description="segments, volume or density.")
+    percent: float = Field(description="Of predicted.")
+    low_percent: float = Field(description="Lower bound at the protocol's confidence.")
+    high_percent: float = Field(description="Upper bound.")
+
+
+class VerdictFound(_Part):
+    """How one set of rules classes the predicted function."""
+
+    rule_set: str
+    risk: str
+    next_step: str
+    reason: str
+    at_low: str = Field(description="The risk if the lower bounds hold.")
+
+
+class FunctionAfter(_Part):
+    """Lung function before, and after full recovery from all chosen specimens."""
+
+    fev1_percent: float = Field(description="Before, percent of predicted.")
+    dlco_percent: float | None
+    assumed: tuple[str, ...] = Field(description="What is assumed and not measured.")
+    predicted: tuple[PredictedFound, ...]
+    not_available: tuple[str, ...] = Field(description="Methods that need what is missing, and why.")
+    verdicts: tuple[VerdictFound, ...]
+
+
+class ChoiceFound(_Part):
+    """What was chosen, and what the solver proves of it."""
+
+    status: str = Field(description="optimal or feasible.")
+    gap: float = Field(ge=0)
+    specimens: int
+    lesions: int = Field(description="Removed by them.")
+    removed_ml: float = Field(description="By all of them, each voxel once.")
+    minutes: float = Field(description="Of all of them, without access.")
+
+
+class SpecimensRecord(_Part):
+    """``specimens.json``."""
+
+    format: str = "clearlung-specimens/1"
+    notice: str = RESEARCH_NOTICE
+    source: str = Field(description="What it was made from, in words.")
+    protocol: str
+    techniques: tuple[str, ...]
+    choice: ChoiceFound
+    lobes: dict[str, LobeLeft]
+    lungs: dict[str, LobeLeft]
+    function: FunctionAfter
+    unresectable: tuple[NotResectable, ...]
+    candidates: tuple[CandidateFound, ...]
+    warnings: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class LossAlone:
+    """What each candidate alone takes for good: points of percent predicted, shape (n,)."""
+
+    fev1: NDArray[np.float64]
+    dlco: NDArray[np.float64]
+
+
+def describe_candidates(
+    candidates: CandidateSet, chosen: Chosen, loss: LossAlone
+) -> tuple[CandidateFound, ...]:
+    """Return every candidate as plain data, the chosen ones with their number.
+
+    Parameters
+    ----------
+    candidates
+        Every specimen that could be cut.
+    chosen
+        Which of them are.
+    loss
+        What each takes alone.
+    """
+    number_of = dict(zip(chosen.rows.tolist(), chosen.specimens.id.tolist(), strict=True))
+    return tuple(
+        CandidateFound(
+            id=int(candidates.id[row]),
+            specimen=number_of.get(row),
+            lesions=candidates.lesions[row],
+            technique=str(candidates.technique[row]),
+            side=str(candidates.side[row]),
+            lobe=str(candidates.lobe[row]),
+            volume_ml=round(float(candidates.volume_ml[row]), 3),
+            lobe_ml={
+                lobe: round(ml, 3)
+                for lobe, ml in zip(LOBES, candidates.lobe_ml[row].tolist(), strict=True)
+                if ml > 0
+            },
+            functional_ml=_known(candidates.functional_ml[row], 3),
+            margin_mm=round(float(candidates.margin_mm[row]), 2),
+            reach_mm=round(float(candidates.reach_mm[row]), 1),
+            closure=str(candidates.closure[row]),
+            minutes=round(float(candidates.minutes[row]), 1),
+            margins=tuple(MarginFound.of(margin) for margin in candidates.margins[row]),
+            cuts=tuple(
+                CutFound(kind=cut.kind, diameter_mm=round(cut.diameter_mm, 2)) for cut in candidates.cuts[row]
+            ),
+            fev1_loss_points=_known(loss.fev1[row], 3),
+            dlco_loss_points=_known(loss.dlco[row], 3),
+        )
+        for row in range(len(candidates))
+    )
+
+
+def describe_choice(chosen: Chosen) -> ChoiceFound:
+    """Return what was chosen, in sum."""
+    specimens = chosen.specimens
+    return ChoiceFound(
+        status=chosen.status,
+        gap=chosen.gap,
+        specimens=len(specimens),
+        lesions=int(specimens.counts.sum()),
+        removed_ml=round(float(specimens.volume_ml.sum()), 3),
+        minutes=round(float(specimens.minutes.sum()), 1),
+    )
+
+
+def describe_lobes(
+    chosen: Chosen, nodules: NoduleTable, anatomy: Anatomy | None, unresectable: Sequence[int]
+) -> dict[str, LobeLeft]:
+    """Return what becomes of each lobe when the chosen specimens are out.
+
+    Parameters
+    ----------
+    chosen
+        The specimens; tissue that two of them share counts once.
+    nodules
+        All of them.
+    anatomy
+        None for a list: how large the lobes are is then not known.
+    unresectable
+        The lesions that nothing fits.
+    """
+    lesions = Counter(nodules.lobe.tolist())
+    stuck = Counter(nodules.lobe[np.isin(nodules.id, list(unresectable))].tolist())
+    cut_in = Counter(chosen.specimens.lobe.tolist())
+    whole = {lobe: math.nan if anatomy is None else anatomy.lobe_ml(lobe) for lobe in LOBE_LABELS}
+    removed = chosen.specimens.lobe_ml.sum(axis=0)
+    return {
+        str(lobe): _left(lesions[lobe], stuck[lobe], cut_in[lobe], whole[lobe], float(removed[column]))
+        for column, lobe in enumerate(LOBES)
+    }
+
+
+def add_lobes(lobes: Sequence[LobeLeft]) -> LobeLeft:
+    """Return what becomes of several lobes together."""
+    volumes = [math.nan if lobe.volume_ml is None else lobe.volume_ml for lobe in lobes]
+    return _left(
+        sum(lobe.lesions for lobe in lobes),
+        sum(lobe.unresectable for lobe in lobes),
+        sum(lobe.specimens for lobe in lobes),
+        sum(volumes),
+        sum(lobe.removed_ml for lobe in lobes),
+    )
+
+
+def describe_unresectable(reasons: dict[int, str], nodules: NoduleTable) -> tuple[NotResectable, ...]:
+    """Return the lesions that nothing fits, by number, with what decides it."""
+    row_of = {number: row for row, number in enumerate(nodules.id.tolist())}
+    return tuple(
+        NotResectable(
+            lesion=lesion,
+            side=str(nodules.side[row_of[lesion]]),
+            lobe=str(nodules.lobe[row_of[lesion]]),
+            diameter_mm=round(float(nodules.diameter_mm[row_of[lesion]]), 2),
+            depth_mm=round(float(nodules.depth_mm[row_of[lesion]]), 1),
+            reason=reasons[lesion],
+        )
+        for lesion in sorted(reasons)
+    )
+
+
+def specimens_json(record: SpecimensRecord) -> str:
+    """Return a record as the text of ``specimens.json``."""
+    return record.model_dump_json(indent=1) + "\n"
+
+
+def specimens_schema() -> str:
+    """Return the JSON schema of ``specimens.json``, as published in ``docs/specimens.schema.json``."""
+    return published_schema(SpecimensRecord, "Clearlung specimens")
+
+
+def _left(lesions: int, unresectable: int, specimens: int, volume_ml: float, removed_ml: float) -> LobeLeft:
+    remains_ml = volume_ml - removed_ml
+    return LobeLeft(
+        lesions=lesions,
+        unresectable=unresectable,
+        specimens=specimens,
+        volume_ml=_known(volume_ml, 1),
+        removed_ml=round(removed_ml, 1),
+        remains_ml=_known(remains_ml, 1),
+        remains_share=_known(remains_ml / volume_ml if volume_ml > 0 else math.nan, 4),
+    )
+
+
+def _known(value: float, digits: int) -> float | None:
+    return round(float(value), digits) if math.isfinite(value) else None
