@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import report_cases as cases
 
 from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LUNG_LABELS
+from clearlung.report.resection_sheet import Remainder, ResectionPicture
 from clearlung.resection import CandidateSet, Cut, LesionMargin, Piece, SpecimenSet
 
 RIM_MM = 5.0
@@ -14,8 +17,6 @@ RIM_MM = 5.0
 
 def label_nodules(anatomy, nodules):
     """Give the nodules their label map: balls."""
-    from dataclasses import replace
-
     labels = np.zeros(anatomy.lungs.shape, dtype=np.int32)
     for row in nodules.rows():
         box, ball = _ball(anatomy, nodules, row["id"], row["diameter_mm"] / 2)
@@ -153,4 +154,27 @@ def _candidates(rows, nodules, stuck):
             if number in nodules.id
         },
         evidence=("technique.laser.rim",),
+    )
+
+
+def make_picture(count=40, *, lobectomy="RML", scan=True, anatomy=True):
+    """Return everything that the pictures of specimens are drawn from."""
+    made, lungs = cases.make_scan()
+    nodules = label_nodules(lungs, cases.make_nodules(lungs, count))
+    candidates, chosen = cut_by_hand(lungs, nodules, lobectomy=lobectomy)
+    if not anatomy:
+        candidates = replace(candidates, pieces=())
+    return ResectionPicture(
+        nodules=nodules,
+        anatomy=lungs if anatomy else None,
+        scan=made if scan and anatomy else None,
+        candidates=candidates,
+        rows=chosen.rows,
+        specimens=chosen.specimens,
+        remains=(
+            Remainder("RUL", 11, 9, 1300.0, 130.0),
+            Remainder("right lung", 24, 21, None, 480.0),
+        ),
+        function=("FEV1 by segments: 61 % (46 to 76) of predicted",),
+        source="Made-up lungs",
     )

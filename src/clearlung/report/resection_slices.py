@@ -36,7 +36,7 @@ _PLAIN = (0.95, 0.45)
 
 
 @dataclass(frozen=True, eq=False)
-class _Slice:
+class Slice:
     """One axial picture: rows run to the back, columns to the patient's left.
 
     ``gray`` is 0 black to 1 white; ``pixel_mm`` the height and width of a pixel.
@@ -78,7 +78,7 @@ def specimen_slices(picture: ResectionPicture) -> bytes | None:
         for order, place in enumerate(places):
             left = _GAP_MM + (order % COLUMNS) * (_WIDE_MM + _GAP_MM)
             low = height - _HEAD_MM - (order // COLUMNS) * high - _WIDE_MM
-            _draw(page, _cut(picture, anatomy, labels.array, place), picture, place, (left, low))
+            _draw(page, cut_slice(picture, anatomy, labels.array, place), picture, place, (left, low))
             _write(page, picture, place, left, low)
         page.set_xlim(0, WIDTH_MM)
         page.set_ylim(0, height)
@@ -98,7 +98,7 @@ def closer_look(picture: ResectionPicture) -> list[int]:
     return sorted(list(by_turns)[:MOST])
 
 
-def _cut(picture: ResectionPicture, anatomy: Anatomy, labels: NDArray[np.int32], place: int) -> _Slice:
+def cut_slice(picture: ResectionPicture, anatomy: Anatomy, labels: NDArray[np.int32], place: int) -> Slice:
     """Cut the slice that shows most of a specimen's lesions, with its surroundings."""
     box, mask = picture.candidates.mask(int(picture.rows[place]))
     wanted = picture.specimens.lesions[place]
@@ -122,7 +122,7 @@ def _cut(picture: ResectionPicture, anatomy: Anatomy, labels: NDArray[np.int32],
     window = _window(labels.shape[1:], rows, columns)
     around = np.where(window.inside, labels[slab][:, window.rows, window.columns], 0)
     lesions = np.isin(around[deep], wanted)
-    return _Slice(
+    return Slice(
         gray=_gray(picture, anatomy, level, window),
         specimen=whole[window.rows, window.columns] & window.inside,
         lesions=lesions,
@@ -185,9 +185,7 @@ def _write_head(page: Axes, picture: ResectionPicture, shown: int, height: float
     )
 
 
-def _draw(
-    page: Axes, cut: _Slice, picture: ResectionPicture, place: int, corner: tuple[float, float]
-) -> None:
+def _draw(page: Axes, cut: Slice, picture: ResectionPicture, place: int, corner: tuple[float, float]) -> None:
     left, low = corner
     extent = (left, left + _WIDE_MM, low, low + _WIDE_MM)
     page.imshow(
