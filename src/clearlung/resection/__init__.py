@@ -1,26 +1,31 @@
-"""What each resection takes: techniques, specimens, lung function."""
+"""What each resection takes: techniques, specimens and their margins, lung function."""
 
 from clearlung.resection.candidates import CandidateSet, Closure, Cut, LesionMargin, Piece
-from clearlung.resection.excise import Excision, deep_beds, excise, prepare_excision
+from clearlung.resection.choose import Choice, candidate_costs, choose
+from clearlung.resection.excise import Excision, excise, prepare_excision
 from clearlung.resection.function import FunctionModel, Loss
+from clearlung.resection.propose import make_candidates
 from clearlung.resection.specimens import SpecimenSet
-from clearlung.resection.techniques import TECHNIQUES, Technique, make_techniques, minutes_for
+from clearlung.resection.techniques import TECHNIQUES, MarginRule, Technique, make_techniques
 
 __all__ = [
     "TECHNIQUES",
     "CandidateSet",
+    "Choice",
     "Closure",
     "Cut",
     "Excision",
     "FunctionModel",
     "LesionMargin",
     "Loss",
+    "MarginRule",
     "Piece",
     "SpecimenSet",
     "Technique",
-    "deep_beds",
+    "candidate_costs",
+    "choose",
     "excise",
+    "make_candidates",
     "make_techniques",
-    "minutes_for",
     "prepare_excision",
 ]
