@@ -3,6 +3,7 @@
 from clearlung.resection.candidates import CandidateSet, Closure, Cut, LesionMargin, Piece
 from clearlung.resection.excise import Excision, deep_beds, excise, prepare_excision
 from clearlung.resection.function import FunctionModel, Loss
+from clearlung.resection.segments import Segments, approximate_segments
 from clearlung.resection.specimens import SpecimenSet
 from clearlung.resection.techniques import TECHNIQUES, Technique, make_techniques, minutes_for
 
@@ -16,8 +17,10 @@ __all__ = [
     "LesionMargin",
     "Loss",
     "Piece",
+    "Segments",
     "SpecimenSet",
     "Technique",
+    "approximate_segments",
     "deep_beds",
     "excise",
     "make_techniques",
