@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -13,12 +12,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from clearlung import RESEARCH_NOTICE
-from clearlung.anatomy import LOBE_LABELS, LOBES, Anatomy
+from clearlung.anatomy import LOBES, Anatomy
 from clearlung.evidence import Evidence
 from clearlung.manifest import published_schema
 from clearlung.nodules import NoduleTable
-from clearlung.resection import CandidateSet, LesionMargin
-from clearlung.resection.choose import Chosen
+from clearlung.resection import CandidateSet, Choice, LesionMargin, SpecimenSet
 
 
 class _Part(BaseModel):
@@ -26,14 +24,16 @@ class _Part(BaseModel):
 
 
 class MarginFound(_Part):
-    """The margin that one lesion gets."""
+    """The margin that one lesion gets; null where it is not known, as for a lobe without a scan."""
 
     lesion: int = Field(ge=1)
     planned_mm: float = Field(description="Rim that the technique asks for at the lesion's size.")
-    margin_mm: float = Field(description="Least distance from the lesion's outline to the cut.")
-    low_mm: float = Field(description="It lies from here (95 %), the outline's error being what it is.")
-    high_mm: float = Field(description="To here.")
-    clear_chance: float = Field(ge=0, le=1, description="That the cut misses the tumor.")
+    margin_mm: float | None = Field(description="Least distance from the lesion's outline to the cut.")
+    low_mm: float | None = Field(
+        description="It lies from here (95 %), the outline's error being what it is."
+    )
+    high_mm: float | None = Field(description="To here.")
+    clear_chance: float | None = Field(description="That the cut misses the tumor, 0 to 1.")
     satellites_share: float | None = Field(
         description="Share of satellite cells that is expected within the margin."
     )
@@ -44,10 +44,10 @@ class MarginFound(_Part):
         return cls(
             lesion=margin.lesion,
             planned_mm=round(margin.planned_mm, 2),
-            margin_mm=round(margin.margin_mm, 2),
-            low_mm=round(margin.low_mm, 2),
-            high_mm=round(margin.high_mm, 2),
-            clear_chance=round(margin.clear, 4),
+            margin_mm=_known(margin.margin_mm, 2),
+            low_mm=_known(margin.low_mm, 2),
+            high_mm=_known(margin.high_mm, 2),
+            clear_chance=_known(margin.clear, 4),
             satellites_share=_known(margin.satellites, 3),
         )
 
@@ -72,7 +72,7 @@ class CandidateFound(_Part):
     lobe_ml: dict[str, float] = Field(description="What each lobe gives of it, where it gives any.")
     functional_ml: float | None = Field(description="The part that breathes, by its density.")
     margin_mm: float = Field(ge=0, description="Planned rim, the widest of its lesions'.")
-    reach_mm: float = Field(description="Its deepest point below the pleura.")
+    reach_mm: float | None = Field(description="Its deepest point below the pleura.")
     closure: str = Field(description="airtight, suture, untested, staples or stump.")
     minutes: float = Field(ge=0, description="In theatre, without access.")
     margins: tuple[MarginFound, ...]
@@ -175,7 +175,7 @@ class LossAlone:
 
 
 def describe_candidates(
-    candidates: CandidateSet, chosen: Chosen, loss: LossAlone
+    candidates: CandidateSet, specimens: SpecimenSet, loss: LossAlone
 ) -> tuple[CandidateFound, ...]:
     """Return every candidate as plain data, the chosen ones with their number.
 
@@ -183,16 +183,16 @@ def describe_candidates(
     ----------
     candidates
         Every specimen that could be cut.
-    chosen
-        Which of them are.
+    specimens
+        The chosen ones.
     loss
         What each takes alone.
     """
-    number_of = dict(zip(chosen.rows.tolist(), chosen.specimens.id.tolist(), strict=True))
+    number_of = dict(zip(specimens.candidate.tolist(), specimens.id.tolist(), strict=True))
     return tuple(
         CandidateFound(
             id=int(candidates.id[row]),
-            specimen=number_of.get(row),
+            specimen=number_of.get(int(candidates.id[row])),
             lesions=candidates.lesions[row],
             technique=str(candidates.technique[row]),
             side=str(candidates.side[row]),
@@ -205,7 +205,7 @@ def describe_candidates(
             },
             functional_ml=_known(candidates.functional_ml[row], 3),
             margin_mm=round(float(candidates.margin_mm[row]), 2),
-            reach_mm=round(float(candidates.reach_mm[row]), 1),
+            reach_mm=_known(candidates.reach_mm[row], 1),
             closure=str(candidates.closure[row]),
             minutes=round(float(candidates.minutes[row]), 1),
             margins=tuple(MarginFound.of(margin) for margin in candidates.margins[row]),
@@ -219,12 +219,11 @@ def describe_candidates(
     )
 
 
-def describe_choice(chosen: Chosen) -> ChoiceFound:
+def describe_choice(specimens: SpecimenSet, choice: Choice) -> ChoiceFound:
     """Return what was chosen, in sum."""
-    specimens = chosen.specimens
     return ChoiceFound(
-        status=chosen.status,
-        gap=chosen.gap,
+        status="optimal" if choice.proven else "feasible",
+        gap=choice.gap,
         specimens=len(specimens),
         lesions=int(specimens.counts.sum()),
         removed_ml=round(float(specimens.volume_ml.sum()), 3),
@@ -233,28 +232,29 @@ def describe_choice(chosen: Chosen) -> ChoiceFound:
 
 
 def describe_lobes(
-    chosen: Chosen, nodules: NoduleTable, anatomy: Anatomy | None, unresectable: Sequence[int]
+    specimens: SpecimenSet, nodules: NoduleTable, anatomy: Anatomy | None
 ) -> dict[str, LobeLeft]:
     """Return what becomes of each lobe when the chosen specimens are out.
 
     Parameters
     ----------
-    chosen
-        The specimens; tissue that two of them share counts once.
+    specimens
+        The chosen ones; tissue that two of them share counts once.
     nodules
         All of them.
     anatomy
         None for a list: how large the lobes are is then not known.
-    unresectable
-        The lesions that nothing fits.
     """
-    lesions = Counter(nodules.lobe.tolist())
-    stuck = Counter(nodules.lobe[np.isin(nodules.id, list(unresectable))].tolist())
-    cut_in = Counter(chosen.specimens.lobe.tolist())
-    whole = {lobe: math.nan if anatomy is None else anatomy.lobe_ml(lobe) for lobe in LOBE_LABELS}
-    removed = chosen.specimens.lobe_ml.sum(axis=0)
+    stuck = np.isin(nodules.id, list(specimens.unresectable))
+    removed = specimens.lobe_ml.sum(axis=0)
     return {
-        str(lobe): _left(lesions[lobe], stuck[lobe], cut_in[lobe], whole[lobe], float(removed[column]))
+        str(lobe): _left(
+            int((nodules.lobe == lobe).sum()),
+            int((stuck & (nodules.lobe == lobe)).sum()),
+            int((specimens.lobe == lobe).sum()),
+            math.nan if anatomy is None else anatomy.lobe_ml(lobe),
+            float(removed[column]),
+        )
         for column, lobe in enumerate(LOBES)
     }
 
