@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from clearlung import RESEARCH_NOTICE
-from clearlung.anatomy import LOBES, Anatomy
+from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES
 from clearlung.evidence import Evidence
 from clearlung.manifest import published_schema
 from clearlung.nodules import NoduleTable
-from clearlung.resection import CandidateSet, Choice, LesionMargin, SpecimenSet
+from clearlung.resection import MEASURES, LesionMargin
+from clearlung.resection_jobs import FunctionAfter, Resection, loss_alone
+from clearlung.staging import MeasuredFunction, PredictedFunction, RiskVerdict
 
 
 class _Part(BaseModel):
@@ -77,10 +77,10 @@ class CandidateFound(_Part):
     minutes: float = Field(ge=0, description="In theatre, without access.")
     margins: tuple[MarginFound, ...]
     cuts: tuple[CutFound, ...] = Field(description="What it cuts, widest first.")
-    fev1_loss_points: float | None = Field(
+    fev1_loss_points: float = Field(
         description="What it takes for good if it is the only one, in points of percent predicted."
     )
-    dlco_loss_points: float | None
+    dlco_loss_points: float
 
 
 class LobeLeft(_Part):
@@ -106,35 +106,15 @@ class NotResectable(_Part):
     reason: str
 
 
-class PredictedFound(_Part):
-    """Lung function after full recovery, by one method."""
-
-    measure: str = Field(description="fev1 or dlco.")
-    method: str = Field(description="segments, volume or density.")
-    percent: float = Field(description="Of predicted.")
-    low_percent: float = Field(description="Lower bound at the protocol's confidence.")
-    high_percent: float = Field(description="Upper bound.")
-
-
-class VerdictFound(_Part):
-    """How one set of rules classes the predicted function."""
-
-    rule_set: str
-    risk: str
-    next_step: str
-    reason: str
-    at_low: str = Field(description="The risk if the lower bounds hold.")
-
-
-class FunctionAfter(_Part):
+class FunctionFound(_Part):
     """Lung function before, and after full recovery from all chosen specimens."""
 
     fev1_percent: float = Field(description="Before, percent of predicted.")
-    dlco_percent: float | None
-    assumed: tuple[str, ...] = Field(description="What is assumed and not measured.")
-    predicted: tuple[PredictedFound, ...]
+    dlco_percent: float = Field(description="Before, percent of predicted.")
+    assumed: tuple[MeasuredFunction, ...] = Field(description="What is assumed and not measured.")
+    predicted: tuple[PredictedFunction, ...]
     not_available: tuple[str, ...] = Field(description="Methods that need what is missing, and why.")
-    verdicts: tuple[VerdictFound, ...]
+    verdicts: tuple[RiskVerdict, ...] = Field(description="What each set of rules says.")
 
 
 class ChoiceFound(_Part):
@@ -159,36 +139,75 @@ class SpecimensRecord(_Part):
     choice: ChoiceFound
     lobes: dict[str, LobeLeft]
     lungs: dict[str, LobeLeft]
-    function: FunctionAfter
+    function: FunctionFound
     unresectable: tuple[NotResectable, ...]
     candidates: tuple[CandidateFound, ...]
     warnings: tuple[str, ...]
     evidence: tuple[Evidence, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class LossAlone:
-    """What each candidate alone takes for good: points of percent predicted, shape (n,)."""
-
-    fev1: NDArray[np.float64]
-    dlco: NDArray[np.float64]
-
-
-def describe_candidates(
-    candidates: CandidateSet, specimens: SpecimenSet, loss: LossAlone
-) -> tuple[CandidateFound, ...]:
-    """Return every candidate as plain data, the chosen ones with their number.
+def describe_resection(resection: Resection) -> SpecimensRecord:
+    """Put everything that is known of the specimens into plain data.
 
     Parameters
     ----------
-    candidates
-        Every specimen that could be cut.
-    specimens
-        The chosen ones.
-    loss
-        What each takes alone.
+    resection
+        What :func:`clearlung.resection_jobs.make_resection` returned.
+
+    Returns
+    -------
+    SpecimensRecord
+        The content of ``specimens.json``.
     """
+    specimens, book = resection.specimens, resection.protocol.book()
+    lobes = _lobes(resection)
+    return SpecimensRecord(
+        source=resection.source,
+        protocol=resection.protocol.name,
+        techniques=resection.protocol.resection.techniques,
+        choice=ChoiceFound(
+            status="optimal" if resection.excision.choice.proven else "feasible",
+            gap=resection.excision.choice.gap,
+            specimens=len(specimens),
+            lesions=int(specimens.counts.sum()),
+            removed_ml=round(float(specimens.volume_ml.sum()), 3),
+            minutes=round(float(specimens.minutes.sum()), 1),
+        ),
+        lobes=lobes,
+        lungs={
+            str(side): _sum([lobes[lobe] for lobe in LOBES if LOBE_SIDES[lobe] == side]) for side in SIDES
+        },
+        function=_function(resection.function),
+        unresectable=_unresectable(specimens.unresectable, resection.nodules),
+        candidates=_candidates(resection),
+        warnings=resection.warnings,
+        evidence=tuple(book[key] for key in resection.evidence),
+    )
+
+
+def specimens_json(record: SpecimensRecord) -> str:
+    """Return a record as the text of ``specimens.json``."""
+    return record.model_dump_json(indent=1) + "\n"
+
+
+def specimens_schema() -> str:
+    """Return the JSON schema of ``specimens.json``, as published in ``docs/specimens.schema.json``."""
+    return published_schema(SpecimensRecord, "Clearlung specimens")
+
+
+def _candidates(resection: Resection) -> tuple[CandidateFound, ...]:
+    """Return every candidate, the chosen ones with their number."""
+    candidates, specimens = resection.excision.candidates, resection.specimens
     number_of = dict(zip(specimens.candidate.tolist(), specimens.id.tolist(), strict=True))
+    lungs = resection.function.patient.lungs
+    whole = np.isin(candidates.technique, list(resection.excision.anatomical)).tolist()
+    alone = {
+        measure: [
+            loss_alone(lungs.model(measure), ml, anatomical=anatomical)
+            for ml, anatomical in zip(candidates.volume_ml.tolist(), whole, strict=True)
+        ]
+        for measure in MEASURES
+    }
     return tuple(
         CandidateFound(
             id=int(candidates.id[row]),
@@ -212,39 +231,16 @@ def describe_candidates(
             cuts=tuple(
                 CutFound(kind=cut.kind, diameter_mm=round(cut.diameter_mm, 2)) for cut in candidates.cuts[row]
             ),
-            fev1_loss_points=_known(loss.fev1[row], 3),
-            dlco_loss_points=_known(loss.dlco[row], 3),
+            fev1_loss_points=round(alone["fev1"][row], 3),
+            dlco_loss_points=round(alone["dlco"][row], 3),
         )
         for row in range(len(candidates))
     )
 
 
-def describe_choice(specimens: SpecimenSet, choice: Choice) -> ChoiceFound:
-    """Return what was chosen, in sum."""
-    return ChoiceFound(
-        status="optimal" if choice.proven else "feasible",
-        gap=choice.gap,
-        specimens=len(specimens),
-        lesions=int(specimens.counts.sum()),
-        removed_ml=round(float(specimens.volume_ml.sum()), 3),
-        minutes=round(float(specimens.minutes.sum()), 1),
-    )
-
-
-def describe_lobes(
-    specimens: SpecimenSet, nodules: NoduleTable, anatomy: Anatomy | None
-) -> dict[str, LobeLeft]:
-    """Return what becomes of each lobe when the chosen specimens are out.
-
-    Parameters
-    ----------
-    specimens
-        The chosen ones; tissue that two of them share counts once.
-    nodules
-        All of them.
-    anatomy
-        None for a list: how large the lobes are is then not known.
-    """
+def _lobes(resection: Resection) -> dict[str, LobeLeft]:
+    """Return what becomes of each lobe when the chosen specimens are out."""
+    specimens, nodules, anatomy = resection.specimens, resection.nodules, resection.anatomy
     stuck = np.isin(nodules.id, list(specimens.unresectable))
     removed = specimens.lobe_ml.sum(axis=0)
     return {
@@ -259,20 +255,42 @@ def describe_lobes(
     }
 
 
-def add_lobes(lobes: Sequence[LobeLeft]) -> LobeLeft:
+def _sum(lobes: Sequence[LobeLeft]) -> LobeLeft:
     """Return what becomes of several lobes together."""
-    volumes = [math.nan if lobe.volume_ml is None else lobe.volume_ml for lobe in lobes]
     return _left(
         sum(lobe.lesions for lobe in lobes),
         sum(lobe.unresectable for lobe in lobes),
         sum(lobe.specimens for lobe in lobes),
-        sum(volumes),
+        sum(math.nan if lobe.volume_ml is None else lobe.volume_ml for lobe in lobes),
         sum(lobe.removed_ml for lobe in lobes),
     )
 
 
-def describe_unresectable(reasons: dict[int, str], nodules: NoduleTable) -> tuple[NotResectable, ...]:
-    """Return the lesions that nothing fits, by number, with what decides it."""
+def _function(function: FunctionAfter) -> FunctionFound:
+    lungs = function.patient.lungs
+    return FunctionFound(
+        fev1_percent=round(lungs.fev1.baseline_percent, 2),
+        dlco_percent=round(lungs.dlco.baseline_percent, 2),
+        assumed=function.assumed,
+        predicted=tuple(PredictedFunction(**vars(predicted)) for predicted in function.predicted),
+        not_available=function.not_available,
+        verdicts=tuple(
+            RiskVerdict(
+                rule_set=verdict.rule_set,
+                risk=verdict.risk,
+                next_step=verdict.next_step,
+                reason=verdict.reason,
+                risk_at_low=verdict.at_low.risk,
+                next_step_at_low=verdict.at_low.next_step,
+                assumed=verdict.assumed,
+            )
+            for verdict in function.verdicts
+        ),
+    )
+
+
+def _unresectable(reasons: dict[int, str], nodules: NoduleTable) -> tuple[NotResectable, ...]:
+    """Return the lesions that nothing fits, by number."""
     row_of = {number: row for row, number in enumerate(nodules.id.tolist())}
     return tuple(
         NotResectable(
@@ -285,16 +303,6 @@ def describe_unresectable(reasons: dict[int, str], nodules: NoduleTable) -> tupl
         )
         for lesion in sorted(reasons)
     )
-
-
-def specimens_json(record: SpecimensRecord) -> str:
-    """Return a record as the text of ``specimens.json``."""
-    return record.model_dump_json(indent=1) + "\n"
-
-
-def specimens_schema() -> str:
-    """Return the JSON schema of ``specimens.json``, as published in ``docs/specimens.schema.json``."""
-    return published_schema(SpecimensRecord, "Clearlung specimens")
 
 
 def _left(lesions: int, unresectable: int, specimens: int, volume_ml: float, removed_ml: float) -> LobeLeft:
