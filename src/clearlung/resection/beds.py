@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from clearlung.anatomy import LUNG_LABELS, distance_to
 from clearlung.ct import Box
+from clearlung.resection.candidates import Cut
 from clearlung.resection.grid import Grid
 from clearlung.resection.shapes import surface_beyond_mm, swept, taut
 from clearlung.resection.techniques import Technique
@@ -16,6 +18,9 @@ from clearlung.resection.workshop import Specimen, Workshop
 
 # A wedge that runs into further lesions takes them too; after so many rounds it is none.
 _ROUNDS = 4
+# A vessel's width is known to a voxel or so, so that a lesion beside it may seem to reach into it. One with
+# more than this share of its volume within does.
+_WITHIN = 0.1
 
 
 def bed_or_wedge(shop: Workshop, technique: Technique, rows: tuple[int, ...]) -> Specimen | str:
@@ -25,7 +30,8 @@ def bed_or_wedge(shop: Workshop, technique: Technique, rows: tuple[int, ...]) ->
     -----
     An enucleation takes the lung within the rim of the lesions and of what lies between them. A wedge also
     takes all that lies between that and the nearest pleura. Where an enucleation would enter a lesion that it
-    does not remove, the cut runs midway between both; a wedge takes the other lesion too.
+    does not remove, the cut runs midway between both; a wedge takes the other lesion too. An enucleation is
+    dissected along vessels and bronchi that are too wide to be cut.
     """
     grid = shop.grid
     for _ in range(_ROUNDS):
@@ -34,14 +40,12 @@ def bed_or_wedge(shop: Workshop, technique: Technique, rows: tuple[int, ...]) ->
             return refusal
         box, hull, toward, length_mm = _room(shop, technique, rows)
         away = distance_to(hull, True, grid.step_mm)
-        margin = float(shop.planned_mm(technique, rows).max())
-        taken = away <= margin + surface_beyond_mm(grid.spacing_mm)
-        if technique.kind == "wedge":
-            taken = swept(taken, toward, length_mm, grid.step_mm)
+        reach = float(shop.planned_mm(technique, rows).max()) + surface_beyond_mm(grid.spacing_mm)
+        taken = swept(away, reach, toward, length_mm, grid.step_mm)
         lung = grid.anatomy.lungs.array[box] == LUNG_LABELS[shop.side(rows)]
         taken &= lung
         labels = grid.labels[box]
-        others = (labels > 0) & ~np.isin(labels, shop.ids(rows))
+        others = (labels > 0) & ~grid.belongs(labels, rows)
         met = np.unique(labels[others & taken])
         if not len(met):
             break
@@ -52,17 +56,34 @@ def bed_or_wedge(shop: Workshop, technique: Technique, rows: tuple[int, ...]) ->
         rows = tuple(sorted({*rows, *theirs}))
     else:
         return f"{technique.title} would cut through further metastases"
+    stays = lung
     if technique.kind == "enucleation":
         refusal = technique.too_deep(float(grid.anatomy.depth_mm.array[box][taken].max(initial=0.0)))
         if refusal is not None:
             return refusal
     cuts, _ = grid.cuts(box, taken)
+    refusal = _too_wide(technique, cuts)
+    if refusal is not None:
+        # A bed is dissected along what must not be cut, with less margin there; a row of staples cannot be.
+        spared = grid.wide(
+            box, {"vessel": technique.vessel_limit_mm, "bronchus": technique.bronchus_limit_mm}
+        )
+        if technique.kind == "wedge" or np.count_nonzero(spared & hull) > _WITHIN * np.count_nonzero(hull):
+            return refusal
+        taken &= ~spared | hull
+        stays = lung | (spared & ~hull)
+        cuts, _ = grid.cuts(box, taken)
+    distance = np.minimum(shop.distances_mm(rows, box, taken, stays), _far_mm(taken, grid))
+    return shop.measured(technique, rows, box, taken, distance, cuts)
+
+
+def _too_wide(technique: Technique, cuts: Sequence[Cut]) -> str | None:
+    """Return why a technique may not cut these, or None where it may."""
     for kind, limit in (("vessel", technique.vessel_limit_mm), ("bronchus", technique.bronchus_limit_mm)):
         widest = max((c.diameter_mm for c in cuts if c.kind == kind), default=0.0)
         if widest > limit:
             return f"{technique.title} would cut a {kind} of {widest:.0f} mm, limit {limit:.0f} mm"
-    distance = np.minimum(shop.distances_mm(rows, box, taken, lung), _far_mm(taken, grid))
-    return shop.measured(technique, rows, box, taken, distance, cuts)
+    return None
 
 
 def _far_mm(taken: NDArray[np.bool_], grid: Grid) -> float:
@@ -116,7 +137,7 @@ def _room(
             length_mm += reach
             low, high = np.minimum(low, low + toward * length_mm), np.maximum(high, high + toward * length_mm)
     box = grid.grown(low, high)
-    hull = np.isin(grid.labels[box], shop.ids(rows))
+    hull = grid.belongs(grid.labels[box], rows)
     if len(rows) > 1:
         hull = taut(hull, points - np.array([s.start for s in box]), grid.spacing_mm)
     return box, hull, toward, length_mm

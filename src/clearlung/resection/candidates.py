@@ -48,7 +48,7 @@ class LesionMargin:
 
 @dataclass(frozen=True)
 class Cut:
-    """A vessel or bronchus that a specimen's surface crosses, with its width there."""
+    """A vessel or bronchus that a specimen's surface crosses, with the lesser of its widths on both sides."""
 
     kind: CutKind
     diameter_mm: float

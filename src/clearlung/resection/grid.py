@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,22 +19,34 @@ from clearlung.resection.shapes import surface_points
 
 # Voxels whose center is nearer to the pleura than this many of the longest voxel side lie at it.
 _AT_PLEURA_VOXELS = 1.0
+# No step along a center line is longer than this many slices.
+_FAR_STEP = 8
 
 
 @dataclass(frozen=True, eq=False)
 class _Points:
-    """Center lines of one tree as voxels: consecutive points of a branch, and their widths."""
+    """Center lines of one tree as voxels, with their widths, and steps from one to the next by height.
+
+    ``steps`` holds the first points of all steps along branches, sorted by the slice that they are in.
+    """
 
     kind: CutKind
     voxel: NDArray[np.int32]
     diameter_mm: NDArray[np.float64]
-    joined: NDArray[np.bool_]
+    steps: NDArray[np.int64]
 
     @classmethod
     def of(cls, kind: CutKind, tree: BranchTree, grid: Volume) -> _Points:
         voxel = np.rint(grid.indices(tree.points_mm).reshape(-1, 3)).astype(np.int32)
-        joined = tree.branch[1:] == tree.branch[:-1] if len(tree.branch) else np.zeros(0, dtype=np.bool_)
-        return cls(kind, voxel, 2.0 * tree.radius_mm.astype(np.float64), joined)
+        steps = np.flatnonzero(tree.branch[1:] == tree.branch[:-1])
+        steps = steps[np.argsort(voxel[steps, 0], kind="stable")]
+        return cls(kind, voxel, 2.0 * tree.radius_mm.astype(np.float64), steps)
+
+    def steps_in(self, box: Box) -> NDArray[np.int64]:
+        """Return the first points of all steps that may touch a box."""
+        height = self.voxel[self.steps, 0]
+        low, high = np.searchsorted(height, [box[0].start - _FAR_STEP, box[0].stop + _FAR_STEP])
+        return self.steps[low:high]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +84,12 @@ class Grid:
     def shape(self) -> tuple[int, int, int]:
         """Voxels along z, y and x."""
         return self.anatomy.lungs.shape
+
+    def belongs(self, labels: NDArray[np.int32], rows: Sequence[int]) -> NDArray[np.bool_]:
+        """Return where a part of the label map holds some of the lesions."""
+        member = np.zeros(int(self.nodules.id.max(initial=0)) + 1, dtype=np.bool_)
+        member[self.nodules.id[list(rows)]] = True
+        return member[labels]
 
     @cached_property
     def boxes(self) -> list[Box]:
@@ -144,21 +163,45 @@ class Grid:
             The cuts, widest first; where they are, mm along z, y, x (index times spacing), shape (n, 3).
         """
         start = np.array([s.start for s in box], dtype=np.int32)
-        size = np.array(taken.shape, dtype=np.int32)
         found: list[Cut] = []
         places: list[NDArray[np.float64]] = []
         for points in self._branches:
-            local = points.voxel - start
-            near = np.flatnonzero(((local >= 0) & (local < size)).all(axis=1))
-            inside = np.zeros(len(local), dtype=np.bool_)
-            inside[near] = taken[tuple(local[near].T)]
-            at = np.flatnonzero((inside[1:] != inside[:-1]) & points.joined)
-            width = 0.5 * (points.diameter_mm[at] + points.diameter_mm[at + 1])
+            steps = points.steps_in(box)
+            ends = [points.voxel[steps + k] - start for k in (0, 1)]
+            inside = [_holds(taken, end) for end in ends]
+            at = steps[inside[0] != inside[1]]
+            width = np.minimum(points.diameter_mm[at], points.diameter_mm[at + 1])
             found += [Cut(points.kind, float(w)) for w in width]
             places.append(0.5 * (points.voxel[at] + points.voxel[at + 1]) * self.step_mm)
         where = np.concatenate(places)
         order = np.argsort([-cut.diameter_mm for cut in found], kind="stable")
         return [found[k] for k in order], where[order] if len(order) else np.zeros((0, 3))
+
+    def wide(self, box: Box, limits_mm: dict[CutKind, float]) -> NDArray[np.bool_]:
+        """Mark the voxels of vessels and bronchi that are wider than a limit.
+
+        Parameters
+        ----------
+        box
+            Where.
+        limits_mm
+            The widest vessel and bronchus that may be cut.
+
+        Returns
+        -------
+        array
+            bool, of the box's shape.
+        """
+        low, high = (np.array([getattr(s, end) for s in box]) for end in ("start", "stop"))
+        marked = np.zeros(tuple(high - low), dtype=np.bool_)
+        for points in self._branches:
+            reach = np.ceil(points.diameter_mm[:, None] / 2 / self.step_mm)
+            near = ((points.voxel >= low - reach) & (points.voxel < high + reach)).all(axis=1)
+            for k in np.flatnonzero(near & (points.diameter_mm > limits_mm[points.kind])).tolist():
+                _mark_ball(
+                    marked, (points.voxel[k] - low) * self.step_mm, points.diameter_mm[k] / 2, self.step_mm
+                )
+        return marked
 
     def lobe_ml(self, box: Box, taken: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return what each lobe gives of a specimen, in the order of :data:`clearlung.anatomy.LOBES`."""
@@ -171,3 +214,27 @@ class Grid:
         high = np.minimum(np.ceil(high_mm / self.step_mm).astype(int) + 2, self.shape)
         z, y, x = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
         return (z, y, x)
+
+
+def _mark_ball(
+    marked: NDArray[np.bool_], center_mm: NDArray[np.float64], radius_mm: float, step_mm: NDArray[np.float64]
+) -> None:
+    """Mark the voxels whose centers lie in a ball; its center counts from the first voxel's."""
+    low = np.maximum(np.ceil((center_mm - radius_mm) / step_mm), 0).astype(int)
+    high = np.minimum(np.floor((center_mm + radius_mm) / step_mm) + 1, marked.shape).astype(int)
+    if (high <= low).any():
+        return
+    z, y, x = (
+        (np.arange(a, b) * step - center) ** 2
+        for a, b, step, center in zip(low, high, step_mm, center_mm, strict=True)
+    )
+    ball = z[:, None, None] + y[None, :, None] + x[None, None, :] <= radius_mm**2
+    marked[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] |= ball
+
+
+def _holds(mask: NDArray[np.bool_], index: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Return whether a mask holds voxels that may lie outside its array; index of shape (n, 3)."""
+    within = ((index >= 0) & (index < mask.shape)).all(axis=1)
+    held = np.zeros(len(index), dtype=np.bool_)
+    held[within] = mask[tuple(index[within].T)]
+    return held

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial import cKDTree
-from scipy.spatial.distance import pdist, squareform
+from scipy.spatial.distance import pdist
 
 
 def neighbor_groups(
@@ -51,11 +51,11 @@ def neighbor_groups(
         meet = apart <= radius_mm[a] + radius_mm[b] + margin_mm[a] + margin_mm[b]
         short = apart + radius_mm[a] + radius_mm[b] <= extent_limit_mm
         found = {(int(min(i, j)), int(max(i, j))) for i, j in near[meet & short]}
-    extents = squareform(pdist(centers_mm)) + radius_mm[:, None] + radius_mm[None, :]
+    one, other = np.triu_indices(n, k=1)
+    extents = pdist(centers_mm) + radius_mm[one] + radius_mm[other]
     clusters: list[tuple[int, ...]] = [(k,) for k in range(n)]
-    np.fill_diagonal(extents, 0.0)
-    for one, other, height, _ in linkage(squareform(extents), method="complete"):
-        clusters.append(tuple(sorted(clusters[int(one)] + clusters[int(other)])))
+    for first, second, height, _ in linkage(extents, method="complete"):
+        clusters.append(tuple(sorted(clusters[int(first)] + clusters[int(second)])))
         if height <= extent_limit_mm:
             found.add(clusters[-1])
     return sorted(found)

@@ -70,43 +70,57 @@ def taut(mask: Mask, points: NDArray[np.float64], spacing_mm: tuple[float, float
 
 
 @numba.njit(cache=True, nogil=True)
-def swept(mask: Mask, toward: NDArray[np.float64], length_mm: float, spacing_mm: NDArray[np.float64]) -> Mask:
-    """Return a mask with everything that it passes on a straight way.
+def swept(
+    away_mm: NDArray[np.float32],
+    reach_mm: float,
+    toward: NDArray[np.float64],
+    length_mm: float,
+    spacing_mm: NDArray[np.float64],
+) -> Mask:
+    """Return what lies within a distance of something, and everything that this passes on a straight way.
 
     Parameters
     ----------
-    mask
-        Shape (z, y, x).
+    away_mm
+        Distance of each voxel from it, shape (z, y, x).
+    reach_mm
+        The distance.
     toward
         Unit vector of the way, along z, y, x.
     length_mm
         How far it goes.
     spacing_mm
         Along z, y and x.
+
+    Notes
+    -----
+    From each voxel a ray is followed back along the way. A place that is farther away than the reach by some
+    distance has nothing within it for as long, so the ray goes on by that distance at once (sphere tracing).
     """
-    nz, ny, nx = mask.shape
-    step = _STEP_VOXELS * min(spacing_mm[0], spacing_mm[1], spacing_mm[2])
-    sz, sy, sx = (
-        toward[0] * step / spacing_mm[0],
-        toward[1] * step / spacing_mm[1],
-        toward[2] * step / spacing_mm[2],
-    )
-    steps = int(np.ceil(length_mm / step))
-    out = mask.copy()
+    nz, ny, nx = away_mm.shape
+    least = _STEP_VOXELS * min(spacing_mm[0], spacing_mm[1], spacing_mm[2])
+    sz, sy, sx = toward[0] / spacing_mm[0], toward[1] / spacing_mm[1], toward[2] / spacing_mm[2]
+    out = np.zeros(away_mm.shape, dtype=np.bool_)
     for z in range(nz):
         for y in range(ny):
             for x in range(nx):
-                if mask[z, y, x]:
+                beyond = away_mm[z, y, x] - reach_mm
+                if beyond <= 0:
+                    out[z, y, x] = True
                     continue
-                pz, py, px = float(z), float(y), float(x)
-                for _ in range(steps):
-                    pz -= sz
-                    py -= sy
-                    px -= sx
-                    iz, iy, ix = int(np.floor(pz + 0.5)), int(np.floor(py + 0.5)), int(np.floor(px + 0.5))
+                gone = 0.0
+                while True:
+                    # A place is read off at the nearest voxel, which may be nearer by a step.
+                    gone += max(least, beyond - 2.0 * least)
+                    if gone > length_mm:
+                        break
+                    iz = int(np.floor(z - sz * gone + 0.5))
+                    iy = int(np.floor(y - sy * gone + 0.5))
+                    ix = int(np.floor(x - sx * gone + 0.5))
                     if iz < 0 or iy < 0 or ix < 0 or iz >= nz or iy >= ny or ix >= nx:
                         break
-                    if mask[iz, iy, ix]:
+                    beyond = away_mm[iz, iy, ix] - reach_mm
+                    if beyond <= 0:
                         out[z, y, x] = True
                         break
     return out
