@@ -34,7 +34,9 @@ def function(lung_ml=EASY_LUNG_ML, fev1_percent=98.0, **constants) -> FunctionMo
     return replace(model, **constants)
 
 
-def problem(specimens, limits=None, *, model=None, perfused=False, vdt=None, seed=0) -> StagingProblem:
+def problem(
+    specimens, limits=None, *, model=None, perfused=False, vdt=None, seed=0, reentry=0.0, operated=()
+) -> StagingProblem:
     """A problem from ``(lobe, ml, minutes)`` or ``(lobe, ml, minutes, lesions)`` for each specimen."""
     rows = [(*s, 1) if len(s) == 3 else s for s in specimens]
     counts = [s[3] for s in rows]
@@ -44,7 +46,7 @@ def problem(specimens, limits=None, *, model=None, perfused=False, vdt=None, see
     side = np.array([LOBE_SIDES[s[0]] for s in rows], dtype=np.str_)
     total = int(starts[-1])
     limits = limits or protocol()
-    return StagingProblem.build(
+    made = StagingProblem.build(
         limits.book(),
         specimens=SpecimenSet(
             id=np.arange(1, len(rows) + 1, dtype=np.int32),
@@ -69,8 +71,10 @@ def problem(specimens, limits=None, *, model=None, perfused=False, vdt=None, see
         function=model or function(),
         protocol=limits,
         regimen=make_regimen("petrov-melphalan-50", limits.book()) if perfused else None,
+        operated=frozenset(operated),
         seed=seed,
     )
+    return replace(made, reentry_minutes=reentry)
 
 
 def goals(plan: Plan) -> list[float]:
@@ -95,6 +99,8 @@ def check(given: StagingProblem, plan: Plan) -> None:
             )
         minutes = given.access_minutes + sum(s.minutes for s in operation.specimens)
         minutes += given.perfusion_minutes if operation.perfusion else 0
+        opened = given.operated | {earlier.side for earlier in plan.operations[:i]}
+        minutes += given.reentry_minutes if operation.side in opened else 0
         assert operation.minutes == minutes or abs(operation.minutes - minutes) < 1e-6
         assert operation.minutes <= per.minutes_max + 1e-6
         removed = sum(s.volume_ml for s in operation.specimens)

@@ -26,6 +26,7 @@ from clearlung.staging.problem import (
     ACCESS_EVIDENCE,
     PERFUSION_EVIDENCE,
     PLACEMENT_EVIDENCE,
+    REENTRY_EVIDENCE,
     StagingProblem,
 )
 from clearlung.staging.select import choices
@@ -109,7 +110,9 @@ def _operations(problem: StagingProblem, draft: Draft) -> tuple[Operation, ...]:
         before = model.percent(done, step.week)
         done.append((step.week, model.loss(removed_ml, perfused=perfused)))
         after = model.percent(done, step.week)
+        again = step.place > 0 or step.side in problem.operated
         minutes = problem.access_minutes + float(problem.specimens.minutes[rows].sum())
+        minutes += problem.reentry_minutes if again else 0.0
         operations.append(
             Operation(
                 number=number,
@@ -233,6 +236,7 @@ def _evidence(problem: StagingProblem) -> tuple[Evidence, ...]:
         *problem.protocol.assumptions,
         *FunctionModel.EVIDENCE,
         ACCESS_EVIDENCE,
+        REENTRY_EVIDENCE,
     }
     if problem.perfusions_per_lung and problem.regimen is not None:
         ids |= {*problem.regimen.evidence, PERFUSION_EVIDENCE, PLACEMENT_EVIDENCE}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from clearlung.anatomy import Side
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
 from clearlung.perfusion import Regimen
@@ -13,6 +14,7 @@ from clearlung.staging.protocol import Protocol
 
 ACCESS_EVIDENCE = "time.access"
 PERFUSION_EVIDENCE = "time.perfusion"
+REENTRY_EVIDENCE = "time.reentry"
 PLACEMENT_EVIDENCE = "regimen.placement"
 
 
@@ -38,6 +40,10 @@ class StagingProblem:
         Minutes to open and close the chest.
     perfusion_minutes
         Minutes that a perfusion adds.
+    reentry_minutes
+        Minutes that freeing a lung adds where it has been operated on before.
+    operated
+        The lungs that have been operated on before the first operation of the plan.
     warnings
         What earlier phases want the plan's reader to know.
     evidence_ids
@@ -59,6 +65,8 @@ class StagingProblem:
     regimen: Regimen | None
     access_minutes: float
     perfusion_minutes: float
+    reentry_minutes: float
+    operated: frozenset[Side] = frozenset()
     warnings: tuple[str, ...] = ()
     evidence_ids: tuple[str, ...] = ()
     seed: int = 0
@@ -85,24 +93,27 @@ class StagingProblem:
         function: FunctionModel,
         protocol: Protocol,
         regimen: Regimen | None = None,
+        operated: frozenset[Side] = frozenset(),
         function_assumed: tuple[MeasuredFunction, ...] = (),
         warnings: tuple[str, ...] = (),
         evidence_ids: tuple[str, ...] = (),
         seed: int = 0,
     ) -> StagingProblem:
-        """Return the problem with the minutes of access and perfusion from the evidence.
+        """Return the problem with the minutes of access, perfusion and re-entry from the evidence.
 
         Parameters
         ----------
         book
             The evidence, with the protocol's own assumptions: :meth:`Protocol.book`.
-        specimens, lesions, function, protocol, regimen, function_assumed, warnings, evidence_ids, seed
+        specimens, lesions, function, protocol, regimen, operated, function_assumed, warnings
+            As in the class.
+        evidence_ids, seed
             As in the class.
 
         Raises
         ------
         EvidenceError
-            If the book has no minutes for access or perfusion.
+            If the book has no minutes for access, perfusion or re-entry.
         """
         return cls(
             specimens=specimens,
@@ -113,6 +124,8 @@ class StagingProblem:
             regimen=regimen,
             access_minutes=book.value(ACCESS_EVIDENCE, unit="min"),
             perfusion_minutes=book.value(PERFUSION_EVIDENCE, unit="min"),
+            reentry_minutes=book.value(REENTRY_EVIDENCE, unit="min"),
+            operated=operated,
             warnings=warnings,
             evidence_ids=evidence_ids,
             seed=seed,
