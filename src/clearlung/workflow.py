@@ -29,7 +29,7 @@ from clearlung.nodules import (
 )
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.progress import PhaseTime, Stopwatch
-from clearlung.resection import FunctionModel, SpecimenSet, deep_beds, excise
+from clearlung.resection import FunctionModel, SpecimenSet, excise
 from clearlung.staging import (
     MeasuredFunction,
     Plan,
@@ -331,7 +331,9 @@ def _stage(
     book = protocol.book()
     with watch.phase("specimens"):
         lesions = lesions_of_first_scan(nodules)
-        specimens = excise(nodules, anatomy, protocol.resection.techniques, book)
+        specimens = excise(
+            nodules, anatomy, protocol.resection.techniques, book, None if scan is None else scan.volume
+        )
     with watch.phase("staging"):
         function, assumed, function_evidence = function_model(case, anatomy, protocol, book)
         problem = StagingProblem.build(
@@ -342,9 +344,7 @@ def _stage(
             function_assumed=assumed,
             protocol=protocol,
             regimen=regimen_of(protocol, case, book),
-            warnings=_warnings(
-                scan, anatomy, nodules, assumed, reviewed, deep_beds(nodules, specimens, book)
-            ),
+            warnings=_warnings(scan, anatomy, nodules, assumed, reviewed, specimens),
             evidence_ids=function_evidence + (anatomy.evidence if anatomy else ()),
             seed=seed,
         )
@@ -398,7 +398,7 @@ def _warnings(
     nodules: NoduleTable,
     assumed: Sequence[MeasuredFunction],
     reviewed: bool,
-    beds: tuple[int, int],
+    specimens: SpecimenSet,
 ) -> tuple[str, ...]:
     warnings = list(scan.warnings) if scan is not None else []
     if assumed:
@@ -427,10 +427,11 @@ def _warnings(
             warnings.append(
                 f"The lobe of {unsure} of {len(nodules)} nodules is uncertain ({anatomy.lobe_method})."
             )
-    sutured, unknown = beds
+    unknown = int((specimens.closure == "untested").sum())
+    sutured = unknown + int((specimens.closure == "suture").sum())
     if sutured:
         warnings.append(
-            f"{sutured} laser beds need a suture to be airtight; {unknown} of them are deeper than any that"
+            f"{sutured} beds need a suture to be airtight; {unknown} of them are deeper than any that"
             " were tested."
         )
     return tuple(warnings)

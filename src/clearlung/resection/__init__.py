@@ -1,17 +1,20 @@
-"""What each resection takes: techniques, specimens, lung function."""
+"""What each resection takes: techniques, specimens and their margins, lung function."""
 
 from clearlung.resection.candidates import CandidateSet, Closure, Cut, LesionMargin, Piece
-from clearlung.resection.excise import Excision, deep_beds, excise, prepare_excision
+from clearlung.resection.choose import Choice, candidate_costs, choose
+from clearlung.resection.excise import Excision, excise, prepare_excision
 from clearlung.resection.function import FunctionModel, Loss
 from clearlung.resection.operation import Approach, Estimate, OperationEstimate, OperationModel
+from clearlung.resection.propose import make_candidates
 from clearlung.resection.segments import Segments, approximate_segments
 from clearlung.resection.specimens import SpecimenSet
-from clearlung.resection.techniques import TECHNIQUES, Technique, make_techniques, minutes_for
+from clearlung.resection.techniques import TECHNIQUES, MarginRule, Technique, make_techniques
 
 __all__ = [
     "TECHNIQUES",
     "Approach",
     "CandidateSet",
+    "Choice",
     "Closure",
     "Cut",
     "Estimate",
@@ -19,6 +22,7 @@ __all__ = [
     "FunctionModel",
     "LesionMargin",
     "Loss",
+    "MarginRule",
     "OperationEstimate",
     "OperationModel",
     "Piece",
@@ -26,9 +30,10 @@ __all__ = [
     "SpecimenSet",
     "Technique",
     "approximate_segments",
-    "deep_beds",
+    "candidate_costs",
+    "choose",
     "excise",
+    "make_candidates",
     "make_techniques",
-    "minutes_for",
     "prepare_excision",
 ]

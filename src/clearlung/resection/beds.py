@@ -1,0 +1,143 @@
+"""Enucleations and wedges: what is cut out around lesions, and where neither fits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy import LUNG_LABELS, distance_to
+from clearlung.ct import Box
+from clearlung.resection.candidates import Cut
+from clearlung.resection.grid import Grid
+from clearlung.resection.shapes import surface_beyond_mm, swept, taut
+from clearlung.resection.techniques import Technique
+from clearlung.resection.workshop import Specimen, Workshop
+
+# A wedge that runs into further lesions takes them too; after so many rounds it is none.
+_ROUNDS = 4
+# A vessel's width is known to a voxel or so, so that a lesion beside it may seem to reach into it. One with
+# more than this share of its volume within does.
+_WITHIN = 0.1
+
+
+def bed_or_wedge(shop: Workshop, technique: Technique, rows: tuple[int, ...]) -> Specimen | str:
+    """Cut lesions out in one piece by enucleation or wedge; return why not, where the technique does not fit.
+
+    Notes
+    -----
+    An enucleation takes the lung within the rim of the lesions and of what lies between them. A wedge also
+    takes all that lies between that and the nearest pleura. Where an enucleation would enter a lesion that it
+    does not remove, the cut runs midway between both; a wedge takes the other lesion too. An enucleation is
+    dissected along vessels and bronchi that are too wide to be cut.
+    """
+    grid = shop.grid
+    for _ in range(_ROUNDS):
+        refusal = _refusal(shop, technique, rows)
+        if refusal is not None:
+            return refusal
+        box, hull, toward, length_mm = _room(shop, technique, rows)
+        away = distance_to(hull, True, grid.step_mm)
+        reach = float(shop.planned_mm(technique, rows).max()) + surface_beyond_mm(grid.spacing_mm)
+        taken = swept(away, reach, toward, length_mm, grid.step_mm)
+        lung = grid.anatomy.lungs.array[box] == LUNG_LABELS[shop.side(rows)]
+        taken &= lung
+        labels = grid.labels[box]
+        others = (labels > 0) & ~grid.belongs(labels, rows)
+        met = np.unique(labels[others & taken])
+        if not len(met):
+            break
+        if technique.kind == "enucleation":
+            taken &= ~others & (distance_to(others, True, grid.step_mm) >= away)
+            break
+        theirs = np.flatnonzero(np.isin(grid.nodules.id, met)).tolist()
+        rows = tuple(sorted({*rows, *theirs}))
+    else:
+        return f"{technique.title} would cut through further metastases"
+    stays = lung
+    if technique.kind == "enucleation":
+        refusal = technique.too_deep(float(grid.anatomy.depth_mm.array[box][taken].max(initial=0.0)))
+        if refusal is not None:
+            return refusal
+    cuts, _ = grid.cuts(box, taken)
+    refusal = _too_wide(technique, cuts)
+    if refusal is not None:
+        # A bed is dissected along what must not be cut, with less margin there; a row of staples cannot be.
+        spared = grid.wide(
+            box, {"vessel": technique.vessel_limit_mm, "bronchus": technique.bronchus_limit_mm}
+        )
+        if technique.kind == "wedge" or np.count_nonzero(spared & hull) > _WITHIN * np.count_nonzero(hull):
+            return refusal
+        taken &= ~spared | hull
+        stays = lung | (spared & ~hull)
+        cuts, _ = grid.cuts(box, taken)
+    distance = np.minimum(shop.distances_mm(rows, box, taken, stays), _far_mm(taken, grid))
+    return shop.measured(technique, rows, box, taken, distance, cuts)
+
+
+def _too_wide(technique: Technique, cuts: Sequence[Cut]) -> str | None:
+    """Return why a technique may not cut these, or None where it may."""
+    for kind, limit in (("vessel", technique.vessel_limit_mm), ("bronchus", technique.bronchus_limit_mm)):
+        widest = max((c.diameter_mm for c in cuts if c.kind == kind), default=0.0)
+        if widest > limit:
+            return f"{technique.title} would cut a {kind} of {widest:.0f} mm, limit {limit:.0f} mm"
+    return None
+
+
+def _far_mm(taken: NDArray[np.bool_], grid: Grid) -> float:
+    """Return the longest distance in a box: what stands for a cut that there is none of."""
+    return float(np.linalg.norm(np.array(taken.shape) * grid.step_mm))
+
+
+def _refusal(shop: Workshop, technique: Technique, rows: tuple[int, ...]) -> str | None:
+    """Return why a technique does not fit lesions, as far as their sizes and places tell."""
+    grid = shop.grid
+    for row in rows:
+        diameter = float(grid.nodules.diameter_mm[row])
+        if diameter > technique.diameter_limit_mm:
+            return technique.refusal(diameter, 0.0)
+        if technique.kind == "wedge":
+            refusal = technique.too_deep(float(grid.deepest_mm[row]))
+            if refusal is not None:
+                return refusal
+    spheres = grid.spheres_mm[list(rows)]
+    extent = max(
+        (float(np.linalg.norm(a[:3] - b[:3]) + a[3] + b[3]) for a, b in combinations(spheres, 2)), default=0.0
+    )
+    if extent > technique.extent_limit_mm:
+        return (
+            f"{technique.title} would take {len(rows)} metastases over {extent:.0f} mm, limit"
+            f" {technique.extent_limit_mm:.0f} mm"
+        )
+    return None
+
+
+def _room(
+    shop: Workshop, technique: Technique, rows: tuple[int, ...]
+) -> tuple[Box, NDArray[np.bool_], NDArray[np.float64], float]:
+    """Return the box that a specimen lies in, the lesions' hull there, and the way to the pleura.
+
+    The way is a unit vector along z, y, x with its length in mm; 0 for an enucleation.
+    """
+    grid = shop.grid
+    points = np.concatenate([grid.surfaces[row] for row in rows])
+    reach = float(shop.planned_mm(technique, rows).max()) + surface_beyond_mm(grid.spacing_mm)
+    low, high = points.min(axis=0) * grid.step_mm - reach, points.max(axis=0) * grid.step_mm + reach
+    toward, length_mm = np.zeros(3), 0.0
+    if technique.kind == "wedge":
+        center = (points * grid.step_mm).mean(axis=0)
+        pleura = grid.nearest_pleura_mm(shop.side(rows), center)
+        if pleura is not None:
+            way = pleura - center
+            # To the pleura, and beyond it by the rim: the wedge's base is as wide as its tumor's rim.
+            length_mm = float(np.linalg.norm(way))
+            toward = way / max(length_mm, 1e-9)
+            length_mm += reach
+            low, high = np.minimum(low, low + toward * length_mm), np.maximum(high, high + toward * length_mm)
+    box = grid.grown(low, high)
+    hull = grid.belongs(grid.labels[box], rows)
+    if len(rows) > 1:
+        hull = taut(hull, points - np.array([s.start for s in box]), grid.spacing_mm)
+    return box, hull, toward, length_mm
