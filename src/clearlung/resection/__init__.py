@@ -2,11 +2,20 @@
 
 from clearlung.resection.candidates import CandidateSet, Closure, Cut, LesionMargin, Piece
 from clearlung.resection.excise import Excision, deep_beds, excise, prepare_excision
-from clearlung.resection.function import FunctionModel, Loss
+from clearlung.resection.function import (
+    MEASURES,
+    FunctionModel,
+    Loss,
+    LungFunction,
+    Measure,
+    Recovery,
+    published_right_share,
+)
 from clearlung.resection.specimens import SpecimenSet
 from clearlung.resection.techniques import TECHNIQUES, Technique, make_techniques, minutes_for
 
 __all__ = [
+    "MEASURES",
     "TECHNIQUES",
     "CandidateSet",
     "Closure",
@@ -15,7 +24,10 @@ __all__ = [
     "FunctionModel",
     "LesionMargin",
     "Loss",
+    "LungFunction",
+    "Measure",
     "Piece",
+    "Recovery",
     "SpecimenSet",
     "Technique",
     "deep_beds",
@@ -23,4 +35,5 @@ __all__ = [
     "make_techniques",
     "minutes_for",
     "prepare_excision",
+    "published_right_share",
 ]
