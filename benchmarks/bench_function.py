@@ -32,7 +32,9 @@ def constants_of(model: FunctionModel) -> NDArray[np.float64]:
     """Return a model's constants: access (%), anatomical factor, perfusion (%), and those of recovery."""
     r = model.recovery
     times = (r.fast_share, r.fast_weeks, r.slow_weeks) if model.measure == "fev1" else (r.fast_weeks,)
-    return np.array([100 * model.early_access, model.anatomical_factor, 100 * model.perfusion_permanent, *times])
+    return np.array(
+        [100 * model.early_access, model.anatomical_factor, 100 * model.perfusion_permanent, *times]
+    )
 
 
 def fit(measure: Measure, readings: tuple[Reading, ...] = READINGS) -> NDArray[np.float64]:
@@ -50,7 +52,11 @@ def fit(measure: Measure, readings: tuple[Reading, ...] = READINGS) -> NDArray[n
 
     start, low, high = [25.0, 0.5, 9.0], [5.0, 0.05, 0.0], [50.0, 1.5, 25.0]
     if measure == "fev1":
-        start, low, high = [*start, 0.7, 3.0, 25.0], [*low, 0.05, _WEEKS[0], 8.0], [*high, 0.98, 8.0, _WEEKS[1]]
+        start, low, high = (
+            [*start, 0.7, 3.0, 25.0],
+            [*low, 0.05, _WEEKS[0], 8.0],
+            [*high, 0.98, 8.0, _WEEKS[1]],
+        )
     else:
         start, low, high = [*start, 10.0], [*low, _WEEKS[0]], [*high, _WEEKS[1]]
     return np.asarray(least_squares(residuals, start, bounds=(low, high), x_scale=start).x)
@@ -69,7 +75,9 @@ def run() -> None:
                 f"{r.name:26} {r.months:6.1f} {published:9.1f} {predicted:6.1f}"
                 f" {predicted - published:+8.1f}{note}"
             )
-        every = tuple(replace(r, unfitted="") for r in READINGS if "contradicts" in r.unfitted or not r.unfitted)
+        every = tuple(
+            replace(r, unfitted="") for r in READINGS if "contradicts" in r.unfitted or not r.unfitted
+        )
         for words, constants in (
             ("in the evidence", constants_of(model)),
             ("fitted now", fit(measure)),

@@ -1,7 +1,7 @@
 """The published readings of FEV1 and DLCO after operations on the lung, and what was cut in each series.
 
-The series give numbers of patients and of specimens, and no volumes, so each operation is stood for by what its
-report says and by the few sizes below. They were chosen before the fit and are the same for every series.
+The series give numbers of patients and of specimens, and no volumes, so each operation is stood for by what
+its report says and by the few sizes below. They were chosen before the fit and are the same for every series.
 """
 
 from __future__ import annotations
@@ -158,7 +158,9 @@ READINGS: tuple[Reading, ...] = (
         _WEDGE,
         [(m, f"course.wedge.fev1_loss_month{m}") for m in (3, 6, 12)],
     ),
-    *_readings("enucleation, Hoetzenecker", "fev1", 15, _laser(1), [(3, "course.kind.enucleation_fev1_month3")]),
+    *_readings(
+        "enucleation, Hoetzenecker", "fev1", 15, _laser(1), [(3, "course.kind.enucleation_fev1_month3")]
+    ),
     *_readings("wedge, Hoetzenecker", "fev1", 15, _WEDGE, [(3, "course.kind.wedge_fev1_month3")]),
     *_readings("lobectomy, Hoetzenecker", "fev1", 15, _LOBE, [(3, "course.kind.lobectomy_fev1_month3")]),
     *_readings("both sides, Welter 2016", "fev1", 31, _BOTH_SIDES, [(3, "loss.bilateral.fev1_month3")]),

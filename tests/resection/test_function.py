@@ -4,9 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from benchmarks.bench_function import constants_of, fit
 from benchmarks.function_series import (
     ENUCLEATION_ML,
@@ -16,6 +13,9 @@ from benchmarks.function_series import (
     Cut,
     model_of,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+
 from clearlung.evidence import load_evidence
 from clearlung.resection import MEASURES, FunctionModel, LungFunction, Recovery, published_right_share
 
@@ -119,9 +119,7 @@ def test_a_lobe_counts_less_than_as_much_tissue_around_beds():
     assert lobe.permanent == pytest.approx(FEV1.anatomical_factor * around.permanent)
     assert lobe.early == FEV1.early_access
     both = FEV1.loss(1200.0, perfused=False, anatomical_ml=1000.0)
-    assert both.permanent == pytest.approx(
-        lobe.permanent + FEV1.loss(200.0, perfused=False).permanent
-    )
+    assert both.permanent == pytest.approx(lobe.permanent + FEV1.loss(200.0, perfused=False).permanent)
 
 
 @pytest.mark.parametrize(("removed", "anatomical"), [(10.0, 11.0), (10.0, -1.0)])
@@ -165,7 +163,9 @@ def test_each_lungs_part():
     assert both.model("dlco") is DLCO
 
 
-@given(st.lists(st.tuples(st.sampled_from(["right", "left"]), st.floats(0, 50), st.floats(0, 100)), max_size=4))
+@given(
+    st.lists(st.tuples(st.sampled_from(["right", "left"]), st.floats(0, 50), st.floats(0, 100)), max_size=4)
+)
 def test_the_lungs_parts_add_up_to_the_whole(operations):
     both = lungs()
     small = replace(FEV1, early_access=0.05)

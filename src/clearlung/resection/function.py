@@ -73,7 +73,9 @@ class Recovery:
     def left(self, weeks: float) -> float:
         """Return the share of an early loss that has not recovered so many weeks later."""
         return sum(
-            share * math.exp(-weeks / tau) for share, tau in zip(self.shares, self.weeks, strict=True) if share
+            share * math.exp(-weeks / tau)
+            for share, tau in zip(self.shares, self.weeks, strict=True)
+            if share
         )
 
 
@@ -220,7 +222,9 @@ class FunctionModel:
 
     def final_percent(self, losses: Sequence[Loss]) -> float:
         """Return the expected value after full recovery, percent of predicted."""
-        return self.baseline_percent * (1.0 + self.regained(math.inf) - sum(loss.permanent for loss in losses))
+        return self.baseline_percent * (
+            1.0 + self.regained(math.inf) - sum(loss.permanent for loss in losses)
+        )
 
     def regained(self, week: float) -> float:
         """Return what has come back by a week of earlier operations' losses, as a fraction."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
 from clearlung.perfusion import Regimen
-from clearlung.resection import FunctionModel, SpecimenSet
+from clearlung.resection import FunctionModel, Loss, PatientFunction, SpecimenSet
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.protocol import Protocol
 
@@ -27,9 +30,9 @@ class StagingProblem:
     lesions
         Every lesion, also those that no specimen removes.
     function
-        Lung function of the patient; its confidence is the protocol's.
+        FEV1 of the patient, which the limits hold for; its confidence is the protocol's.
     function_assumed
-        Which of FEV1, predicted FEV1 and lung volume are assumed and not measured.
+        Which of FEV1, predicted FEV1, lung volume and DLCO are assumed and not measured.
     protocol
         The limits.
     regimen
@@ -44,6 +47,9 @@ class StagingProblem:
         Evidence that earlier phases rest on.
     seed
         Of the packing heuristic. The same problem with the same seed gives the same plan.
+    patient
+        DLCO, each lung's part, the lobes, earlier resections and exercise tests, for the plan's summary of
+        function; None where only FEV1 is known.
 
     Raises
     ------
@@ -62,6 +68,7 @@ class StagingProblem:
     warnings: tuple[str, ...] = ()
     evidence_ids: tuple[str, ...] = ()
     seed: int = 0
+    patient: PatientFunction | None = None
 
     def __post_init__(self) -> None:
         side_of = dict(zip(self.lesions.id.tolist(), self.lesions.side.tolist(), strict=True))
@@ -89,6 +96,7 @@ class StagingProblem:
         warnings: tuple[str, ...] = (),
         evidence_ids: tuple[str, ...] = (),
         seed: int = 0,
+        patient: PatientFunction | None = None,
     ) -> StagingProblem:
         """Return the problem with the minutes of access and perfusion from the evidence.
 
@@ -96,7 +104,9 @@ class StagingProblem:
         ----------
         book
             The evidence, with the protocol's own assumptions: :meth:`Protocol.book`.
-        specimens, lesions, function, protocol, regimen, function_assumed, warnings, evidence_ids, seed
+        specimens, lesions, function, protocol, regimen, function_assumed, patient
+            As in the class.
+        warnings, evidence_ids, seed
             As in the class.
 
         Raises
@@ -116,6 +126,17 @@ class StagingProblem:
             warnings=warnings,
             evidence_ids=evidence_ids,
             seed=seed,
+            patient=patient,
+        )
+
+    def loss(self, rows: Sequence[int], *, perfused: bool, model: FunctionModel | None = None) -> Loss:
+        """Return what an operation that takes these specimens loses, of FEV1 unless told otherwise."""
+        chosen = np.asarray(rows, dtype=np.intp)
+        volume_ml = self.specimens.volume_ml[chosen]
+        return (model or self.function).loss(
+            float(volume_ml.sum()),
+            perfused=perfused,
+            anatomical_ml=float(volume_ml[self.specimens.anatomical[chosen]].sum()),
         )
 
     @property
