@@ -129,7 +129,7 @@ def _weeks(given, order_right, order_left, places, limit):
         side = "right" if place in places else "left"
         group = queue[side].pop(0)
         perfused = len(queue[side]) < given.perfusions_per_lung
-        loss = model.loss(_ml(given, group), perfused=perfused)
+        loss = given.loss(group, perfused=perfused)
         for then, other_side, was_perfused, _ in done:
             gap = rules.same_side_min if other_side == side else rules.other_side_min
             week = max(week, then + max(gap, rules.after_perfusion_min if was_perfused else 0))
@@ -149,7 +149,7 @@ def _weeks(given, order_right, order_left, places, limit):
         if week >= limit:
             return None
         done.append((week, side, perfused, loss))
-    final = model.fev1_percent * (1 - sum(entry[3].permanent for entry in done))
+    final = model.final_percent([entry[3] for entry in done])
     if done and final - model.margin_percent < given.protocol.function.ppo_fev1_percent_min - 1e-9:
         return None
     return week

@@ -29,7 +29,7 @@ def protocol(name="conservative", **limits) -> Protocol:
 
 def function(lung_ml=EASY_LUNG_ML, fev1_percent=98.0, **constants) -> FunctionModel:
     model = FunctionModel.from_evidence(
-        load_evidence(), fev1_percent=fev1_percent, fev1_predicted_l=2.8, lung_ml=lung_ml, confidence=0.95
+        load_evidence(), "fev1", percent=fev1_percent, predicted=2.8, lung_ml=lung_ml, confidence=0.95
     )
     return replace(model, **constants)
 
@@ -82,6 +82,11 @@ def goals(plan: Plan) -> list[float]:
     return [goal.value for goal in plan.solver.goals]
 
 
+def rows_of(operation) -> list[int]:
+    """Rows of an operation's specimens: they are numbered from one."""
+    return [specimen.id - 1 for specimen in operation.specimens]
+
+
 def check(given: StagingProblem, plan: Plan) -> None:
     """Demand that a plan obeys every limit and accounts for every lesion."""
     per, weeks, floors = given.protocol.per_operation, given.protocol.weeks, given.protocol.function
@@ -111,13 +116,15 @@ def check(given: StagingProblem, plan: Plan) -> None:
             assert gap >= (weeks.same_side_min if earlier.side == operation.side else weeks.other_side_min)
             assert gap >= (weeks.after_perfusion_min if earlier.perfusion else 0)
         assert abs(operation.fev1_before_percent - model.percent(done, operation.week)) < 1e-6
-        done.append((operation.week, model.loss(removed, perfused=operation.perfusion is not None)))
+        done.append(
+            (operation.week, given.loss(rows_of(operation), perfused=operation.perfusion is not None))
+        )
         after = model.percent(done, operation.week)
         assert abs(operation.fev1_after_percent - after) < 1e-6
         assert after - model.margin_percent >= floors.fev1_after_percent_min - 1e-6
         assert abs(operation.fev1_after_low_percent - (after - model.margin_percent)) < 1e-6
     if plan.operations:
-        final = model.fev1_percent * (1 - sum(loss.permanent for _, loss in done))
+        final = model.final_percent([loss for _, loss in done])
         assert abs(plan.function.ppo_fev1_percent - final) < 1e-6
         assert plan.function.ppo_fev1_low_percent >= floors.ppo_fev1_percent_min - 1e-6
     assert weeks.total_max is None or plan.weeks_until_clear <= weeks.total_max

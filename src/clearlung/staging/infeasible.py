@@ -56,9 +56,10 @@ def check_function(problem: StagingProblem, lungs: dict[Side, Items]) -> None:
     if not rows:
         return
     model, limits = problem.function, problem.protocol.function
-    smallest_ml = min(float(problem.specimens.volume_ml[row]) for row in rows)
-    loss = model.loss(smallest_ml, perfused=problem.perfusions_per_lung > 0)
-    final = model.percent([(0, loss)], week=math.inf) - model.margin_percent
+    losses = {row: problem.loss([row], perfused=problem.perfusions_per_lung > 0) for row in rows}
+    smallest = min(rows, key=lambda row: (losses[row].permanent + losses[row].early, row))
+    smallest_ml, loss = float(problem.specimens.volume_ml[smallest]), losses[smallest]
+    final = model.final_percent([loss]) - model.margin_percent
     after = model.percent([(0, loss)], week=0) - model.margin_percent
     reasons = []
     for value, limit, key, when in (
@@ -67,7 +68,8 @@ def check_function(problem: StagingProblem, lungs: dict[Side, Items]) -> None:
     ):
         if value >= limit - 1e-9:
             continue
-        share = 1.0 - loss.permanent - (loss.early if when == "right after it" else 0.0)
+        kept = -loss.early if when == "right after it" else sum(model.unrecovered)
+        share = 1.0 - loss.permanent + kept
         needed = math.ceil((limit + model.margin_percent) / share * 10 - 1e-6) / 10 if share > 0 else math.inf
         lower = math.floor(value * 10 + 1e-6) / 10
         change = (
