@@ -108,6 +108,13 @@ def check(given: StagingProblem, plan: Plan) -> None:
         minutes += given.reentry_minutes if operation.side in opened else 0
         assert operation.minutes == minutes or abs(operation.minutes - minutes) < 1e-6
         assert operation.minutes <= per.minutes_max + 1e-6
+        assert operation.reentry == (operation.side in opened)
+        # What the limit holds for is the sum without economy: no less than what is expected. The time of
+        # re-entry is the problem's there and the evidence's here.
+        if given.reentry_minutes == given.protocol.book().value("time.reentry", unit="min"):
+            assert operation.minutes_low <= operation.minutes_expected <= operation.minutes + 1e-6
+            assert operation.minutes <= operation.minutes_high + 1e-6
+        assert 0 < operation.complication_percent.low <= operation.complication_percent.high <= 100
         removed = sum(s.volume_ml for s in operation.specimens)
         assert abs(operation.removed_ml - removed) < 1e-6
         assert removed <= per.removed_ml_max + 1e-6

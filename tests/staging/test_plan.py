@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from clearlung.errors import InfeasiblePlan
+from clearlung.evidence import load_evidence
 from clearlung.followup import LesionTable
+from clearlung.resection import OperationModel
 from clearlung.staging import Plan, compare, solve_plan
 from tests.staging.problems import EASY_LUNG_ML, check, function, goals, problem, protocol
 
@@ -127,6 +129,23 @@ def test_an_opened_lung_has_no_first_operation_of_its_own():
     (left,) = solve_plan(case).unassigned
     assert (left.lesion, left.code) == (1, "minutes_limit")
     assert "re-entry 82.5 min" in left.reason
+
+
+def test_each_operation_tells_what_it_takes_as_intervals():
+    minutes = load_evidence().value("time.reentry", unit="min")
+    limits = protocol("high-volume", nodules_max=45, nodules_per_lobe_max=45)
+    plan = solve_plan(problem([("RLL", 1.0, 26.25)] * 42, limits, perfused=True, reentry=minutes))
+    for operation in plan.operations:
+        model = OperationModel.from_evidence(load_evidence())
+        own = [s.minutes for s in operation.specimens]
+        perfused = operation.perfusion is not None
+        found = model.estimate(own, len(own), perfused=perfused, reentry=operation.reentry)
+        assert operation.minutes_expected == found.minutes.expected
+        assert operation.complication_percent.expected == 100 * found.complication.expected
+        assert operation.stay_days.high == found.stay_days.high
+        assert operation.blood_ml.low == found.blood_ml.low
+        assert operation.notes == found.notes
+    assert {"operation.economy.exponent", "time.reentry"} <= {entry.id for entry in plan.evidence}
 
 
 @pytest.mark.parametrize("per_lung", [1, 2, 3])

@@ -41,6 +41,14 @@ class PlannedSpecimen(_Part):
     minutes: float = Field(ge=0)
 
 
+class Interval(_Part):
+    """A number that is not known exactly."""
+
+    low: float
+    expected: float
+    high: float
+
+
 class Operation(_Part):
     """One session in theatre."""
 
@@ -48,7 +56,29 @@ class Operation(_Part):
     side: OperationSide
     approach: str = Field(description="How the chest is opened.")
     week: int = Field(ge=0, description="Weeks after the first operation.")
-    minutes: float = Field(ge=0, description="Minutes in theatre: access, specimens, perfusion.")
+    minutes: float = Field(
+        ge=0,
+        description="Minutes in theatre that the limit holds for: access, re-entry, perfusion, and every"
+        " specimen's own minutes.",
+    )
+    reentry: bool = Field(default=False, description="Whether the lung has been operated on before.")
+    minutes_low: float | None = Field(default=None, description="Were every specimen at the surface.")
+    minutes_expected: float | None = Field(
+        default=None, description="With the economy of repetition of many specimens."
+    )
+    minutes_high: float | None = Field(
+        default=None, description="By the straight line of the published minutes per metastasis."
+    )
+    blood_ml: Interval | None = Field(default=None, description="Blood lost, ml; assumed, not published.")
+    complication_percent: Interval | None = Field(
+        default=None, description="Chance of a complication, the perfusion's own harm not counted."
+    )
+    stay_days: Interval | None = Field(
+        default=None, description="Days in hospital: 95 % of single stays lie between low and high."
+    )
+    notes: tuple[str, ...] = Field(
+        default=(), description="Where these estimates extrapolate, and what is not in them."
+    )
     removed_ml: float = Field(ge=0, description="Lung and tumor taken out, ml.")
     perfusion: Regimen | None = Field(description="The regimen, or null where the lung is not perfused.")
     specimens: tuple[PlannedSpecimen, ...]
