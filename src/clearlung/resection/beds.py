@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from clearlung.anatomy import LUNG_LABELS, distance_to
 from clearlung.ct import Box
-from clearlung.resection.candidates import Cut
+from clearlung.resection.candidates import Cut, CutKind
 from clearlung.resection.grid import Grid
 from clearlung.resection.shapes import surface_beyond_mm, swept, taut
 from clearlung.resection.techniques import Technique
@@ -56,34 +55,33 @@ def bed_or_wedge(shop: Workshop, technique: Technique, rows: tuple[int, ...]) ->
         rows = tuple(sorted({*rows, *theirs}))
     else:
         return f"{technique.title} would cut through further metastases"
-    stays = lung
+    stays = lung.copy()
     if technique.kind == "enucleation":
         refusal = technique.too_deep(float(grid.anatomy.depth_mm.array[box][taken].max(initial=0.0)))
         if refusal is not None:
             return refusal
+    limits: dict[CutKind, float] = {
+        "vessel": technique.vessel_limit_mm,
+        "bronchus": technique.bronchus_limit_mm,
+    }
+    # A bed is dissected along what must not be cut, with less margin there; a row of staples cannot be.
+    spared, widest = grid.wide(box, limits)
+    if technique.kind == "wedge" and (spared & taken).any():
+        return _too_wide(technique, widest)
+    if np.count_nonzero(spared & hull) > _WITHIN * np.count_nonzero(hull):
+        return _too_wide(technique, widest)
+    spared &= ~hull
+    taken &= ~spared
+    stays |= spared
     cuts, _ = grid.cuts(box, taken)
-    refusal = _too_wide(technique, cuts)
-    if refusal is not None:
-        # A bed is dissected along what must not be cut, with less margin there; a row of staples cannot be.
-        spared = grid.wide(
-            box, {"vessel": technique.vessel_limit_mm, "bronchus": technique.bronchus_limit_mm}
-        )
-        if technique.kind == "wedge" or np.count_nonzero(spared & hull) > _WITHIN * np.count_nonzero(hull):
-            return refusal
-        taken &= ~spared | hull
-        stays = lung | (spared & ~hull)
-        cuts, _ = grid.cuts(box, taken)
     distance = np.minimum(shop.distances_mm(rows, box, taken, stays), _far_mm(taken, grid))
     return shop.measured(technique, rows, box, taken, distance, cuts)
 
 
-def _too_wide(technique: Technique, cuts: Sequence[Cut]) -> str | None:
-    """Return why a technique may not cut these, or None where it may."""
-    for kind, limit in (("vessel", technique.vessel_limit_mm), ("bronchus", technique.bronchus_limit_mm)):
-        widest = max((c.diameter_mm for c in cuts if c.kind == kind), default=0.0)
-        if widest > limit:
-            return f"{technique.title} would cut a {kind} of {widest:.0f} mm, limit {limit:.0f} mm"
-    return None
+def _too_wide(technique: Technique, widest: Cut) -> str:
+    """Return why a technique may not cut what lies there."""
+    limit = technique.vessel_limit_mm if widest.kind == "vessel" else technique.bronchus_limit_mm
+    return f"{technique.title} would cut a {widest.kind} of {widest.diameter_mm:.0f} mm, limit {limit:.0f} mm"
 
 
 def _far_mm(taken: NDArray[np.bool_], grid: Grid) -> float:

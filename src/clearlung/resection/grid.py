@@ -177,7 +177,7 @@ class Grid:
         order = np.argsort([-cut.diameter_mm for cut in found], kind="stable")
         return [found[k] for k in order], where[order] if len(order) else np.zeros((0, 3))
 
-    def wide(self, box: Box, limits_mm: dict[CutKind, float]) -> NDArray[np.bool_]:
+    def wide(self, box: Box, limits_mm: dict[CutKind, float]) -> tuple[NDArray[np.bool_], Cut]:
         """Mark the voxels of vessels and bronchi that are wider than a limit.
 
         Parameters
@@ -189,19 +189,23 @@ class Grid:
 
         Returns
         -------
-        array
-            bool, of the box's shape.
+        array, Cut
+            bool, of the box's shape; the widest that lies there, of no width if none does.
         """
+        widest = Cut("vessel", 0.0)
         low, high = (np.array([getattr(s, end) for s in box]) for end in ("start", "stop"))
         marked = np.zeros(tuple(high - low), dtype=np.bool_)
         for points in self._branches:
-            reach = np.ceil(points.diameter_mm[:, None] / 2 / self.step_mm)
-            near = ((points.voxel >= low - reach) & (points.voxel < high + reach)).all(axis=1)
-            for k in np.flatnonzero(near & (points.diameter_mm > limits_mm[points.kind])).tolist():
+            wide = np.flatnonzero(points.diameter_mm > limits_mm[points.kind])
+            reach = np.ceil(points.diameter_mm[wide, None] / 2 / self.step_mm)
+            near = ((points.voxel[wide] >= low - reach) & (points.voxel[wide] < high + reach)).all(axis=1)
+            for k in wide[near].tolist():
                 _mark_ball(
                     marked, (points.voxel[k] - low) * self.step_mm, points.diameter_mm[k] / 2, self.step_mm
                 )
-        return marked
+                if points.diameter_mm[k] > widest.diameter_mm:
+                    widest = Cut(points.kind, float(points.diameter_mm[k]))
+        return marked, widest
 
     def lobe_ml(self, box: Box, taken: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Return what each lobe gives of a specimen, in the order of :data:`clearlung.anatomy.LOBES`."""

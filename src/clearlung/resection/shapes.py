@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,8 @@ Mask = NDArray[np.bool_]
 # spheres of 2 to 8 mm with a rim of 5 mm get their true volume within 1 % on average with this share of a
 # voxel, against -9 % without and +8 % with half a voxel.
 SURFACE_BEYOND_VOXELS = 0.25
-# Directions in which the hull of several lesions is pulled taut: 4 % short of a round surface between them.
-_HULL_DIRECTIONS = 64
+# Directions per octant in which the hull of several lesions is pulled taut; 96 in all follow a ball to 2 %.
+_HULL_DIRECTIONS = 12
 # A step of the way to the pleura, in voxels: no voxel between is missed.
 _STEP_VOXELS = 0.5
 
@@ -24,13 +26,14 @@ def surface_beyond_mm(spacing_mm: tuple[float, float, float]) -> float:
     return SURFACE_BEYOND_VOXELS * float(np.cbrt(np.prod(spacing_mm)))
 
 
-def _directions(count: int) -> NDArray[np.float64]:
-    """Evenly spread unit vectors (a Fibonacci lattice), shape (count, 3)."""
-    k = np.arange(count) + 0.5
-    z = 1.0 - 2.0 * k / count
-    turn = np.pi * (1.0 + np.sqrt(5.0)) * k
+def _directions(per_octant: int) -> NDArray[np.float64]:
+    """Evenly spread unit vectors, the same in every octant so that a mirrored lung gives the same hull."""
+    z = (np.arange(per_octant) + 0.5) / per_octant
+    turn = np.pi / 2 * np.modf((np.arange(per_octant) + 0.5) * (np.sqrt(5.0) - 1) / 2)[0]
     flat = np.sqrt(1.0 - z**2)
-    return np.column_stack([z, flat * np.sin(turn), flat * np.cos(turn)])
+    octant = np.column_stack([z, flat * np.sin(turn), flat * np.cos(turn)])
+    signs = np.array(list(product((1.0, -1.0), repeat=3)))
+    return np.asarray((octant[None, :, :] * signs[:, None, :]).reshape(-1, 3))
 
 
 def taut(mask: Mask, points: NDArray[np.float64], spacing_mm: tuple[float, float, float]) -> Mask:
