@@ -16,6 +16,7 @@ from clearlung.resection.history import EarlierResection, EarlierTechnique, oper
 from clearlung.resection.patient import PatientFunction
 from clearlung.resection.predicted import (
     DENSITY_EVIDENCE,
+    SEGMENT_EVIDENCE,
     Predicted,
     PredictionMethod,
     Removal,
@@ -46,6 +47,7 @@ __all__ = [
     "EXTRAPOLATION_EVIDENCE",
     "MEASURES",
     "RULE_SETS",
+    "SEGMENT_EVIDENCE",
     "TECHNIQUES",
     "CandidateSet",
     "Closure",
