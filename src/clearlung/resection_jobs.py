@@ -288,8 +288,8 @@ def _read(request: PlanRequest, watch: Stopwatch) -> _Given:
     if request.source.suffix.lower() == ".csv":
         with watch.phase("nodules"):
             nodules = read_nodule_list(request.source)
-        inputs = (InputFile(kind="nodule list", sha256=file_sha256(request.source)),)
-        return _Given(nodules, None, None, None, _words("a radiologist's list", nodules), inputs, True)
+        listed = InputFile(kind="nodule list", sha256=file_sha256(request.source))
+        return _Given(nodules, None, None, None, _words("a radiologist's list", nodules), (listed,), True)
     if is_nodule_folder(request.source):
         return _read_folder(request, watch)
     with watch.phase("scan"):
