@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -210,6 +211,11 @@ def test_a_list_has_tables_and_a_picture_alone(protocol, tmp_path):
     assert record.lobes["RUL"].volume_ml is None
     assert record.choice.lesions + len(record.unresectable) == 40
     assert any("without a scan" in warning for warning in record.warnings)
+
+
+def test_the_published_schema_is_the_programs():
+    published = Path(__file__).parent.parent / "docs" / "specimens.schema.json"
+    assert published.read_text() == specimens_schema()
 
 
 def test_nothing_is_left_when_writing_fails(resection, tmp_path, monkeypatch):

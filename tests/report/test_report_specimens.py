@@ -5,6 +5,8 @@ import dataclasses
 import pytest
 import report_cases as cases
 
+from clearlung.report.operations import operation_blocks
+from clearlung.report.pictures import Atlas
 from clearlung.report.specimens import specimen_notes, specimen_table
 from clearlung.staging import PlannedSpecimen
 
@@ -67,3 +69,34 @@ def test_what_is_not_known_has_no_columns(report):
     assert not {"Reach", "Cuts", "Closure"} & set(row)
     assert row["Margin"].text == "5.0"
     assert "Reach" not in specimen_notes(changed)
+
+
+def test_what_an_operation_takes_is_shown_as_intervals(report):
+    blocks = operation_blocks(report, Atlas(report))
+    said = [block.text for block in blocks if block.kind == "text" and block.text.startswith("Expected")]
+    assert len(said) == len(report.plan.operations)
+    for words in (
+        "22 (9 to 44) % chance of a complication",
+        "6 (3 to 14) days in hospital",
+        "210 (80 to 600) ml of blood",
+        "min in theatre",
+        "the minutes extrapolate",
+    ):
+        assert words in said[0]
+
+
+def test_an_operation_without_estimates_says_nothing_of_them(report):
+    unknown = dict.fromkeys(
+        (
+            "minutes_low",
+            "minutes_expected",
+            "minutes_high",
+            "blood_ml",
+            "complication_percent",
+            "stay_days",
+        )
+    )
+    operations = tuple(o.model_copy(update=unknown) for o in report.plan.operations)
+    plan = report.plan.model_copy(update={"operations": operations})
+    blocks = operation_blocks(dataclasses.replace(report, plan=plan), Atlas(report))
+    assert not any(block.kind == "text" and block.text.startswith("Expected") for block in blocks)
