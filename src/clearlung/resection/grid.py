@@ -21,6 +21,8 @@ from clearlung.resection.shapes import surface_points
 _AT_PLEURA_VOXELS = 1.0
 # No step along a center line is longer than this many slices.
 _FAR_STEP = 8
+# A branch with this share of its center line in lesions is one of them, and no vessel.
+_MOSTLY = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,19 +30,25 @@ class _Points:
     """Center lines of one tree as voxels, with their widths, and steps from one to the next by height.
 
     ``steps`` holds the first points of all steps along branches, sorted by the slice that they are in.
+    ``trusted`` tells whose width is a vessel's: one that runs into a lesion seems as wide as that.
     """
 
     kind: CutKind
     voxel: NDArray[np.int32]
     diameter_mm: NDArray[np.float64]
     steps: NDArray[np.int64]
+    trusted: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, kind: CutKind, tree: BranchTree, grid: Volume) -> _Points:
+    def of(cls, kind: CutKind, tree: BranchTree, grid: Volume, labels: NDArray[np.int32]) -> _Points:
         voxel = np.rint(grid.indices(tree.points_mm).reshape(-1, 3)).astype(np.int32)
         steps = np.flatnonzero(tree.branch[1:] == tree.branch[:-1])
         steps = steps[np.argsort(voxel[steps, 0], kind="stable")]
-        return cls(kind, voxel, 2.0 * tree.radius_mm.astype(np.float64), steps)
+        within = _holds(labels > 0, voxel)
+        size = np.maximum(np.bincount(tree.branch, minlength=len(tree)), 1)
+        share = np.bincount(tree.branch, weights=within, minlength=len(tree)) / size
+        trusted = ~within & (share[tree.branch] < _MOSTLY)
+        return cls(kind, voxel, 2.0 * tree.radius_mm.astype(np.float64), steps, trusted)
 
     def steps_in(self, box: Box) -> NDArray[np.int64]:
         """Return the first points of all steps that may touch a box."""
@@ -152,7 +160,7 @@ class Grid:
             ("vessel", a.vessel_tree),
             ("bronchus", a.airway_tree),
         )
-        return tuple(_Points.of(kind, tree, a.lungs) for kind, tree in trees)
+        return tuple(_Points.of(kind, tree, a.lungs, self.labels) for kind, tree in trees)
 
     def cuts(self, box: Box, taken: NDArray[np.bool_]) -> tuple[list[Cut], NDArray[np.float64]]:
         """Find the vessels and bronchi that a specimen's surface crosses.
@@ -196,7 +204,7 @@ class Grid:
         low, high = (np.array([getattr(s, end) for s in box]) for end in ("start", "stop"))
         marked = np.zeros(tuple(high - low), dtype=np.bool_)
         for points in self._branches:
-            wide = np.flatnonzero(points.diameter_mm > limits_mm[points.kind])
+            wide = np.flatnonzero(points.trusted & (points.diameter_mm > limits_mm[points.kind]))
             reach = np.ceil(points.diameter_mm[wide, None] / 2 / self.step_mm)
             near = ((points.voxel[wide] >= low - reach) & (points.voxel[wide] < high + reach)).all(axis=1)
             for k in wide[near].tolist():
