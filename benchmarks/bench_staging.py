@@ -52,7 +52,7 @@ def problem(count: int, protocol_name: str, *, lung_ml: float = 5000.0, seed: in
         specimens=excise(nodules, None, protocol.resection.techniques, book),
         lesions=nodules,
         function=FunctionModel.from_evidence(
-            book, fev1_percent=98, fev1_predicted_l=2.8, lung_ml=lung_ml, confidence=0.95
+            book, "fev1", percent=98, predicted=2.8, lung_ml=lung_ml, confidence=0.95
         ),
         protocol=protocol,
         regimen=make_regimen(protocol.perfusion.regimen, book) if perfused else None,

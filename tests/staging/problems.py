@@ -29,12 +29,14 @@ def protocol(name="conservative", **limits) -> Protocol:
 
 def function(lung_ml=EASY_LUNG_ML, fev1_percent=98.0, **constants) -> FunctionModel:
     model = FunctionModel.from_evidence(
-        load_evidence(), fev1_percent=fev1_percent, fev1_predicted_l=2.8, lung_ml=lung_ml, confidence=0.95
+        load_evidence(), "fev1", percent=fev1_percent, predicted=2.8, lung_ml=lung_ml, confidence=0.95
     )
     return replace(model, **constants)
 
 
-def problem(specimens, limits=None, *, model=None, perfused=False, vdt=None, seed=0) -> StagingProblem:
+def problem(
+    specimens, limits=None, *, model=None, perfused=False, vdt=None, seed=0, reentry=0.0, operated=()
+) -> StagingProblem:
     """A problem from ``(lobe, ml, minutes)`` or ``(lobe, ml, minutes, lesions)`` for each specimen."""
     rows = [(*s, 1) if len(s) == 3 else s for s in specimens]
     counts = [s[3] for s in rows]
@@ -44,7 +46,7 @@ def problem(specimens, limits=None, *, model=None, perfused=False, vdt=None, see
     side = np.array([LOBE_SIDES[s[0]] for s in rows], dtype=np.str_)
     total = int(starts[-1])
     limits = limits or protocol()
-    return StagingProblem.build(
+    made = StagingProblem.build(
         limits.book(),
         specimens=SpecimenSet(
             id=np.arange(1, len(rows) + 1, dtype=np.int32),
@@ -69,13 +71,20 @@ def problem(specimens, limits=None, *, model=None, perfused=False, vdt=None, see
         function=model or function(),
         protocol=limits,
         regimen=make_regimen("petrov-melphalan-50", limits.book()) if perfused else None,
+        operated=frozenset(operated),
         seed=seed,
     )
+    return replace(made, reentry_minutes=reentry)
 
 
 def goals(plan: Plan) -> list[float]:
     """Values of the goals in order of rank."""
     return [goal.value for goal in plan.solver.goals]
+
+
+def rows_of(operation) -> list[int]:
+    """Rows of an operation's specimens: they are numbered from one."""
+    return [specimen.id - 1 for specimen in operation.specimens]
 
 
 def check(given: StagingProblem, plan: Plan) -> None:
@@ -95,8 +104,17 @@ def check(given: StagingProblem, plan: Plan) -> None:
             )
         minutes = given.access_minutes + sum(s.minutes for s in operation.specimens)
         minutes += given.perfusion_minutes if operation.perfusion else 0
+        opened = given.operated | {earlier.side for earlier in plan.operations[:i]}
+        minutes += given.reentry_minutes if operation.side in opened else 0
         assert operation.minutes == minutes or abs(operation.minutes - minutes) < 1e-6
         assert operation.minutes <= per.minutes_max + 1e-6
+        assert operation.reentry == (operation.side in opened)
+        # What the limit holds for is the sum without economy: no less than what is expected. The time of
+        # re-entry is the problem's there and the evidence's here.
+        if given.reentry_minutes == given.protocol.book().value("time.reentry", unit="min"):
+            assert operation.minutes_low <= operation.minutes_expected <= operation.minutes + 1e-6
+            assert operation.minutes <= operation.minutes_high + 1e-6
+        assert 0 < operation.complication_percent.low <= operation.complication_percent.high <= 100
         removed = sum(s.volume_ml for s in operation.specimens)
         assert abs(operation.removed_ml - removed) < 1e-6
         assert removed <= per.removed_ml_max + 1e-6
@@ -105,13 +123,15 @@ def check(given: StagingProblem, plan: Plan) -> None:
             assert gap >= (weeks.same_side_min if earlier.side == operation.side else weeks.other_side_min)
             assert gap >= (weeks.after_perfusion_min if earlier.perfusion else 0)
         assert abs(operation.fev1_before_percent - model.percent(done, operation.week)) < 1e-6
-        done.append((operation.week, model.loss(removed, perfused=operation.perfusion is not None)))
+        done.append(
+            (operation.week, given.loss(rows_of(operation), perfused=operation.perfusion is not None))
+        )
         after = model.percent(done, operation.week)
         assert abs(operation.fev1_after_percent - after) < 1e-6
         assert after - model.margin_percent >= floors.fev1_after_percent_min - 1e-6
         assert abs(operation.fev1_after_low_percent - (after - model.margin_percent)) < 1e-6
     if plan.operations:
-        final = model.fev1_percent * (1 - sum(loss.permanent for _, loss in done))
+        final = model.final_percent([loss for _, loss in done])
         assert abs(plan.function.ppo_fev1_percent - final) < 1e-6
         assert plan.function.ppo_fev1_low_percent >= floors.ppo_fev1_percent_min - 1e-6
     assert weeks.total_max is None or plan.weeks_until_clear <= weeks.total_max

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import combinations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clearlung.resection import Recovery
 from clearlung.staging.protocol import Weeks
 from clearlung.staging.sequence import Course, Rules, bearable, earliest_weeks
 
-TAU = 10.9
+TWO = Recovery(0.7, 1.9, 42.0)
 fast = settings(max_examples=150, deadline=None, derandomize=True)
 
 
@@ -26,13 +28,18 @@ def course(draw, most=3):
 
 
 rules = st.builds(
-    lambda other, same, after, loss: Rules(
-        Weeks(other_side_min=other, same_side_min=same, after_perfusion_min=after), loss / 100, TAU
+    lambda other, same, after, loss, recovery, before: Rules(
+        Weeks(other_side_min=other, same_side_min=same, after_perfusion_min=after),
+        loss / 100,
+        recovery,
+        (before[0] / 100, before[1] / 100),
     ),
     st.integers(0, 5),
     st.integers(1, 9),
     st.integers(1, 9),
     st.integers(5, 70),
+    st.builds(Recovery, st.sampled_from([0.0, 0.3, 0.7, 1.0]), st.floats(0.5, 8), st.floats(8, 50)),
+    st.sampled_from([(0, 0), (0, 0), (5, 0), (2, 7)]),
 )
 
 
@@ -50,10 +57,16 @@ def by_stepping(order, right, left, rules):
             week = max(week, then + max(gap, rules.weeks.after_perfusion_min if perfused else 0))
 
         def loss(w, early=lung.early[i]):
-            residual = sum(e * math.exp(-(w - then) / TAU) for then, _, _, e in done)
+            residual = sum(e * rules.recovery.left(w - then) for then, _, _, e in done)
+            residual += sum(
+                part * math.exp(-w / tau)
+                for part, tau in zip(rules.unrecovered, rules.recovery.weeks, strict=True)
+            )
             return sum(permanent.values()) + early + residual
 
         while loss(week) > rules.loss_max + 1e-10:
+            if not done:
+                return None  # the first operation is in week 0 or never
             week += 1
             if week > 600:
                 return None
@@ -100,7 +113,7 @@ def test_the_steps_are_the_earliest_of_their_interleaving(right, left, rules):
 @given(course(), course(), rules, st.integers(1, 20))
 def test_more_function_never_takes_longer(right, left, rules, more):
     steps = earliest_weeks(right, left, rules)
-    easier = earliest_weeks(right, left, Rules(rules.weeks, rules.loss_max + more / 100, TAU))
+    easier = earliest_weeks(right, left, replace(rules, loss_max=rules.loss_max + more / 100))
     if steps:
         assert easier
         assert easier[-1].week <= steps[-1].week
@@ -117,7 +130,7 @@ def test_right_and_left_may_be_exchanged(right, left, rules):
 def test_intervals_of_two_and_two():
     plain = Course((0.0, 0.0, 0.0), (0.0, 0.0), (False, False))
     weeks = Weeks(other_side_min=3, same_side_min=6, after_perfusion_min=6)
-    steps = earliest_weeks(plain, plain, Rules(weeks, math.inf, TAU))
+    steps = earliest_weeks(plain, plain, Rules(weeks, math.inf, TWO))
     assert [(s.side, s.week) for s in steps] == [("right", 0), ("left", 3), ("right", 6), ("left", 9)]
 
 
@@ -125,5 +138,5 @@ def test_seventy_operations_end_in_time():
     n = 35
     lung = Course(tuple(0.004 * i for i in range(n + 1)), (0.28,) * n, (False,) * n)
     weeks = Weeks(other_side_min=3, same_side_min=6, after_perfusion_min=6)
-    steps = earliest_weeks(lung, lung, Rules(weeks, 0.6, TAU))
+    steps = earliest_weeks(lung, lung, Rules(weeks, 0.6, TWO))
     assert len(steps) == 70

@@ -2,6 +2,7 @@
 
 from clearlung.staging.compare import Comparison, ComparisonRow, compare
 from clearlung.staging.plan import (
+    Interval,
     MeasuredFunction,
     Operation,
     Plan,
@@ -16,6 +17,7 @@ from clearlung.staging.solve import solve_plan
 __all__ = [
     "Comparison",
     "ComparisonRow",
+    "Interval",
     "MeasuredFunction",
     "Operation",
     "Plan",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import cast
+from typing import Any, cast
 
 from clearlung.anatomy import Lobe, Side
-from clearlung.evidence import Evidence, load_evidence
+from clearlung.evidence import Evidence
 from clearlung.followup import diameter_after_mm
-from clearlung.resection import FunctionModel, Loss
-from clearlung.staging.draft import Draft
+from clearlung.resection import OperationModel
 from clearlung.staging.exact import SOLVER
 from clearlung.staging.goals import Outcome
+from clearlung.staging.outlook import Outlook
 from clearlung.staging.plan import (
-    FunctionSummary,
     Goal,
+    Interval,
     Operation,
     Plan,
     PlannedLesion,
@@ -23,7 +23,6 @@ from clearlung.staging.plan import (
     Unassigned,
 )
 from clearlung.staging.problem import (
-    ACCESS_EVIDENCE,
     PERFUSION_EVIDENCE,
     PLACEMENT_EVIDENCE,
     StagingProblem,
@@ -50,17 +49,17 @@ def assemble(
         ``time.perf_counter()`` when solving began.
     """
     problem = outcome.problem
-    operations = _operations(problem, outcome.draft)
-    losses = [problem.function.loss(o.removed_ml, perfused=o.perfusion is not None) for o in operations]
+    outlook = Outlook.of(problem, outcome.draft)
+    operations = _operations(problem, outlook)
     left = [*refused, *_left_for_function(outcome, operations)]
     return Plan(
         protocol=problem.protocol,
-        function=_function(problem, losses),
+        function=outlook.summary(),
         operations=operations,
         unassigned=tuple(sorted(left, key=lambda u: u.lesion)),
         lesions=_lesions(problem, operations),
-        warnings=(*problem.warnings, *_warnings(outcome, goals)),
-        evidence=_evidence(problem),
+        warnings=(*problem.warnings, *outlook.extrapolations(), *_warnings(outcome, goals)),
+        evidence=_evidence(problem, outlook),
         solver=SolverReport(
             status="optimal" if all(goal.proven for goal in goals) else "feasible",
             objective=operations_goal.value,
@@ -77,13 +76,14 @@ def assemble(
 def _left_for_function(outcome: Outcome, operations: tuple[Operation, ...]) -> list[Unassigned]:
     """Return the lesions that stay because lung function does not bear their removal."""
     problem, budget = outcome.problem, outcome.budget
-    limits, fev1 = problem.protocol.function, problem.function.fev1_percent
+    limits, fev1 = problem.protocol.function, problem.function.baseline_percent
     removed = {int(row) for lung in outcome.draft.lungs.values() for row in lung.items.row}
     rows = [row for items in outcome.lungs.values() for row in items.row.tolist() if row not in removed]
     left: list[Unassigned] = []
     for row in rows:
         ml = float(problem.specimens.volume_ml[row])
-        added = fev1 * (budget.permanent(ml, 0) + budget.early(ml) - budget.access)
+        loss = problem.loss([row], perfused=False)
+        added = fev1 * (loss.permanent + loss.early - budget.access)
         reason = (
             f"Lung function does not bear its {ml:.1f} ml as well: as planned, the lower bound of FEV1 right"
             f" after the last operation is {operations[-1].fev1_after_low_percent:.1f} % (limit"
@@ -96,36 +96,55 @@ def _left_for_function(outcome: Outcome, operations: tuple[Operation, ...]) -> l
     return left
 
 
-def _operations(problem: StagingProblem, draft: Draft) -> tuple[Operation, ...]:
+def _operations(problem: StagingProblem, outlook: Outlook) -> tuple[Operation, ...]:
     """Return the operations numbered in time order, with the function before and after each."""
-    model = problem.function
-    done: list[tuple[float, Loss]] = []
     operations: list[Operation] = []
-    for number, step in enumerate(draft.steps, start=1):
-        lung = draft.lungs[step.side]
-        rows = lung.items.row[lung.operations[step.place]]
-        perfused = lung.perfused[step.place]
-        removed_ml = float(problem.specimens.volume_ml[rows].sum())
-        before = model.percent(done, step.week)
-        done.append((step.week, model.loss(removed_ml, perfused=perfused)))
-        after = model.percent(done, step.week)
+    opened, theatre = set(problem.operated), OperationModel.from_evidence(problem.protocol.book())
+    for number, event in enumerate(outlook.events, start=1):
+        rows = list(event.rows)
         minutes = problem.access_minutes + float(problem.specimens.minutes[rows].sum())
+        reentry = event.side in opened
+        minutes += problem.reentry_minutes if reentry else 0.0
+        opened.add(event.side)
         operations.append(
             Operation(
                 number=number,
-                side=step.side,
+                side=event.side,
                 approach="thoracotomy",
-                week=step.week,
-                minutes=minutes + (problem.perfusion_minutes if perfused else 0.0),
-                removed_ml=removed_ml,
-                perfusion=problem.regimen if perfused else None,
-                specimens=tuple(_specimen(problem, int(row)) for row in rows),
-                fev1_before_percent=before,
-                fev1_after_percent=after,
-                fev1_after_low_percent=after - model.margin_percent,
+                week=event.week,
+                minutes=minutes + (problem.perfusion_minutes if event.perfused else 0.0),
+                removed_ml=float(problem.specimens.volume_ml[rows].sum()),
+                perfusion=problem.regimen if event.perfused else None,
+                specimens=tuple(_specimen(problem, row) for row in rows),
+                **outlook.around(number - 1),
+                **_estimates(problem, theatre, rows, perfused=event.perfused, reentry=reentry),
             )
         )
     return tuple(operations)
+
+
+def _estimates(
+    problem: StagingProblem, theatre: OperationModel, rows: list[int], *, perfused: bool, reentry: bool
+) -> dict[str, Any]:
+    """Return an operation's fields of minutes, blood, complications and stay by name."""
+    specimens = problem.specimens
+    found = theatre.estimate(
+        specimens.minutes[rows].tolist(),
+        lesions=int(specimens.counts[rows].sum()),
+        anatomical=bool(specimens.anatomical[rows].any()),
+        perfused=perfused,
+        reentry=reentry,
+    )
+    return {
+        "reentry": reentry,
+        "minutes_low": found.minutes.low,
+        "minutes_expected": found.minutes.expected,
+        "minutes_high": found.minutes.high,
+        "blood_ml": Interval(**vars(found.blood_ml)),
+        "complication_percent": Interval(**vars(found.complication.times(100))),
+        "stay_days": Interval(**vars(found.stay_days)),
+        "notes": found.notes,
+    }
 
 
 def _specimen(problem: StagingProblem, row: int) -> PlannedSpecimen:
@@ -139,21 +158,6 @@ def _specimen(problem: StagingProblem, row: int) -> PlannedSpecimen:
         volume_ml=float(specimens.volume_ml[row]),
         margin_mm=float(specimens.margin_mm[row]),
         minutes=float(specimens.minutes[row]),
-    )
-
-
-def _function(problem: StagingProblem, losses: list[Loss]) -> FunctionSummary:
-    model = problem.function
-    final = model.fev1_percent * (1.0 - sum(loss.permanent for loss in losses))
-    margin = model.margin_percent if losses else 0.0
-    return FunctionSummary(
-        fev1_percent=model.fev1_percent,
-        fev1_predicted_l=model.fev1_predicted_l,
-        lung_ml=model.lung_ml,
-        assumed=problem.function_assumed,
-        ppo_fev1_percent=final,
-        ppo_fev1_low_percent=final - margin,
-        ppo_fev1_high_percent=final + margin,
     )
 
 
@@ -186,12 +190,6 @@ def _warnings(outcome: Outcome, goals: tuple[Goal, ...]) -> list[str]:
     warnings: list[str] = []
     if len(outcome.problem.lesions) and not outcome.removed:
         warnings.append("This plan removes nothing: no lesion can be taken out within the limits.")
-    most = max((len(o) for lung in outcome.draft.lungs.values() for o in lung.operations), default=0)
-    if most > load_evidence().value("function.specimens_studied", unit="1"):
-        warnings.append(
-            f"No study exists of dozens of specimens in one operation; here there are up to {most}."
-            " The course of lung function extrapolates."
-        )
     weeks = goals[-1]
     if weeks.value > weeks.bound or "intervals alone" not in weeks.method:
         warnings.append(
@@ -215,7 +213,7 @@ def _left_warning(problem: StagingProblem, outcome: Outcome) -> str:
         " the protocol demands."
     )
     if problem.perfusions_per_lung:
-        without = max(choice.most_lesions(outcome.budget, 0) for choice in choices(outcome.lungs))
+        without = max(choice.most_lesions(0) for choice in choices(outcome.lungs, outcome.budget))
         if without > outcome.lesions_bound:
             text += (
                 f" A perfusion takes function for good: without any, up to {without} instead of"
@@ -224,15 +222,15 @@ def _left_warning(problem: StagingProblem, outcome: Outcome) -> str:
     return text
 
 
-def _evidence(problem: StagingProblem) -> tuple[Evidence, ...]:
+def _evidence(problem: StagingProblem, outlook: Outlook) -> tuple[Evidence, ...]:
     """Return every entry that the plan rests on, once, by id."""
     ids = {
         *problem.evidence_ids,
         *problem.specimens.evidence,
         *problem.protocol.evidence.values(),
         *problem.protocol.assumptions,
-        *FunctionModel.EVIDENCE,
-        ACCESS_EVIDENCE,
+        *outlook.evidence(),
+        *OperationModel.EVIDENCE,
     }
     if problem.perfusions_per_lung and problem.regimen is not None:
         ids |= {*problem.regimen.evidence, PERFUSION_EVIDENCE, PLACEMENT_EVIDENCE}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,24 @@ Order = Literal["tumor", "tissue"]
 
 @dataclass(frozen=True)
 class Budget:
-    """How much function may be lost, as fractions of the first FEV1, and what operations take of it."""
+    """How much function may be lost, as fractions of the first FEV1, and what operations take of it.
+
+    Parameters
+    ----------
+    after, final
+        Largest loss right after an operation, all earlier ones recovered, and after full recovery.
+    access
+        What opening the chest takes at once.
+    tissue, tissue_early
+        What a ml around beds takes for good, and at once.
+    perfusion
+        What a perfusion takes for good.
+    rules
+        What separates operations.
+    relief_ml, bedless_ml
+        For each specimen of the problem, how much of it does not count for good because it is taken
+        anatomically, and how much leaves no bed.
+    """
 
     after: float
     final: float
@@ -29,6 +47,8 @@ class Budget:
     tissue_early: float
     perfusion: float
     rules: Rules
+    relief_ml: NDArray[np.float64]
+    bedless_ml: NDArray[np.float64]
 
     @classmethod
     def of(cls, problem: StagingProblem) -> Budget:
@@ -37,10 +57,14 @@ class Budget:
         nothing = model.loss(0.0, perfused=False)
         liter = model.loss(1000.0, perfused=False)
 
+        gain = sum(model.unrecovered)
+
         def loss_allowed(percent_min: float) -> float:
-            return 1.0 - (percent_min + model.margin_percent) / model.fev1_percent
+            return 1.0 + gain - (percent_min + model.margin_percent) / model.baseline_percent
 
         after = loss_allowed(limits.fev1_after_percent_min)
+        specimens = problem.specimens
+        bedless = np.where(specimens.anatomical, specimens.volume_ml, 0.0)
         return cls(
             after=after,
             final=loss_allowed(limits.ppo_fev1_percent_min),
@@ -48,8 +72,23 @@ class Budget:
             tissue=(liter.permanent - nothing.permanent) / 1000,
             tissue_early=(liter.early - nothing.early) / 1000,
             perfusion=model.loss(0.0, perfused=True).permanent,
-            rules=Rules(problem.protocol.weeks, after, model.recovery_weeks),
+            rules=Rules(problem.protocol.weeks, after, model.recovery, model.unrecovered),
+            relief_ml=(1.0 - model.anatomical_factor) * bedless,
+            bedless_ml=bedless,
         )
+
+    @property
+    def anatomical(self) -> bool:
+        """Whether any specimen is a segment or a lobe."""
+        return bool(self.bedless_ml.any())
+
+    def counted_ml(self, items: Items) -> float:
+        """Return the tissue of a lung's specimens as the permanent loss counts it."""
+        return items.ml - float(self.relief_ml[items.row].sum())
+
+    def bedded_ml(self, items: Items) -> float:
+        """Return the tissue of a lung's specimens that is taken around beds."""
+        return max(0.0, items.ml - float(self.bedless_ml[items.row].sum()))
 
     def permanent(self, ml: float, perfusions: int) -> float:
         """Return what tissue and perfusions take for good."""
@@ -72,12 +111,15 @@ class Budget:
         spent = self.perfusion * perfusions
         return (min(self.final, self.after - self.early(last_ml)) - spent + FUNCTION_NOISE) / self.tissue
 
-    def course(self, volumes_ml: list[float], perfused: list[bool]) -> Course:
+    def course(self, lung: LungDraft) -> Course:
         """Return the losses of one lung's operations in order."""
-        permanent = [0.0]
-        for ml, perfusion in zip(volumes_ml, perfused, strict=True):
-            permanent.append(permanent[-1] + self.permanent(ml, int(perfusion)))
-        return Course(tuple(permanent), tuple(self.early(ml) for ml in volumes_ml), tuple(perfused))
+        permanent, early = [0.0], []
+        for ml, places, perfusion in zip(lung.ml(), lung.operations, lung.perfused, strict=True):
+            rows = lung.items.row[places]
+            counted = ml - float(self.relief_ml[rows].sum())
+            permanent.append(permanent[-1] + self.permanent(counted, int(perfusion)))
+            early.append(self.early(max(0.0, ml - float(self.bedless_ml[rows].sum()))))
+        return Course(tuple(permanent), tuple(early), lung.perfused)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,8 +172,9 @@ def arrange(items: Items, where: Assignment, operations: int, limits: Limits, or
     """Put one lung's operations in order: the most urgent first, the perfused ones last.
 
     ``"tumor"`` takes the operation with the most tumor first (or the most growth, where doubling times are
-    known), ``"tissue"`` the one that takes the most tissue, which leaves more function for the later ones. Of
-    the operations whose minutes leave room for a perfusion, the last in this order are perfused.
+    known), ``"tissue"`` the one that takes the most tissue, which leaves more function for the later ones.
+    Before all others comes the one whose minutes leave no room for re-entry, if there is one. Of the
+    operations whose minutes leave room for a perfusion, the last in this order are perfused.
     """
     loads = loads_of(items.weight, where, operations)
     key = loads[:, ML].astype(np.float64)
@@ -140,7 +183,10 @@ def arrange(items: Items, where: Assignment, operations: int, limits: Limits, or
         np.add.at(key, where, items.urgency)
     ranked = np.argsort(-key, kind="stable")
     count = min(limits.perfused, operations)
-    roomy = [o for o in ranked if loads[o, MINUTES] <= limits.minutes - limits.perfusion]
+    always = count == operations
+    minutes, room = loads[:, MINUTES], partial(limits.minutes_left, items.side, first=False)
+    ranked = ranked[np.argsort(minutes[ranked] <= room(perfused=always), kind="stable")]
+    roomy = [o for o in ranked if always or minutes[o] <= room(perfused=True)]
     perfused = set(roomy[len(roomy) - count :])
     sequence = [o for o in ranked if o not in perfused] + [o for o in ranked if o in perfused]
     return LungDraft(
@@ -160,16 +206,13 @@ class Candidate:
 
     def courses(self, budget: Budget) -> tuple[Course, Course]:
         """Return what the operations of each lung take."""
-        right, left = self.right, self.left
-        return (
-            budget.course(right.ml(), list(right.perfused)),
-            budget.course(left.ml(), list(left.perfused)),
-        )
+        return budget.course(self.right), budget.course(self.left)
 
     def bearable(self, budget: Budget) -> bool:
         """Whether function bears it, however long it waits."""
         perfusions = sum(self.right.perfused) + sum(self.left.perfused)
-        permanent = budget.permanent(self.right.items.ml + self.left.items.ml, perfusions)
+        counted_ml = budget.counted_ml(self.right.items) + budget.counted_ml(self.left.items)
+        permanent = budget.permanent(counted_ml, perfusions)
         return permanent <= budget.final + FUNCTION_NOISE and bearable(*self.courses(budget), budget.rules)
 
 
@@ -188,7 +231,10 @@ def weeks_bound(draft: Draft, budget: Budget) -> int:
     Whatever the packing, the first i of a lung's n operations take at least what the other n - i cannot hold,
     and each takes at least what the others cannot hold. With these least losses in place of its own, every
     plan's operations still keep all rules, and the earliest weeks of the relaxed course are no later.
+    Segments and lobes lose less for as much tissue, so with them there is no such bound.
     """
+    if budget.anatomical:
+        return 0
     courses = []
     for lung in draft.lungs.values():
         n, peak, total = len(lung.operations), lung.peak_ml(), lung.items.ml

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from clearlung.anatomy import Side
 from clearlung.errors import InfeasiblePlan
 from clearlung.staging.draft import Draft
@@ -24,14 +26,20 @@ def check_perfusion(problem: StagingProblem, lungs: dict[Side, Items], refused: 
     if any(len(items) for items in lungs.values()) or not late:
         return
     rows = [row for row, group in enumerate(problem.specimens.lesions) if late & set(group)]
-    shortest = min(float(problem.specimens.minutes[row]) for row in rows)
-    needed = math.ceil(problem.access_minutes + shortest + problem.perfusion_minutes - 1e-9)
+    reentry = np.where(
+        np.isin(problem.specimens.side[rows], list(problem.operated)), problem.reentry_minutes, 0.0
+    )
+    minutes = problem.specimens.minutes[rows]
+    least = int(np.argmin(minutes + reentry))
+    before = problem.access_minutes + float(reentry[least])
+    shortest = float(minutes[least])
+    needed = math.ceil(before + shortest + problem.perfusion_minutes - 1e-9)
     raise InfeasiblePlan(
         [
-            f"The last operation on a lung must be perfused, and access {problem.access_minutes:g} min, the"
-            f" shortest specimen {shortest:.0f} min and perfusion {problem.perfusion_minutes:g} min do not"
-            f" fit: per_operation.minutes_max would have to be {needed} or higher, or"
-            " perfusion.per_lung_max 0."
+            "The last operation on a lung must be perfused, and"
+            f" access{' with re-entry' * bool(reentry[least])} {before:g} min, the shortest specimen"
+            f" {shortest:.0f} min and perfusion {problem.perfusion_minutes:g} min do not fit:"
+            f" per_operation.minutes_max would have to be {needed} or higher, or perfusion.per_lung_max 0."
         ]
     )
 
@@ -48,9 +56,10 @@ def check_function(problem: StagingProblem, lungs: dict[Side, Items]) -> None:
     if not rows:
         return
     model, limits = problem.function, problem.protocol.function
-    smallest_ml = min(float(problem.specimens.volume_ml[row]) for row in rows)
-    loss = model.loss(smallest_ml, perfused=problem.perfusions_per_lung > 0)
-    final = model.percent([(0, loss)], week=math.inf) - model.margin_percent
+    losses = {row: problem.loss([row], perfused=problem.perfusions_per_lung > 0) for row in rows}
+    smallest = min(rows, key=lambda row: (losses[row].permanent + losses[row].early, row))
+    smallest_ml, loss = float(problem.specimens.volume_ml[smallest]), losses[smallest]
+    final = model.final_percent([loss]) - model.margin_percent
     after = model.percent([(0, loss)], week=0) - model.margin_percent
     reasons = []
     for value, limit, key, when in (
@@ -59,7 +68,8 @@ def check_function(problem: StagingProblem, lungs: dict[Side, Items]) -> None:
     ):
         if value >= limit - 1e-9:
             continue
-        share = 1.0 - loss.permanent - (loss.early if when == "right after it" else 0.0)
+        kept = -loss.early if when == "right after it" else sum(model.unrecovered)
+        share = 1.0 - loss.permanent + kept
         needed = math.ceil((limit + model.margin_percent) / share * 10 - 1e-6) / 10 if share > 0 else math.inf
         lower = math.floor(value * 10 + 1e-6) / 10
         change = (

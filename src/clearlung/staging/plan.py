@@ -13,13 +13,14 @@ from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.anatomy import Lobe, Side
 from clearlung.evidence import Evidence
 from clearlung.perfusion import Regimen
+from clearlung.resection import Measure, PredictionMethod
 from clearlung.staging.protocol import Protocol
 
 PLAN_FORMAT: Literal["clearlung-plan/1"] = "clearlung-plan/1"
 
 OperationSide = Literal["right", "left", "both"]
 
-MeasuredFunction = Literal["fev1_percent", "fev1_predicted_l", "lung_ml"]
+MeasuredFunction = Literal["fev1_percent", "fev1_predicted_l", "lung_ml", "dlco_percent"]
 """What of the lung function is measured, or assumed where nobody has."""
 
 
@@ -40,6 +41,14 @@ class PlannedSpecimen(_Part):
     minutes: float = Field(ge=0)
 
 
+class Interval(_Part):
+    """A number that is not known exactly."""
+
+    low: float
+    expected: float
+    high: float
+
+
 class Operation(_Part):
     """One session in theatre."""
 
@@ -47,13 +56,52 @@ class Operation(_Part):
     side: OperationSide
     approach: str = Field(description="How the chest is opened.")
     week: int = Field(ge=0, description="Weeks after the first operation.")
-    minutes: float = Field(ge=0, description="Minutes in theatre: access, specimens, perfusion.")
+    minutes: float = Field(
+        ge=0,
+        description="Minutes in theatre that the limit holds for: access, re-entry, perfusion, and every"
+        " specimen's own minutes.",
+    )
+    reentry: bool = Field(default=False, description="Whether the lung has been operated on before.")
+    minutes_low: float | None = Field(default=None, description="Were every specimen at the surface.")
+    minutes_expected: float | None = Field(
+        default=None, description="With the economy of repetition of many specimens."
+    )
+    minutes_high: float | None = Field(
+        default=None, description="By the straight line of the published minutes per metastasis."
+    )
+    blood_ml: Interval | None = Field(default=None, description="Blood lost, ml; assumed, not published.")
+    complication_percent: Interval | None = Field(
+        default=None, description="Chance of a complication, the perfusion's own harm not counted."
+    )
+    stay_days: Interval | None = Field(
+        default=None, description="Days in hospital: 95 % of single stays lie between low and high."
+    )
+    notes: tuple[str, ...] = Field(
+        default=(), description="Where these estimates extrapolate, and what is not in them."
+    )
     removed_ml: float = Field(ge=0, description="Lung and tumor taken out, ml.")
     perfusion: Regimen | None = Field(description="The regimen, or null where the lung is not perfused.")
     specimens: tuple[PlannedSpecimen, ...]
     fev1_before_percent: float = Field(description="Expected FEV1 just before, percent of predicted.")
     fev1_after_percent: float = Field(description="Expected FEV1 right after, percent of predicted.")
     fev1_after_low_percent: float = Field(description="Its lower bound at the protocol's confidence.")
+    fev1_after_high_percent: float | None = Field(default=None, description="Its upper bound.")
+    fev1_recovered_percent: float | None = Field(
+        default=None,
+        description="Expected FEV1 after recovery if no operation followed, percent of predicted.",
+    )
+    dlco_before_percent: float | None = Field(
+        default=None, description="Expected DLCO just before, percent of predicted."
+    )
+    dlco_after_percent: float | None = Field(
+        default=None, description="Expected DLCO right after, percent of predicted."
+    )
+    dlco_after_low_percent: float | None = Field(default=None, description="Its lower bound.")
+    dlco_after_high_percent: float | None = Field(default=None, description="Its upper bound.")
+    dlco_recovered_percent: float | None = Field(
+        default=None,
+        description="Expected DLCO after recovery if no operation followed, percent of predicted.",
+    )
 
     @property
     def lesions(self) -> tuple[int, ...]:
@@ -111,6 +159,41 @@ class SolverReport(_Part):
     )
 
 
+class FunctionPoint(_Part):
+    """Expected lung function at one time of the course."""
+
+    week: float
+    fev1_percent: float = Field(description="Percent of predicted.")
+    dlco_percent: float | None = Field(default=None, description="Percent of predicted.")
+    fev1_right_percent: float | None = Field(default=None, description="The right lung's part of FEV1.")
+    fev1_left_percent: float | None = Field(default=None, description="The left lung's part of FEV1.")
+
+
+class PredictedFunction(_Part):
+    """A value predicted for after full recovery by one method."""
+
+    measure: Measure
+    method: PredictionMethod = Field(
+        description="course: the model of this plan; segments: of nineteen; volume and density: on CT."
+    )
+    percent: float = Field(description="Percent of predicted.")
+    low_percent: float
+    high_percent: float
+    error_assumed: bool = Field(description="Whether the width of the interval is assumed.")
+
+
+class RiskVerdict(_Part):
+    """What a guideline's rules say of the plan's lung function after recovery."""
+
+    rule_set: str = Field(description="Name of a registered rule set.")
+    risk: str = Field(description="Class of risk, at the expected values.")
+    next_step: str = Field(description="What the guideline asks for next.")
+    reason: str
+    risk_at_low: str = Field(description="Class of risk at the lower bounds.")
+    next_step_at_low: str
+    assumed: bool = Field(description="Whether a threshold that decides it is assumed.")
+
+
 class FunctionSummary(_Part):
     """Lung function before the first operation and after full recovery."""
 
@@ -121,6 +204,22 @@ class FunctionSummary(_Part):
     ppo_fev1_percent: float = Field(description="Expected FEV1 after full recovery, percent of predicted.")
     ppo_fev1_low_percent: float = Field(description="Its lower bound at the protocol's confidence.")
     ppo_fev1_high_percent: float = Field(description="Its upper bound at the protocol's confidence.")
+    dlco_percent: float | None = Field(
+        default=None, description="DLCO before the first operation, percent of predicted."
+    )
+    ppo_dlco_percent: float | None = Field(
+        default=None, description="Expected DLCO after full recovery, percent of predicted."
+    )
+    ppo_dlco_low_percent: float | None = Field(default=None, description="Its lower bound.")
+    ppo_dlco_high_percent: float | None = Field(default=None, description="Its upper bound.")
+    right_share_percent: float | None = Field(
+        default=None, description="The right lung's share of function before the first operation."
+    )
+    predicted: tuple[PredictedFunction, ...] = Field(
+        default=(), description="The values after full recovery by every method that is available."
+    )
+    verdict: RiskVerdict | None = Field(default=None, description="What the protocol's rule set says.")
+    course: tuple[FunctionPoint, ...] = Field(default=(), description="Expected values over time.")
 
 
 class Plan(_Part):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from clearlung.anatomy import SIDES, Side
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
 from clearlung.perfusion import Regimen
-from clearlung.resection import FunctionModel, SpecimenSet
+from clearlung.resection import FunctionModel, Loss, PatientFunction, SpecimenSet, operated
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.protocol import Protocol
 
 ACCESS_EVIDENCE = "time.access"
 PERFUSION_EVIDENCE = "time.perfusion"
+REENTRY_EVIDENCE = "time.reentry"
 PLACEMENT_EVIDENCE = "regimen.placement"
 
 
@@ -27,9 +32,9 @@ class StagingProblem:
     lesions
         Every lesion, also those that no specimen removes.
     function
-        Lung function of the patient; its confidence is the protocol's.
+        FEV1 of the patient, which the limits hold for; its confidence is the protocol's.
     function_assumed
-        Which of FEV1, predicted FEV1 and lung volume are assumed and not measured.
+        Which of FEV1, predicted FEV1, lung volume and DLCO are assumed and not measured.
     protocol
         The limits.
     regimen
@@ -38,12 +43,19 @@ class StagingProblem:
         Minutes to open and close the chest.
     perfusion_minutes
         Minutes that a perfusion adds.
+    reentry_minutes
+        Minutes that freeing a lung adds where it has been operated on before.
+    operated
+        The lungs that have been operated on before the first operation of the plan.
     warnings
         What earlier phases want the plan's reader to know.
     evidence_ids
         Evidence that earlier phases rest on.
     seed
         Of the packing heuristic. The same problem with the same seed gives the same plan.
+    patient
+        DLCO, each lung's part, the lobes, earlier resections and exercise tests, for the plan's summary of
+        function; None where only FEV1 is known.
 
     Raises
     ------
@@ -59,9 +71,12 @@ class StagingProblem:
     regimen: Regimen | None
     access_minutes: float
     perfusion_minutes: float
+    reentry_minutes: float
+    operated: frozenset[Side] = frozenset()
     warnings: tuple[str, ...] = ()
     evidence_ids: tuple[str, ...] = ()
     seed: int = 0
+    patient: PatientFunction | None = None
 
     def __post_init__(self) -> None:
         side_of = dict(zip(self.lesions.id.tolist(), self.lesions.side.tolist(), strict=True))
@@ -85,24 +100,30 @@ class StagingProblem:
         function: FunctionModel,
         protocol: Protocol,
         regimen: Regimen | None = None,
+        operated: frozenset[Side] | None = None,
         function_assumed: tuple[MeasuredFunction, ...] = (),
         warnings: tuple[str, ...] = (),
         evidence_ids: tuple[str, ...] = (),
         seed: int = 0,
+        patient: PatientFunction | None = None,
     ) -> StagingProblem:
-        """Return the problem with the minutes of access and perfusion from the evidence.
+        """Return the problem with the minutes of access, perfusion and re-entry from the evidence.
 
         Parameters
         ----------
         book
             The evidence, with the protocol's own assumptions: :meth:`Protocol.book`.
-        specimens, lesions, function, protocol, regimen, function_assumed, warnings, evidence_ids, seed
+        operated
+            As in the class; from the patient's earlier resections if left out.
+        specimens, lesions, function, protocol, regimen, function_assumed, patient
+            As in the class.
+        warnings, evidence_ids, seed
             As in the class.
 
         Raises
         ------
         EvidenceError
-            If the book has no minutes for access or perfusion.
+            If the book has no minutes for access, perfusion or re-entry.
         """
         return cls(
             specimens=specimens,
@@ -113,12 +134,31 @@ class StagingProblem:
             regimen=regimen,
             access_minutes=book.value(ACCESS_EVIDENCE, unit="min"),
             perfusion_minutes=book.value(PERFUSION_EVIDENCE, unit="min"),
+            reentry_minutes=book.value(REENTRY_EVIDENCE, unit="min"),
+            operated=_operated_before(patient) if operated is None else operated,
             warnings=warnings,
             evidence_ids=evidence_ids,
             seed=seed,
+            patient=patient,
+        )
+
+    def loss(self, rows: Sequence[int], *, perfused: bool, model: FunctionModel | None = None) -> Loss:
+        """Return what an operation that takes these specimens loses, of FEV1 unless told otherwise."""
+        chosen = np.asarray(rows, dtype=np.intp)
+        volume_ml = self.specimens.volume_ml[chosen]
+        return (model or self.function).loss(
+            float(volume_ml.sum()),
+            perfused=perfused,
+            anatomical_ml=float(volume_ml[self.specimens.anatomical[chosen]].sum()),
         )
 
     @property
     def perfusions_per_lung(self) -> int:
         """How many of each lung's last operations are perfused."""
         return 0 if self.regimen is None else self.protocol.perfusion.per_lung_max
+
+
+def _operated_before(patient: PatientFunction | None) -> frozenset[Side]:
+    """Return the lungs that the patient's earlier resections opened."""
+    earlier = () if patient is None else patient.earlier
+    return frozenset(side for side in SIDES if operated(earlier, side))

@@ -113,8 +113,8 @@ class Search:
                 yield candidate
 
     def _balanced(self, lungs: dict[Side, Items], split: tuple[int, int]) -> Iterator[Candidate]:
-        total = sum(items.ml for items in lungs.values())
-        means = [lungs[side].ml / n for side, n in zip(SIDES, split, strict=True) if n]
+        total = sum(self.budget.counted_ml(items) for items in lungs.values())
+        means = [self.budget.bedded_ml(lungs[side]) / n for side, n in zip(SIDES, split, strict=True) if n]
         perfusions = sum(min(self.limits.perfused, n) for n in split)
         # Balanced operations are near their mean: where function does not bear half of it, do not pack.
         if not self.budget.allows(total, min(means, default=0.0) / 2, perfusions):
@@ -150,7 +150,7 @@ class Search:
         ml = tuple(int(v * THOUSAND) for v in volumes_ml)
         key = (items.side, items.row.tobytes(), ml)
         if key not in self._tapers:
-            self._tapers[key] = pack_tapered(items, self.limits, ml, perfused, self.seed)
+            self._tapers[key] = pack_tapered(items, self.limits, ml, self.seed)
         where = self._tapers[key]
         if where is None:
             return None
@@ -166,8 +166,8 @@ class Search:
         """
         best: Choice | None = None
         removed, bound = 0, 0
-        for choice in choices(lungs):
-            most = choice.most_lesions(self.budget, self.limits.perfused)
+        for choice in choices(lungs, self.budget):
+            most = choice.most_lesions(self.limits.perfused)
             bound = max(bound, most)
             progress(f"lung function: at most {most} of {choice.lesions} lesions")
             count = self._most_of(choice, removed, most)

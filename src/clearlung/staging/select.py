@@ -20,14 +20,25 @@ from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Weigh
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The least tissue for every number of lesions, of the lungs that are operated on."""
+    """The least tissue for every number of lesions, of the lungs that are operated on.
+
+    Tissue is what counts for good: of segments and lobes, less than all.
+    """
 
     lungs: dict[Side, Items]
+    budget: Budget
 
     @cached_property
     def _weight(self) -> Weights:
         """Lesions, minutes and ml of all specimens, the right lung's first."""
-        return np.concatenate([self.lungs[side].weight[:, : ML + 1] for side in SIDES])
+        weight = np.concatenate([self.lungs[side].weight[:, : ML + 1] for side in SIDES])
+        weight[:, ML] -= (THOUSAND * self.budget.relief_ml[self._row]).astype(weight.dtype)
+        return weight
+
+    @cached_property
+    def _row(self) -> NDArray[np.int64]:
+        """Rows of all specimens in the problem, the right lung's first."""
+        return np.concatenate([self.lungs[side].row for side in SIDES])
 
     @cached_property
     def _table(self) -> tuple[Weights, NDArray[np.bool_]]:
@@ -82,27 +93,29 @@ class Choice:
             "left": self.lungs["left"].subset(chosen[split:]),
         }
 
-    def most_lesions(self, budget: Budget, perfused_per_lung: int) -> int:
+    def most_lesions(self, perfused_per_lung: int) -> int:
         """Return how many lesions function could bear at most, with endless time to recover.
 
         The last operation takes at least the smallest specimen's tissue, and each lung that is operated on
         has at least one perfusion where the protocol perfuses. Nothing else is held against them, so no plan
         removes more.
         """
-        most_ml = self.most_ml(budget, perfused_per_lung)
+        most_ml = self.most_ml(perfused_per_lung)
         return sum(self.least_ml(n) <= most_ml for n in range(1, self.lesions + 1))
 
-    def most_ml(self, budget: Budget, perfused_per_lung: int) -> float:
+    def most_ml(self, perfused_per_lung: int) -> float:
         """Tissue that function could bear at most, with endless time to recover."""
         perfusions = min(perfused_per_lung, 1) * sum(len(items) > 0 for items in self.lungs.values())
-        smallest = float(self._weight[:, ML].min()) / THOUSAND if self.lesions else 0.0
-        return budget.most_ml(smallest, perfusions)
+        # A segment or lobe leaves no bed: the last operation's early loss may be that of access alone.
+        bedless = self.budget.bedless_ml[self._row].any()
+        smallest = float(self._weight[:, ML].min()) / THOUSAND if self.lesions and not bedless else 0.0
+        return self.budget.most_ml(smallest, perfusions)
 
 
-def choices(lungs: dict[Side, Items]) -> list[Choice]:
+def choices(lungs: dict[Side, Items], budget: Budget) -> list[Choice]:
     """Return the choices of operating on both lungs, and on one only: each spares the other's perfusion."""
     nothing = {side: items.subset(np.zeros(len(items), dtype=bool)) for side, items in lungs.items()}
-    found = [Choice(lungs)]
+    found = [Choice(lungs, budget)]
     if all(len(items) for items in lungs.values()):
-        found += [Choice({**nothing, side: lungs[side]}) for side in SIDES]
+        found += [Choice({**nothing, side: lungs[side]}, budget) for side in SIDES]
     return found

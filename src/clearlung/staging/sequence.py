@@ -4,15 +4,20 @@ Each lung's operations have a fixed order. What is decided is which lung comes n
 
 Why an operation never gains by waiting longer than it must: the function after it is
 ``1 - P - R(t)``, with ``P`` the permanent parts so far, which do not depend on time, and
-``R(t) = S exp(-t / tau)``, ``S = sum_i e_i exp(w_i / tau)``, the early parts that have not recovered. ``S``
-grows with each week ``w_i``. Take any admissible weeks for a given interleaving, and move the operations, one
+``R(t) = F exp(-t / tau_fast) + S exp(-t / tau_slow)`` the early parts that have not recovered:
+``F = f sum_i e_i exp(w_i / tau_fast)``, ``S = (1 - f) sum_i e_i exp(w_i / tau_slow)``, each with what
+operations before the first one have left. ``F`` and ``S`` grow with each week ``w_i``, and ``R`` grows with
+both and falls with time. Take any admissible weeks for a given interleaving, and move the operations, one
 after the other, to the earliest week that intervals and function allow. By induction none moves later: all
-former weeks are no later, so every interval ends no later, and ``S`` is no larger, so the function needed is
-reached no later. So the earliest weeks are the least in every component.
+former weeks are no later, so every interval ends no later, and ``F`` and ``S`` are no larger, so ``R`` is no
+larger at any time and the function needed is reached no later. So the earliest weeks are the least in every
+component.
 
 For the same reason a partial sequence is fully described by how many operations are done on each lung, the
-week of the last one on each, and ``S``; one that is no larger in all three dominates another with the same
-operations done and the same lung last. Label setting over these states is exact.
+week of the last one on each, ``F`` and ``S``; one that is no larger in all four dominates another with the
+same operations done and the same lung last. Label setting over these states is exact. The two sums cannot be
+merged into one number: of two sequences either may have the larger ``F`` and the other the larger ``S``, and
+both are kept. The earliest week at which ``R`` has fallen far enough is found by bisection over whole weeks.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from clearlung.anatomy import Side
+from clearlung.resection import Recovery
 from clearlung.staging.protocol import Weeks
 
 # FEV1 as a fraction: differences below this are floating-point noise.
@@ -53,11 +59,29 @@ class Course:
 
 @dataclass(frozen=True)
 class Rules:
-    """What separates operations: weeks, and the largest loss of function right after each."""
+    """What separates operations: weeks, and the largest loss of function right after each.
+
+    Parameters
+    ----------
+    weeks
+        The protocol's intervals.
+    loss_max
+        Largest loss right after an operation; what ``unrecovered`` gives back is not yet in it.
+    recovery
+        How early losses recover.
+    unrecovered
+        What operations before the first one still have to give back in week 0, fast and slow part.
+    """
 
     weeks: Weeks
     loss_max: float
-    recovery_weeks: float
+    recovery: Recovery
+    unrecovered: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def start(self) -> float:
+        """Loss of earlier operations that is still there in week 0."""
+        return sum(self.unrecovered)
 
 
 class Step(NamedTuple):
@@ -72,7 +96,7 @@ class Step(NamedTuple):
 class _Label:
     last: int
     other: int
-    log_early: float
+    log_early: tuple[float, float]
     parent: _Label | None
     on_right: bool
 
@@ -80,7 +104,8 @@ class _Label:
         return (
             self.last <= label.last
             and self.other <= label.other
-            and self.log_early <= label.log_early + FUNCTION_NOISE
+            and self.log_early[0] <= label.log_early[0] + FUNCTION_NOISE
+            and self.log_early[1] <= label.log_early[1] + FUNCTION_NOISE
         )
 
 
@@ -133,7 +158,8 @@ def bearable(right: Course, left: Course, rules: Rules) -> bool:
             ):
                 if done < len(here):
                     slack = _slack(here, there, done, other, rules)
-                    if slack > FUNCTION_NOISE or (not done and not other and slack >= -FUNCTION_NOISE):
+                    first = not done and not other
+                    if slack - rules.start >= -FUNCTION_NOISE if first else slack > FUNCTION_NOISE:
                         reached.add(state)
     return (len(right), len(left)) in reached
 
@@ -158,11 +184,11 @@ def _extend(
     if index >= len(here):
         return
     slack = _slack(here, there, index, index_there, rules)
-    tau = rules.recovery_weeks
     if label is None:
-        if slack < -FUNCTION_NOISE:
+        if slack - rules.start < -FUNCTION_NOISE:
             return
-        new = _Label(0, _LONG_AGO, _log(here.early[index]), None, go_right)
+        before = (_log(rules.unrecovered[0]), _log(rules.unrecovered[1]))
+        new = _Label(0, _LONG_AGO, _add_early(before, here.early[index], 0, rules.recovery), None, go_right)
     else:
         last_here, last_there = (
             (label.last, label.other) if label.on_right == go_right else (label.other, label.last)
@@ -170,9 +196,8 @@ def _extend(
         week = _week_by_intervals(here, there, index, index_there, last_here, last_there, rules.weeks)
         if slack <= FUNCTION_NOISE:
             return
-        if label.log_early > -math.inf:
-            week = max(week, math.ceil(tau * (label.log_early - math.log(slack)) - 1e-7))
-        early = _log_sum(label.log_early, _log(here.early[index]) + week / tau)
+        week = _week_by_function(label.log_early, slack, week, rules.recovery)
+        early = _add_early(label.log_early, here.early[index], week, rules.recovery)
         new = _Label(week, last_there, early, label, go_right)
     key = (done[0] + go_right, done[1] + (not go_right), go_right)
     kept = states.setdefault(key, [])
@@ -195,6 +220,35 @@ def _week_by_intervals(
         if there.perfused[index_there - 1]:
             first = max(first, last_there + weeks.after_perfusion_min)
     return first
+
+
+def _week_by_function(log_early: tuple[float, float], slack: float, week: int, recovery: Recovery) -> int:
+    """First week from the given one in which no more than the slack has not recovered."""
+
+    def left(when: int) -> float:
+        return sum(math.exp(e - when / tau) for e, tau in zip(log_early, recovery.weeks, strict=True))
+
+    if left(week) <= slack + FUNCTION_NOISE:
+        return week
+    # Once each part is within half the slack, their sum is within it.
+    half = math.log(slack / 2)
+    ends = [tau * (e - half) for e, tau in zip(log_early, recovery.weeks, strict=True)]
+    low, high = week, math.ceil(max(*ends, week + 1))
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if left(middle) <= slack + FUNCTION_NOISE else (middle, high)
+    return high
+
+
+def _add_early(
+    log_early: tuple[float, float], early: float, week: int, recovery: Recovery
+) -> tuple[float, float]:
+    """Add an operation's early loss to both sums, in logarithms: they grow without end with the weeks."""
+    fast, slow = (
+        _log_sum(before, _log(early * share) + week / tau)
+        for before, share, tau in zip(log_early, recovery.shares, recovery.weeks, strict=True)
+    )
+    return fast, slow
 
 
 def _log(value: float) -> float:

@@ -6,7 +6,8 @@ Right after the operation at place p of N, all permanent losses so far and its o
 
 with f the early loss of tissue as a multiple of its permanent loss, and the earlier operations' early losses
 recovered. With T the sum of all v this is ``v_p <= (K_p - T + sum of v after p) / f``: the last operation has
-the least room, and each one before it more.
+the least room, and each one before it more. Segments and lobes count here with all their tissue, more than
+they lose: what this file yields is checked, and its limits are then lower than they would have to be.
 """
 
 from __future__ import annotations
@@ -35,8 +36,10 @@ def operations_bound_by_function(total_ml: float, perfusions: int, limits: Limit
     """Return how many operations function needs at least, with tissue cut to any size and endless recovery.
 
     An operation has one perfusion at most, so before the last j operations all but j of them have taken their
-    part.
+    part. Segments and lobes lose less for as much tissue, so with them the bound is 0.
     """
+    if budget.anatomical:
+        return 0
     left, after, most = total_ml, 0.0, limits.ml / THOUSAND
     for operations in range(_OPERATIONS_MAX):
         if left <= 1e-9 * max(1.0, total_ml):
