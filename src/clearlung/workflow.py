@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clearlung.anatomy import SIDES, Anatomy, AnatomySource, segment_anatomy
+from clearlung.anatomy import LOBES, SIDES, Anatomy, AnatomySource, segment_anatomy
 from clearlung.casefile import Case
 from clearlung.ct import Scan, read_scan
 from clearlung.errors import CaseError, InfeasiblePlan
@@ -24,12 +24,23 @@ from clearlung.nodules import (
     NoduleOptions,
     NoduleTable,
     find_nodules,
-    planned_from,
     read_nodule_list,
 )
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.progress import PhaseTime, Stopwatch
-from clearlung.resection import FunctionModel, SpecimenSet, excise
+from clearlung.resection import (
+    DENSITY_EVIDENCE,
+    FunctionModel,
+    LungFunction,
+    Measure,
+    PatientFunction,
+    SpecimenSet,
+    excise,
+    functional_ml,
+    lobe_volumes,
+    published_right_share,
+    with_history,
+)
 from clearlung.staging import (
     MeasuredFunction,
     Plan,
@@ -146,21 +157,17 @@ def make_plan(request: PlanRequest, watch: Stopwatch | None = None) -> PlanResul
 
 
 def _plan_reviewed(folder: Path, scan: Scan, request: PlanRequest, watch: Stopwatch) -> PlanResult:
-    """Plan what a review has led to: what was reviewed, and of the rest what is probable enough."""
+    """Plan what a review has led to."""
     # Here and not above: a folder of nodules loads what draws its pictures, which planning need not.
     from clearlung.nodule_folder import open_nodule_folder
-    from clearlung.nodule_jobs import anatomy_of
+    from clearlung.nodule_jobs import anatomy_of, planned_nodules
 
     with watch.phase("anatomy"):
         opened = open_nodule_folder(folder)
         opened.found.check_scan(scan)
         anatomy = anatomy_of(opened, scan)
     with watch.phase("nodules"):
-        every = opened.review.state.nodules
-        probable = every.probability >= planned_from(
-            request.protocol.nodules.false_per_scan, str(opened.found.options["detector"])
-        )
-        nodules = every.take(np.flatnonzero(probable | (every.review != "")))
+        nodules = planned_nodules(opened, request.protocol.nodules.false_per_scan)
     unreviewed = int((nodules.review == "").sum())
     result = plan_nodules(
         scan,
@@ -335,16 +342,17 @@ def _stage(
             nodules, anatomy, protocol.resection.techniques, book, None if scan is None else scan.volume
         )
     with watch.phase("staging"):
-        function, assumed, function_evidence = function_model(case, anatomy, protocol, book)
+        patient, assumed, function_evidence = function_model(case, anatomy, protocol, book, scan)
         problem = StagingProblem.build(
             book,
             specimens=specimens,
             lesions=lesions,
-            function=function,
+            function=patient.lungs.fev1,
+            patient=patient,
             function_assumed=assumed,
             protocol=protocol,
             regimen=regimen_of(protocol, case, book),
-            warnings=_warnings(scan, anatomy, nodules, assumed, reviewed, specimens),
+            warnings=plan_warnings(scan, anatomy, nodules, assumed, specimens, reviewed=reviewed),
             evidence_ids=function_evidence + (anatomy.evidence if anatomy else ()),
             seed=seed,
         )
@@ -355,9 +363,13 @@ def _stage(
 
 
 def function_model(
-    case: Case, anatomy: Anatomy | None, protocol: Protocol, book: EvidenceBook
-) -> tuple[FunctionModel, tuple[MeasuredFunction, ...], tuple[str, ...]]:
-    """Return the patient's function model, what in it is assumed, and the evidence of those assumptions."""
+    case: Case,
+    anatomy: Anatomy | None,
+    protocol: Protocol,
+    book: EvidenceBook,
+    scan: Scan | None = None,
+) -> tuple[PatientFunction, tuple[MeasuredFunction, ...], tuple[str, ...]]:
+    """Return the patient's lung function, what in it is assumed, and the evidence of those assumptions."""
     assumed: list[MeasuredFunction] = []
     evidence: list[str] = []
 
@@ -368,15 +380,47 @@ def function_model(
         evidence.append(f"function.reference.{field}")
         return book.value(evidence[-1], unit=unit)
 
-    lung_ml = None if anatomy is None else sum(anatomy.lung_ml(side) for side in SIDES)
-    model = FunctionModel.from_evidence(
-        book,
-        fev1_percent=known(case.function.percent, "fev1_percent", "%"),
-        fev1_predicted_l=known(case.function.predicted_l, "fev1_predicted_l", "l"),
-        lung_ml=known(lung_ml, "lung_ml", "ml"),
-        confidence=protocol.function.confidence,
+    test = case.function
+    fev1_percent = known(test.percent, "fev1_percent", "%")
+    fev1_predicted_l = known(test.predicted_l, "fev1_predicted_l", "l")
+    lung_ml = known(
+        None if anatomy is None else sum(anatomy.lung_ml(side) for side in SIDES), "lung_ml", "ml"
     )
-    return model, tuple(assumed), tuple(evidence)
+    dlco_percent = known(test.dlco_percent_known, "dlco_percent", "%")
+
+    def model(measure: Measure, percent: float, predicted: float | None) -> FunctionModel:
+        fresh = FunctionModel.from_evidence(
+            book,
+            measure,
+            percent=percent,
+            predicted=predicted,
+            lung_ml=lung_ml,
+            confidence=protocol.function.confidence,
+        )
+        return with_history(fresh, case.resections)
+
+    lobe_ml, functional = lobe_volumes(lung_ml, book), None
+    if anatomy is not None and anatomy.lobes.array.any():
+        lobe_ml = np.array([anatomy.lobe_ml(lobe) for lobe in LOBES])
+        if scan is not None:
+            functional = functional_ml(scan.volume.array[anatomy.box], anatomy.lobes, book)
+            evidence += DENSITY_EVIDENCE
+    patient = PatientFunction(
+        lungs=LungFunction(
+            fev1=model("fev1", fev1_percent, fev1_predicted_l),
+            dlco=model("dlco", dlco_percent, test.dlco_predicted),
+            right_share=published_right_share(book)
+            if anatomy is None
+            else anatomy.lung_ml("right") / lung_ml,
+            share_method="published" if anatomy is None else "ct volume",
+        ),
+        lobe_ml=lobe_ml,
+        functional_ml=functional,
+        dlco_known="dlco_percent" not in assumed,
+        earlier=case.resections,
+        exercise=test.exercise,
+    )
+    return patient, tuple(assumed), tuple(evidence)
 
 
 def regimen_of(protocol: Protocol, case: Case, book: EvidenceBook) -> Regimen | None:
@@ -392,14 +436,28 @@ def regimen_of(protocol: Protocol, case: Case, book: EvidenceBook) -> Regimen | 
     return make_regimen(protocol.perfusion.regimen, book, body_surface_m2=case.patient.body_surface_m2)
 
 
-def _warnings(
+def plan_warnings(
     scan: Scan | None,
     anatomy: Anatomy | None,
     nodules: NoduleTable,
     assumed: Sequence[MeasuredFunction],
-    reviewed: bool,
     specimens: SpecimenSet,
+    *,
+    reviewed: bool,
 ) -> tuple[str, ...]:
+    """Return what a reader must know before relying on anything made of these nodules.
+
+    Parameters
+    ----------
+    scan, anatomy
+        Both None for a radiologist's list.
+    nodules, specimens
+        What is to be removed, and in which pieces.
+    assumed
+        What of lung function is not measured.
+    reviewed
+        Whether somebody has looked at every nodule.
+    """
     warnings = list(scan.warnings) if scan is not None else []
     if assumed:
         words = ", ".join(FUNCTION_WORDS[field] for field in assumed)
@@ -441,4 +499,5 @@ FUNCTION_WORDS: dict[MeasuredFunction, str] = {
     "fev1_percent": "FEV1 before the first operation",
     "fev1_predicted_l": "predicted FEV1",
     "lung_ml": "volume of the lungs",
+    "dlco_percent": "DLCO before the first operation",
 }

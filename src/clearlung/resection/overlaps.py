@@ -50,20 +50,41 @@ class Overlaps:
             float64, shape (rows, lobes): less this, their tissue adds up to their union.
         """
         lost = np.zeros((len(rows), len(LOBES)))
-        voxel, owner = self._claims(rows)
-        if not len(voxel):
-            return lost
-        distance = self._distances(rows, voxel, owner)
-        order = np.lexsort((owner, distance, voxel))
-        voxel, owner = voxel[order], owner[order]
-        beaten = np.concatenate([[False], voxel[1:] == voxel[:-1]])
+        voxel, owner, beaten = self._ranked(rows)
         label = self.lobes.array.ravel()[voxel[beaten]].astype(np.int64)
         theirs = owner[beaten]
         # A voxel that no lobe claims counts for the lobe that gives the specimen most.
-        main = self.candidates.lobe_ml[np.asarray(rows)].argmax(axis=1)[theirs]
+        main = self.candidates.lobe_ml[np.asarray(rows, dtype=np.int64)].argmax(axis=1)[theirs]
         lobe = np.where(label > 0, label - 1, main)
         np.add.at(lost, (theirs, lobe), self.lobes.voxel_ml)
         return lost
+
+    def keepers(self, rows: Sequence[int]) -> tuple[Voxels, NDArray[np.int64]]:
+        """Return for which candidate each shared voxel counts.
+
+        Parameters
+        ----------
+        rows
+            Rows of candidates that are cut together.
+
+        Returns
+        -------
+        voxel, place
+            int64, shape (n,): flat index of every voxel that several of them take, and the place in ``rows``
+            of the one that it counts for.
+        """
+        voxel, owner, beaten = self._ranked(rows)
+        return voxel[~beaten], owner[~beaten]
+
+    def _ranked(self, rows: Sequence[int]) -> tuple[Voxels, NDArray[np.int64], NDArray[np.bool_]]:
+        """Return every claim on a shared voxel, by voxel, and whether a nearer one beats it."""
+        voxel, owner = self._claims(rows)
+        distance = self._distances(rows, voxel, owner)
+        order = np.lexsort((owner, distance, voxel))
+        voxel, owner = voxel[order], owner[order]
+        beaten = np.zeros(len(voxel), dtype=np.bool_)
+        beaten[1:] = voxel[1:] == voxel[:-1]
+        return voxel, owner, beaten
 
     def _claims(self, rows: Sequence[int]) -> tuple[Voxels, Voxels]:
         """Return every shared voxel with each of the candidates (by place in ``rows``) that takes it."""

@@ -8,6 +8,8 @@ from clearlung.staging.plan import (
     Plan,
     PlannedLesion,
     PlannedSpecimen,
+    PredictedFunction,
+    RiskVerdict,
     Unassigned,
 )
 from clearlung.staging.problem import StagingProblem
@@ -23,7 +25,9 @@ __all__ = [
     "Plan",
     "PlannedLesion",
     "PlannedSpecimen",
+    "PredictedFunction",
     "Protocol",
+    "RiskVerdict",
     "StagingProblem",
     "Unassigned",
     "compare",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any, cast
 
-from clearlung.anatomy import Lobe, Side
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy import LOBES, Lobe, Side
 from clearlung.evidence import Evidence
 from clearlung.followup import diameter_after_mm
 from clearlung.resection import OperationModel
@@ -158,7 +162,25 @@ def _specimen(problem: StagingProblem, row: int) -> PlannedSpecimen:
         volume_ml=float(specimens.volume_ml[row]),
         margin_mm=float(specimens.margin_mm[row]),
         minutes=float(specimens.minutes[row]),
+        lobe_ml=_lobe_ml(specimens.lobe_ml[row]),
+        reach_mm=_known(specimens.reach_mm[row]),
+        margin_low_mm=_known(specimens.margin_low_mm[row]),
+        clear=_known(specimens.clear[row]),
+        vessel_mm=_known(specimens.vessel_mm[row]),
+        bronchus_mm=_known(specimens.bronchus_mm[row]),
+        closure=str(specimens.closure[row]) or None,
     )
+
+
+def _lobe_ml(shares: NDArray[np.float64]) -> dict[Lobe, float] | None:
+    """Return what each lobe gives, without those that give nothing; None where that is unknown."""
+    if not np.isfinite(shares).all():
+        return None
+    return {lobe: float(ml) for lobe, ml in zip(LOBES, shares, strict=True) if ml > 0}
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def _lesions(problem: StagingProblem, operations: tuple[Operation, ...]) -> tuple[PlannedLesion, ...]:

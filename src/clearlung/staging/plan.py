@@ -39,6 +39,23 @@ class PlannedSpecimen(_Part):
     volume_ml: float = Field(ge=0, description="Lung and tumor taken out, ml.")
     margin_mm: float = Field(ge=0, description="Rim of lung planned around each lesion, mm.")
     minutes: float = Field(ge=0)
+    lobe_ml: dict[Lobe, float] | None = Field(
+        default=None, description="What each lobe gives of it, ml; null where unknown."
+    )
+    reach_mm: float | None = Field(default=None, description="Its deepest point below the pleura, mm.")
+    margin_low_mm: float | None = Field(
+        default=None, description="Lower bound (95 %) of the margin of the lesion that gets the least, mm."
+    )
+    clear: float | None = Field(
+        default=None, ge=0, le=1, description="Chance that the cut misses every tumor in it."
+    )
+    vessel_mm: float | None = Field(default=None, description="Widest vessel that it cuts, mm; 0 for none.")
+    bronchus_mm: float | None = Field(
+        default=None, description="Widest bronchus that it cuts, mm; 0 for none."
+    )
+    closure: str | None = Field(
+        default=None, description="airtight, suture, untested, staples or stump; null where unknown."
+    )
 
 
 class Interval(_Part):
