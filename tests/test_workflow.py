@@ -10,15 +10,16 @@ from clearlung.workflow import PlanRequest, make_plan, plan_again, plan_scan
 
 from .lists import write_list
 
-ALL_ASSUMED = ("fev1_percent", "fev1_predicted_l", "lung_ml")
+ALL_ASSUMED = ("fev1_percent", "fev1_predicted_l", "lung_ml", "dlco_percent")
 
 
 @pytest.mark.parametrize(
     ("case", "assumed"),
     [
         ("", ALL_ASSUMED),
-        ("[function]\nfev1_percent = 90", ("fev1_predicted_l", "lung_ml")),
-        ("[function]\nfev1_l = 3.0\nfev1_predicted_l = 4.0", ("lung_ml",)),
+        ("[function]\nfev1_percent = 90", ("fev1_predicted_l", "lung_ml", "dlco_percent")),
+        ("[function]\nfev1_l = 3.0\nfev1_predicted_l = 4.0", ("lung_ml", "dlco_percent")),
+        ("[function]\nfev1_l = 3.0\nfev1_predicted_l = 4.0\ndlco_percent = 70", ("lung_ml",)),
     ],
 )
 def test_what_is_assumed_is_said_in_the_plan_the_warnings_the_evidence_and_the_report(
@@ -36,8 +37,8 @@ def test_what_is_assumed_is_said_in_the_plan_the_warnings_the_evidence_and_the_r
     write_result(result, tmp_path / "out", command="test", options={})
     page = (tmp_path / "out" / "report.html").read_text()
     table = page.split("Lung function</th>")[1].split("</table>")[0]
-    assert table.count("assumed") == len(assumed)
-    assert table.count("given or measured") == 3 - len(assumed)
+    assert table.count(">assumed<") == len(assumed)
+    assert table.count("given or measured") == 4 - len(assumed)
 
 
 def test_another_protocol_is_planned_on_the_same_nodules(tmp_path):

@@ -151,7 +151,7 @@ class _Planner:
         self.excision: Excision = prepare_excision(nodules, anatomy, protocol.resection.techniques, self.book)
         self.techniques = make_techniques(protocol.resection.techniques, self.book)
         self.lesions = lesions_of_first_scan(nodules)
-        self.function = function_model(case, anatomy, protocol, self.book)[0]
+        self.patient = function_model(case, anatomy, protocol, self.book)[0]
         self.regimen = regimen_of(protocol, case, self.book)
         least = planned_from(protocol.nodules.false_per_scan, detector)
         planned = (nodules.review != "") | (nodules.probability >= least)
@@ -180,7 +180,8 @@ class _Planner:
             self.book,
             specimens=specimens,
             lesions=lesions,
-            function=self.function,
+            function=self.patient.lungs.fev1,
+            patient=self.patient,
             protocol=self.protocol,
             regimen=self.regimen,
         )

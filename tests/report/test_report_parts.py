@@ -10,7 +10,6 @@ from clearlung.report.limits import limit_blocks
 from clearlung.report.marks import operation_sign, symbol_svg
 from clearlung.report.numbers import fixed, plain
 from clearlung.report.overview import headline
-from clearlung.resection import FunctionModel
 
 
 def luminance(color):
@@ -107,33 +106,32 @@ def test_headline_says_when_all_is_removed_and_proven(plan):
     assert words.endswith("proven optimal in every goal")
 
 
-def test_recovery_between_operations_follows_the_model():
-    """The drawn curve is the model's own, though it knows only its ends."""
-    from clearlung.evidence import load_evidence
-    from clearlung.report.course import _function_line
+def test_the_drawn_course_is_the_plans_own():
+    from clearlung.report.course import courses_of
+    from clearlung.staging.plan import FunctionPoint
 
-    model = FunctionModel.from_evidence(
-        load_evidence(), fev1_percent=96, fev1_predicted_l=2.9, lung_ml=5200, confidence=0.95
-    )
-    losses = [(8 * i, model.loss(60.0, perfused=i == 2)) for i in range(6)]
-    report = cases.make_input(20, 6, spacing_mm=(4.0, 4.0, 4.0))
-    operations = tuple(
-        o.model_copy(
-            update={
-                "fev1_before_percent": model.percent(losses[: o.number - 1], o.week),
-                "fev1_after_percent": model.percent(losses[: o.number], o.week),
-            }
+    plan = cases.make_input(20, 6, spacing_mm=(4.0, 4.0, 4.0)).plan
+    (joined,) = courses_of(plan)
+    # Without a stored course the plan's own values are joined.
+    for operation in plan.operations:
+        place = joined.weeks.index(float(operation.week))
+        assert joined.values[place : place + 2] == (
+            operation.fev1_before_percent,
+            operation.fev1_after_percent,
         )
-        for o in report.plan.operations
+    points = tuple(
+        FunctionPoint(week=float(w), fev1_percent=90.0 - w, dlco_percent=80.0 - w) for w in range(4)
     )
-    final = model.percent(losses, 1e6)
-    function = report.plan.function.model_copy(update={"ppo_fev1_percent": final})
-    plan = report.plan.model_copy(update={"operations": operations, "function": function})
-    weeks, values = _function_line(plan, list(operations), 80)
-    inside = [(w, v) for w, v in zip(weeks, values, strict=True) if w >= 0 and w % 8]
-    assert len(inside) > 100
-    for week, value in inside:
-        assert value == pytest.approx(model.percent(losses, week), abs=1e-6)
+    known = {
+        "course": points,
+        "dlco_percent": 80.0,
+        "ppo_dlco_percent": 70.0,
+        "ppo_dlco_low_percent": 56.0,
+        "ppo_dlco_high_percent": 84.0,
+    }
+    fev1, dlco = courses_of(plan.model_copy(update={"function": plan.function.model_copy(update=known)}))
+    assert (fev1.weeks, fev1.values) == ((0, 1, 2, 3), (90, 89, 88, 87))
+    assert (dlco.name, dlco.values, dlco.final) == ("DLCO", (80, 79, 78, 77), (56, 70, 84))
 
 
 def test_nodules_are_looked_up_by_number_and_not_by_place():

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from clearlung.report.figures import draw_symbol, paper
 from clearlung.report.marks import INK
-from clearlung.staging import Operation, Plan
+from clearlung.staging import Plan
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,35 +15,147 @@ if TYPE_CHECKING:
 
 _LANES = {"right": 2.0, "both": 1.0, "left": 0.0}
 _GRID = "#D9D9D9"
+_BAND = "#ECECEC"
 _FLOOR = "#B00020"
-# Shown after the last operation: three time constants bring back 95 % of what comes back.
-_TIME_CONSTANTS_AFTER = 3
+# Room after the course for the value after full recovery.
+_WEEKS_FOR_END = 4
+# A plan whose course is not stored is drawn for half a year after its last operation.
 _WEEKS_AFTER = 26
-_TAU_ID = "function.recovery.tau"
+_LANES_MM, _PANEL_MM, _GAP_MM, _FOOT_MM, _HEAD_MM = 26.0, 44.0, 6.0, 12.0, 6.0
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One operation in the course of a measure: right after it, with its interval."""
+
+    number: int
+    week: int
+    before: float
+    after: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class MeasureCourse:
+    """One measure over the weeks, percent of predicted.
+
+    Parameters
+    ----------
+    name
+        FEV1 or DLCO.
+    baseline
+        Before the first operation.
+    weeks, values
+        The expected course.
+    marks
+        The operations.
+    final
+        Low, expected and high value after full recovery.
+    """
+
+    name: str
+    baseline: float
+    weeks: tuple[float, ...]
+    values: tuple[float, ...]
+    marks: tuple[Mark, ...]
+    final: tuple[float, float, float]
 
 
 def draw_course(plan: Plan, width_mm: float) -> Figure:
-    """Draw the time line and FEV1 above one another, on one axis of weeks."""
-    height_mm = 96.0
+    """Draw the time line, FEV1 and, where the plan has it, DLCO above one another, on one axis of weeks."""
+    courses = courses_of(plan)
+    height_mm = _HEAD_MM + _LANES_MM + len(courses) * (_PANEL_MM + _GAP_MM) + _FOOT_MM
     figure, sheet = paper(width_mm, height_mm)
-    tau = _recovery_weeks(plan)
-    after = _WEEKS_AFTER if math.isinf(tau) else math.ceil(_TIME_CONSTANTS_AFTER * tau)
-    last = plan.weeks_until_clear + after + 3
+    last = max(
+        [week for course in courses for week in course.weeks] + [float(plan.weeks_until_clear + _WEEKS_AFTER)]
+    )
+    last += _WEEKS_FOR_END
     left, right = 22.0, 8.0
     box = (left / width_mm, (width_mm - left - right) / width_mm)
-    lanes = figure.add_axes((box[0], 64 / height_mm, box[1], 26 / height_mm))
-    course = figure.add_axes((box[0], 12 / height_mm, box[1], 46 / height_mm))
-    for axes in (lanes, course):
+
+    def panel(bottom_mm: float, tall_mm: float) -> Axes:
+        axes = figure.add_axes((box[0], bottom_mm / height_mm, box[1], tall_mm / height_mm))
         axes.set_xlim(-max(1.5, last * 0.03), last)
         axes.grid(axis="x", color=_GRID, linewidth=0.4)
         axes.set_axisbelow(True)
         for edge in ("top", "right"):
             axes.spines[edge].set_visible(False)
         axes.tick_params(labelsize=7, length=2)
-    _draw_lanes(lanes, plan)
-    _draw_function(course, plan, last)
+        return axes
+
+    for place, course in enumerate(reversed(courses)):
+        axes = panel(_FOOT_MM + place * (_PANEL_MM + _GAP_MM), _PANEL_MM)
+        # The protocol's limits are those of FEV1.
+        _draw_function(axes, course, plan if course.name == "FEV1" else None, last)
+        if place == 0:
+            axes.set_xlabel("Weeks after the first operation", fontsize=7)
+        else:
+            axes.tick_params(axis="x", labelbottom=False)
+    _draw_lanes(panel(height_mm - _HEAD_MM - _LANES_MM, _LANES_MM), plan)
     sheet.text(1, height_mm - 1, "Operations and lung function", fontsize=9, fontweight="bold", va="top")
     return figure
+
+
+def courses_of(plan: Plan) -> tuple[MeasureCourse, ...]:
+    """Return the courses that a plan tells: FEV1, and DLCO where it has one.
+
+    Where no course is stored, the values around the operations are joined by straight lines.
+    """
+    function = plan.function
+    marks = tuple(
+        Mark(
+            o.number,
+            o.week,
+            o.fev1_before_percent,
+            o.fev1_after_percent,
+            o.fev1_after_low_percent,
+            2 * o.fev1_after_percent - o.fev1_after_low_percent,
+        )
+        for o in sorted(plan.operations, key=lambda o: o.week)
+    )
+    weeks, values = [p.week for p in function.course], [p.fev1_percent for p in function.course]
+    if not weeks:
+        for mark in marks:
+            weeks += [float(mark.week)] * 2
+            values += [mark.before, mark.after]
+        if marks:
+            weeks.append(float(plan.weeks_until_clear + _WEEKS_AFTER))
+            values.append(function.ppo_fev1_percent)
+    final = (function.ppo_fev1_low_percent, function.ppo_fev1_percent, function.ppo_fev1_high_percent)
+    fev1 = MeasureCourse("FEV1", function.fev1_percent, tuple(weeks), tuple(values), marks, final)
+    dlco = _dlco(plan)
+    return (fev1,) if dlco is None else (fev1, dlco)
+
+
+def _dlco(plan: Plan) -> MeasureCourse | None:
+    function = plan.function
+    final = (function.ppo_dlco_low_percent, function.ppo_dlco_percent, function.ppo_dlco_high_percent)
+    if function.dlco_percent is None or final[0] is None or final[1] is None or final[2] is None:
+        return None
+    marks = tuple(
+        Mark(
+            o.number,
+            o.week,
+            o.dlco_before_percent,
+            o.dlco_after_percent,
+            o.dlco_after_low_percent,
+            2 * o.dlco_after_percent - o.dlco_after_low_percent,
+        )
+        for o in sorted(plan.operations, key=lambda o: o.week)
+        if o.dlco_before_percent is not None
+        and o.dlco_after_percent is not None
+        and o.dlco_after_low_percent is not None
+    )
+    points = [(p.week, p.dlco_percent) for p in function.course if p.dlco_percent is not None]
+    return MeasureCourse(
+        "DLCO",
+        function.dlco_percent,
+        tuple(week for week, _ in points),
+        tuple(value for _, value in points),
+        marks,
+        (final[0], final[1], final[2]),
+    )
 
 
 def _draw_lanes(axes: Axes, plan: Plan) -> None:
@@ -87,61 +197,54 @@ def _draw_lanes(axes: Axes, plan: Plan) -> None:
         )
 
 
-def _draw_function(axes: Axes, plan: Plan, last: int) -> None:
-    limits, function = plan.protocol.function, plan.function
-    operations = sorted(plan.operations, key=lambda o: o.week)
-    weeks, values = _function_line(plan, operations, last)
-    axes.plot(weeks, values, color=INK, linewidth=1.1, zorder=4)
-    for operation in operations:
-        axes.plot(
-            [operation.week] * 2,
-            [operation.fev1_after_low_percent, operation.fev1_after_percent],
-            color="#7A7A7A",
-            linewidth=2.2,
-            solid_capstyle="butt",
-            zorder=3,
-        )
-        axes.plot(
-            [operation.week],
-            [operation.fev1_after_low_percent],
-            marker="_",
-            markersize=7,
-            color="#5A5A5A",
-            zorder=3,
-        )
-        draw_symbol(axes, operation.week, operation.fev1_after_percent, operation.number, 2.0)
+def _draw_function(axes: Axes, course: MeasureCourse, limits_of: Plan | None, last: float) -> None:
+    low, final, high = course.final
+    margin = final - low
+    axes.fill_between(
+        course.weeks,
+        [value - margin for value in course.values],
+        [value + margin for value in course.values],
+        color=_BAND,
+        linewidth=0,
+        zorder=1,
+    )
+    start = min(-1.0, -last * 0.02)
+    axes.plot([start, *course.weeks], [course.baseline, *course.values], color=INK, linewidth=1.1, zorder=4)
+    for mark in course.marks:
+        axes.plot([mark.week] * 2, [mark.low, mark.high], color="#7A7A7A", linewidth=1.6, zorder=3)
+        axes.plot([mark.week] * 2, [mark.low, mark.high], "_", markersize=6, color="#5A5A5A", zorder=3)
+        draw_symbol(axes, mark.week, mark.after, mark.number, 2.0)
     axes.errorbar(
         [last - 1],
-        [function.ppo_fev1_percent],
-        yerr=[
-            [function.ppo_fev1_percent - function.ppo_fev1_low_percent],
-            [function.ppo_fev1_high_percent - function.ppo_fev1_percent],
-        ],
+        [final],
+        yerr=[[final - low], [high - final]],
         fmt="o",
         markersize=3.5,
         color=INK,
         ecolor="#7A7A7A",
-        elinewidth=2.2,
+        elinewidth=1.6,
         capsize=3,
         zorder=4,
     )
     axes.annotate(
         "after full recovery",
-        (last - 1, function.ppo_fev1_high_percent),
+        (last - 1, high),
         xytext=(4, 3),
         textcoords="offset points",
         ha="right",
         va="bottom",
         fontsize=6.5,
     )
-    _draw_floors(axes, limits.fev1_after_percent_min, limits.ppo_fev1_percent_min, last)
-    lowest = min([limits.ppo_fev1_percent_min, *(o.fev1_after_low_percent for o in operations)])
-    axes.set_ylim(max(0.0, min(lowest, limits.fev1_after_percent_min) - 14), None)
-    axes.set_ylabel("FEV1, % of predicted", fontsize=7)
-    axes.set_xlabel("Weeks after the first operation", fontsize=7)
+    lowest = min([low, *(mark.low for mark in course.marks)])
+    if limits_of is not None:
+        limits = limits_of.protocol.function
+        _draw_floors(axes, limits.fev1_after_percent_min, limits.ppo_fev1_percent_min, last)
+        lowest = min(lowest, limits.ppo_fev1_percent_min, limits.fev1_after_percent_min)
+    axes.set_ylim(max(0.0, lowest - 14), None)
+    axes.set_ylabel(f"{course.name}, % of predicted", fontsize=7)
 
 
-def _draw_floors(axes: Axes, right_after: float, after_recovery: float, last: int) -> None:
+def _draw_floors(axes: Axes, right_after: float, after_recovery: float, last: float) -> None:
     if right_after == after_recovery:
         lines = [(right_after, "floor right after an operation and after recovery", (0, (5.0, 2.0)))]
     else:
@@ -165,35 +268,3 @@ def _draw_floors(axes: Axes, right_after: float, after_recovery: float, last: in
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
             zorder=5,
         )
-
-
-def _recovery_weeks(plan: Plan) -> float:
-    """Time constant of recovery; infinite where the plan's evidence has none."""
-    return next((entry.value for entry in plan.evidence if entry.id == _TAU_ID), math.inf)
-
-
-def _function_line(plan: Plan, operations: list[Operation], last: int) -> tuple[list[float], list[float]]:
-    """FEV1 over the weeks. Between operations it recovers with one time constant, as the model has it.
-
-    One exponential through the plan's own values at both ends of an interval is exact under that model;
-    without a time constant in the plan's evidence the ends are joined by a straight line.
-    """
-    tau = _recovery_weeks(plan)
-    weeks, values = [float(min(-1, -last * 0.02))], [plan.function.fev1_percent]
-    for index, operation in enumerate(operations):
-        weeks += [float(operation.week)] * 2
-        values += [operation.fev1_before_percent, operation.fev1_after_percent]
-        final = index + 1 == len(operations)
-        span = float(last - 3 - operation.week if final else operations[index + 1].week - operation.week)
-        target = plan.function.ppo_fev1_percent if final else operations[index + 1].fev1_before_percent
-        steps = np.linspace(0, span, 40)
-        if math.isinf(tau):
-            share = steps / max(span, 1e-9)
-        else:
-            # After the last operation the target is the value after full recovery, never quite reached.
-            whole = 1.0 if final else 1 - math.exp(-span / tau)
-            share = (1 - np.exp(-steps / tau)) / max(whole, 1e-9)
-        start = operation.fev1_after_percent
-        weeks += (operation.week + steps).tolist()
-        values += (start + (target - start) * share).tolist()
-    return weeks, values

@@ -18,6 +18,7 @@ from clearlung.resection.operation import Approach, Estimate, OperationEstimate,
 from clearlung.resection.patient import PatientFunction
 from clearlung.resection.predicted import (
     DENSITY_EVIDENCE,
+    SEGMENT_EVIDENCE,
     Predicted,
     PredictionMethod,
     Removal,
@@ -50,6 +51,7 @@ __all__ = [
     "EXTRAPOLATION_EVIDENCE",
     "MEASURES",
     "RULE_SETS",
+    "SEGMENT_EVIDENCE",
     "TECHNIQUES",
     "Approach",
     "CandidateSet",

@@ -22,6 +22,9 @@ from clearlung.resection.function import FunctionModel, Measure
 PredictionMethod = Literal["course", "segments", "volume", "density"]
 """How a postoperative value is predicted: by this program's course, by segments of nineteen, or on CT."""
 
+SEGMENT_EVIDENCE = (*(f"segment.count.{lobe}" for lobe in LOBES), "segment.total")
+"""Ids of the entries that say how many segments each lobe has."""
+
 DENSITY_EVIDENCE = ("function.ppo.density_low", "function.ppo.density_high")
 """Ids of the entries that say which lung is functional by its density."""
 
@@ -70,7 +73,7 @@ class Removal:
 
 def segment_counts(book: EvidenceBook) -> NDArray[np.float64]:
     """Return the number of segments of each lobe, nineteen in all."""
-    return np.array([book.value(f"segment.count.{lobe}", unit="segment") for lobe in LOBES])
+    return np.array([book.value(key, unit="segment") for key in SEGMENT_EVIDENCE[:-1]])
 
 
 def removed_segments(removal: Removal, book: EvidenceBook) -> NDArray[np.float64]:
@@ -110,7 +113,7 @@ def by_segments(value: float, removed: float, gone: float, book: EvidenceBook) -
     >>> round(by_segments(2.5, removed=5, gone=0, book=load_evidence()), 3)
     1.842
     """
-    left = book.value("segment.total", unit="segment") - gone
+    left = book.value(SEGMENT_EVIDENCE[-1], unit="segment") - gone
     if not 0 <= removed <= left + 1e-9 or left <= 0:
         raise ValueError(f"{removed:g} segments cannot be removed where {left:g} are left")
     return value * (1.0 - removed / left)
@@ -178,13 +181,13 @@ def predict_postoperative(
     )
 
 
-def functional_ml(hu: Volume, lobes: Volume, book: EvidenceBook) -> NDArray[np.float64]:
+def functional_ml(hu: NDArray[np.int16], lobes: Volume, book: EvidenceBook) -> NDArray[np.float64]:
     """Return the volume of each lobe that is functional by its density, ml.
 
     Parameters
     ----------
     hu
-        The scan on the lobes' grid, HU.
+        The scan on the lobes' grid, HU, shape (z, y, x).
     lobes
         Label map (:data:`clearlung.anatomy.LOBE_LABELS`), shape (z, y, x).
     book
@@ -195,10 +198,10 @@ def functional_ml(hu: Volume, lobes: Volume, book: EvidenceBook) -> NDArray[np.f
     ValueError
         If the two have different shapes.
     """
-    if hu.array.shape != lobes.array.shape:
-        raise ValueError(f"a scan of {hu.array.shape} voxels does not lie on lobes of {lobes.array.shape}")
+    if hu.shape != lobes.array.shape:
+        raise ValueError(f"a scan of {hu.shape} voxels does not lie on lobes of {lobes.array.shape}")
     low, high = (book.value(key, unit="HU") for key in DENSITY_EVIDENCE)
-    inside = (hu.array >= low) & (hu.array <= high)
+    inside = (hu >= low) & (hu <= high)
     counts = np.bincount(lobes.array[inside].ravel(), minlength=len(LOBES) + 1)
     return np.array([counts[LOBE_LABELS[lobe]] * lobes.voxel_ml for lobe in LOBES], dtype=np.float64)
 

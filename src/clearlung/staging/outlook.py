@@ -11,12 +11,14 @@ from clearlung.anatomy import Side
 from clearlung.resection import (
     DEFAULT_RULE_SET,
     EXTRAPOLATION_EVIDENCE,
+    SEGMENT_EVIDENCE,
     CourseStep,
     FunctionModel,
     Level,
     Loss,
     Measure,
     Predicted,
+    Verdict,
     apply_rules,
     extrapolations,
     predict_postoperative,
@@ -28,7 +30,7 @@ from clearlung.staging.problem import StagingProblem
 # The course is told for a year after the last operation, when the published series end.
 _WEEKS_AFTER = 52
 # Weeks after an operation at which the course is told besides whole months: the fast phase bends most there.
-_BEND = (0.5, 1.0, 1.5, 2.0, 3.0)
+_BEND = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 6.0, 7.0, 10.0)
 _WEEKS_BETWEEN = 4
 
 
@@ -92,15 +94,14 @@ class Outlook:
         if patient is not None:
             lungs = patient.lungs
             dlco_low, dlco_final, dlco_high = self._final(lungs.dlco)
-            predicted = self._predicted()
             fields = {
                 "dlco_percent": lungs.dlco.baseline_percent,
                 "ppo_dlco_percent": dlco_final,
                 "ppo_dlco_low_percent": dlco_low,
                 "ppo_dlco_high_percent": dlco_high,
                 "right_share_percent": 100 * lungs.right_share,
-                "predicted": tuple(PredictedFunction(**vars(p)) for p in predicted),
-                "verdict": self._verdict(predicted),
+                "predicted": tuple(PredictedFunction(**vars(p)) for p in self._predicted()),
+                "verdict": _told(self._verdict()),
             }
         return FunctionSummary(
             fev1_percent=model.baseline_percent,
@@ -136,32 +137,21 @@ class Outlook:
             found += predict_postoperative(model, removal, book)
         return found
 
-    def _verdict(self, predicted: list[Predicted]) -> RiskVerdict | None:
+    def _verdict(self) -> Verdict | None:
         """Judge the course's values, which also count perfusion, by the protocol's rule set."""
         problem, patient = self.problem, self.problem.patient
         if patient is None:
             return None
-        levels = {
-            p.measure: Level(model.baseline_percent, p.percent, p.low_percent, model.predicted)
-            for model in _models(problem)
-            for p in predicted
-            if p.method == "course" and p.measure == model.measure
-        }
-        verdict = apply_rules(
+        levels: dict[Measure, Level] = {}
+        for model in _models(problem):
+            low, value, _ = self._final(model)
+            levels[model.measure] = Level(model.baseline_percent, value, low, model.predicted)
+        return apply_rules(
             rule_set_of(problem),
             fev1=levels["fev1"],
             dlco=levels["dlco"] if patient.dlco_known else None,
             exercise=patient.exercise,
             book=problem.protocol.book(),
-        )
-        return RiskVerdict(
-            rule_set=verdict.rule_set,
-            risk=verdict.risk,
-            next_step=verdict.next_step,
-            reason=verdict.reason,
-            risk_at_low=verdict.at_low.risk,
-            next_step_at_low=verdict.at_low.next_step,
-            assumed=verdict.assumed,
         )
 
     def _course(self) -> tuple[FunctionPoint, ...]:
@@ -207,7 +197,25 @@ class Outlook:
     def evidence(self) -> tuple[str, ...]:
         """Return the ids of the entries that the course and its judgment rest on."""
         ids = [*EXTRAPOLATION_EVIDENCE, *(key for model in _models(self.problem) for key in model.evidence)]
+        verdict = self._verdict()
+        if verdict is not None:
+            ids += [*verdict.evidence, *SEGMENT_EVIDENCE]
         return tuple(dict.fromkeys(ids))
+
+
+def _told(verdict: Verdict | None) -> RiskVerdict | None:
+    """Return a verdict as the plan stores it."""
+    if verdict is None:
+        return None
+    return RiskVerdict(
+        rule_set=verdict.rule_set,
+        risk=verdict.risk,
+        next_step=verdict.next_step,
+        reason=verdict.reason,
+        risk_at_low=verdict.at_low.risk,
+        next_step_at_low=verdict.at_low.next_step,
+        assumed=verdict.assumed,
+    )
 
 
 def rule_set_of(problem: StagingProblem) -> str:
