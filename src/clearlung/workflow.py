@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clearlung.anatomy import LOBES, SIDES, Anatomy, AnatomySource, segment_anatomy
+from clearlung.anatomy import SIDES, Anatomy, AnatomySource, segment_anatomy
 from clearlung.casefile import Case
 from clearlung.ct import Scan, read_scan
 from clearlung.errors import CaseError, InfeasiblePlan
@@ -39,6 +39,7 @@ from clearlung.resection import (
     excise,
     functional_ml,
     lobe_volumes,
+    lobes_on_scan,
     published_right_share,
     with_history,
 )
@@ -405,9 +406,9 @@ def function_model(
         return with_history(fresh, case.resections)
 
     lobe_ml, functional = lobe_volumes(lung_ml, book), None
-    if anatomy is not None and anatomy.lobes.array.any():
-        lobe_ml = np.array([anatomy.lobe_ml(lobe) for lobe in LOBES])
-        if scan is not None:
+    if anatomy is not None:
+        lobe_ml, lobes_known = lobes_on_scan(anatomy, book)
+        if scan is not None and lobes_known:
             functional = functional_ml(scan.volume.array[anatomy.box], anatomy.lobes, book)
             evidence += DENSITY_EVIDENCE
     patient = PatientFunction(
@@ -425,6 +426,8 @@ def function_model(
         earlier=case.resections,
         exercise=test.exercise,
     )
+    if anatomy is None:
+        patient = patient.without_gone(book)
     return patient, tuple(assumed), tuple(evidence)
 
 
