@@ -85,7 +85,7 @@ def problem(
         function=model or function(),
         protocol=limits,
         regimen=make_regimen("petrov-melphalan-50", limits.book()) if perfused else None,
-        operated=frozenset(operated),
+        operated=None if operated is None else frozenset(operated),
         seed=seed,
         patient=patient,
     )
