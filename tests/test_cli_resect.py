@@ -1,6 +1,7 @@
 """`clearlung resect` as a person runs it."""
 
 import json
+from importlib.resources import files
 
 import pytest
 from typer.testing import CliRunner
@@ -26,7 +27,7 @@ def test_the_table_for_people_says_what_remains_and_what_is_not_known(folder):
     done = run(folder / "list.csv", "-o", folder / "out")
     assert done.exit_code == 0
     said = " ".join(done.stdout.split())
-    for word in ("RUL", "right lung", "not known", "FEV1 before", "accp-2013: risk", "Not available"):
+    for word in ("RUL", "right lung", "–", "FEV1 before", "accp-2013: risk", "Not available"):
         assert word in said
     assert RESEARCH_NOTICE in said
     assert "out/specimens.png" in done.stdout
@@ -51,12 +52,15 @@ def test_an_earlier_result_is_not_overwritten_unless_forced(folder):
     assert run(folder / "list.csv", "-o", folder / "twice", "--force").exit_code == 0
 
 
-def test_another_protocol_allows_other_techniques(folder):
-    def techniques(name):
-        done = run(folder / "list.csv", "-o", folder / name, "--protocol", name, "--json")
-        return set(json.loads(done.stdout)["techniques"])
-
-    assert techniques("conservative") != techniques("high-volume")
+def test_the_protocols_techniques_are_the_ones_that_are_used(folder):
+    shipped = files("clearlung.staging") / "protocols" / "conservative.toml"
+    lines = shipped.read_text(encoding="utf-8").splitlines()
+    own = ['techniques = ["wedge"]' if line.startswith("techniques") else line for line in lines]
+    (folder / "wedges.toml").write_text("\n".join(own))
+    done = run(folder / "list.csv", "-o", folder / "wedges", "--protocol", folder / "wedges.toml", "--json")
+    said = json.loads(done.stdout)
+    assert said["techniques"] == ["wedge"]
+    assert {specimen["technique"] for specimen in said["chosen"]} == {"wedge"}
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def scan(tmp_path_factory):
 @pytest.fixture(scope="module")
 def found(scan):
     folder = scan.parent / "nodules"
-    find_into(scan, folder, make_options("classical", 2.0))
+    find_into(scan, folder, make_options("blob", 2.0))
     return folder
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from clearlung import RESEARCH_NOTICE
 from clearlung.resection_record import CandidateFound, LobeLeft, SpecimensRecord
@@ -38,7 +38,7 @@ def chosen_specimens(record: SpecimensRecord) -> list[CandidateFound]:
 
 def remains_table(record: SpecimensRecord) -> Table:
     """Return what remains of lobes and lungs as a table for the terminal."""
-    table = Table("", *("Lesions", "Unresectable", "Specimens", "ml", "removed, ml", "remains, ml", "%"))
+    table = Table("", *("Lesions", "Nothing fits", "Specimens", "ml", "Removed", "Remains", "%"))
     for name, part in (record.lobes | {f"{side} lung": lung for side, lung in record.lungs.items()}).items():
         table.add_row(name, *_cells(part))
     return table
@@ -47,7 +47,7 @@ def remains_table(record: SpecimensRecord) -> Table:
 def specimen_table(record: SpecimensRecord) -> Table:
     """Return the largest of the chosen specimens as a table for the terminal."""
     table = Table(
-        "", "Lesions", "Lobe", "Technique", "ml", "Margin, mm", "Deep, mm", "Cuts, mm", "Closure", "min"
+        "", "Lesions", "Lobe", "Technique", "ml", Column("Margin, mm", no_wrap=True), "Cuts", "Closure"
     )
     largest = sorted(chosen_specimens(record), key=lambda candidate: -candidate.volume_ml)[:_SHOWN]
     for candidate in sorted(largest, key=lambda c: c.specimen or 0):
@@ -58,10 +58,8 @@ def specimen_table(record: SpecimensRecord) -> Table:
             candidate.technique,
             f"{candidate.volume_ml:.1f}",
             least_margin(candidate),
-            "" if candidate.reach_mm is None else f"{candidate.reach_mm:.0f}",
             ", ".join(_widest(candidate)),
             candidate.closure,
-            f"{candidate.minutes:.0f}",
         )
     return table
 
@@ -113,6 +111,8 @@ def show_resection(record: SpecimensRecord, folder: Path) -> None:
         console.print(specimen_table(record))
     if choice.specimens > _SHOWN:
         lines.append(f"The table shows the {_SHOWN} largest.")
+    if any(candidate.cuts for candidate in chosen_specimens(record)):
+        lines.append("Cuts: the widest vessel (v) and bronchus (b), mm.")
     lines += [
         f"Unresectable: lesion {left.lesion} ({left.lobe}): {left.reason}" for left in record.unresectable
     ]
@@ -130,15 +130,15 @@ def _cells(part: LobeLeft) -> list[str]:
         str(part.lesions),
         str(part.unresectable or ""),
         str(part.specimens),
-        "not known" if part.volume_ml is None else f"{part.volume_ml:.0f}",
+        "–" if part.volume_ml is None else f"{part.volume_ml:.0f}",
         f"{part.removed_ml:.1f}",
-        "not known" if part.remains_ml is None else f"{part.remains_ml:.0f}",
+        "–" if part.remains_ml is None else f"{part.remains_ml:.0f}",
         share,
     ]
 
 
 def _short(lesions: tuple[int, ...]) -> str:
-    return ", ".join(map(str, lesions)) if len(lesions) <= 6 else f"{len(lesions)} lesions"
+    return ", ".join(map(str, lesions)) if len(lesions) <= 4 else f"{len(lesions)} lesions"
 
 
 def _widest(candidate: CandidateFound) -> list[str]:
@@ -146,4 +146,4 @@ def _widest(candidate: CandidateFound) -> list[str]:
     first: dict[str, float] = {}
     for cut in candidate.cuts:
         first.setdefault(cut.kind, cut.diameter_mm)
-    return [f"{kind} {width:.1f}" for kind, width in first.items()]
+    return [f"{kind[0]} {width:.1f}" for kind, width in first.items()]
