@@ -82,6 +82,34 @@ def test_what_is_unusual_about_the_lungs_is_told_with_the_plan():
     for condition in result.anatomy.conditions:
         assert condition.sentence in result.plan.warnings
     assert all(operation.side == "right" for operation in result.plan.operations)
+    # The one lung is all there is: what is left of nineteen segments, and of function, is the right lung's.
+    function = result.plan.function
+    assert function.right_share_percent == pytest.approx(100)
+    assert {p.method for p in function.predicted} >= {"course", "segments", "volume"}
+    fev1 = {p.method: p.percent for p in function.predicted if p.measure == "fev1"}
+    assert fev1["segments"] == pytest.approx(fev1["volume"], abs=2)
+
+
+def test_dlco_exercise_and_earlier_resections_of_the_case_reach_the_plan(tmp_path):
+    source = write_list(tmp_path / "list.csv", 12)
+    text = "[function]\nfev1_percent = 90\nfev1_predicted_l = 3\ndlco_percent = 55\nshuttle_walk_m = 450\n"
+    earlier = '[[earlier]]\nside = "right"\ntechnique = "lobectomy"\nlobe = "RUL"\nweeks_ago = 4\n'
+    plans = [
+        make_plan(
+            PlanRequest(source=source, protocol=load_protocol("conservative"), case=parse_case(case))
+        ).plan
+        for case in (text, text + earlier)
+    ]
+    for plan in plans:
+        assert plan.function.dlco_percent == 55
+        assert "exercise test is passed" in plan.function.verdict.reason
+    before, after = (
+        {p.method: p.percent for p in plan.function.predicted if p.measure == "fev1"} for plan in plans
+    )
+    # Sixteen segments and four lobes are left, of which the same tissue is more; the lobectomy recovers.
+    assert after["segments"] < before["segments"]
+    assert after["volume"] < before["volume"]
+    assert after["course"] > before["course"]
 
 
 def test_a_plan_that_removes_nothing_says_so_first_of_all(tmp_path):

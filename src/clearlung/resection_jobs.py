@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from clearlung.anatomy import Anatomy, segment_anatomy
 from clearlung.ct import AxisOrder, Scan, Volume, read_scan
 from clearlung.evidence import EvidenceBook
+from clearlung.function_of_case import function_model
 from clearlung.manifest import InputFile, file_sha256, inputs_of
 from clearlung.nodule_folder import RECORD, open_nodule_folder
 from clearlung.nodule_jobs import anatomy_of, planned_nodules
@@ -33,7 +34,7 @@ from clearlung.resection import (
     prepare_excision,
 )
 from clearlung.staging import MeasuredFunction, Protocol
-from clearlung.workflow import PlanRequest, function_model, plan_warnings
+from clearlung.workflow import PlanRequest, plan_warnings
 
 RESECT_PHASES = ("scan", "anatomy", "nodules", "specimens", "function", "files", "picture")
 """The phases of :func:`make_resection` and of writing its result, in order."""

@@ -11,14 +11,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
-from clearlung.anatomy import LOBES, SIDES, Anatomy, AnatomySource, segment_anatomy
+from clearlung.anatomy import Anatomy, AnatomySource, segment_anatomy
 from clearlung.casefile import Case
 from clearlung.ct import Scan, read_scan
 from clearlung.errors import CaseError, InfeasiblePlan
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable, lesions_of_first_scan
+from clearlung.function_of_case import FUNCTION_WORDS, function_model
 from clearlung.manifest import InputFile, file_sha256, inputs_of
 from clearlung.nodules import (
     NoduleOptions,
@@ -28,19 +27,7 @@ from clearlung.nodules import (
 )
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.progress import PhaseTime, Stopwatch
-from clearlung.resection import (
-    DENSITY_EVIDENCE,
-    FunctionModel,
-    LungFunction,
-    Measure,
-    PatientFunction,
-    SpecimenSet,
-    excise,
-    functional_ml,
-    lobe_volumes,
-    published_right_share,
-    with_history,
-)
+from clearlung.resection import SpecimenSet, excise
 from clearlung.staging import (
     MeasuredFunction,
     Plan,
@@ -362,67 +349,6 @@ def _stage(
     )
 
 
-def function_model(
-    case: Case,
-    anatomy: Anatomy | None,
-    protocol: Protocol,
-    book: EvidenceBook,
-    scan: Scan | None = None,
-) -> tuple[PatientFunction, tuple[MeasuredFunction, ...], tuple[str, ...]]:
-    """Return the patient's lung function, what in it is assumed, and the evidence of those assumptions."""
-    assumed: list[MeasuredFunction] = []
-    evidence: list[str] = []
-
-    def known(value: float | None, field: MeasuredFunction, unit: str) -> float:
-        if value is not None:
-            return value
-        assumed.append(field)
-        evidence.append(f"function.reference.{field}")
-        return book.value(evidence[-1], unit=unit)
-
-    test = case.function
-    fev1_percent = known(test.percent, "fev1_percent", "%")
-    fev1_predicted_l = known(test.predicted_l, "fev1_predicted_l", "l")
-    lung_ml = known(
-        None if anatomy is None else sum(anatomy.lung_ml(side) for side in SIDES), "lung_ml", "ml"
-    )
-    dlco_percent = known(test.dlco_percent_known, "dlco_percent", "%")
-
-    def model(measure: Measure, percent: float, predicted: float | None) -> FunctionModel:
-        fresh = FunctionModel.from_evidence(
-            book,
-            measure,
-            percent=percent,
-            predicted=predicted,
-            lung_ml=lung_ml,
-            confidence=protocol.function.confidence,
-        )
-        return with_history(fresh, case.resections)
-
-    lobe_ml, functional = lobe_volumes(lung_ml, book), None
-    if anatomy is not None and anatomy.lobes.array.any():
-        lobe_ml = np.array([anatomy.lobe_ml(lobe) for lobe in LOBES])
-        if scan is not None:
-            functional = functional_ml(scan.volume.array[anatomy.box], anatomy.lobes, book)
-            evidence += DENSITY_EVIDENCE
-    patient = PatientFunction(
-        lungs=LungFunction(
-            fev1=model("fev1", fev1_percent, fev1_predicted_l),
-            dlco=model("dlco", dlco_percent, test.dlco_predicted),
-            right_share=published_right_share(book)
-            if anatomy is None
-            else anatomy.lung_ml("right") / lung_ml,
-            share_method="published" if anatomy is None else "ct volume",
-        ),
-        lobe_ml=lobe_ml,
-        functional_ml=functional,
-        dlco_known="dlco_percent" not in assumed,
-        earlier=case.resections,
-        exercise=test.exercise,
-    )
-    return patient, tuple(assumed), tuple(evidence)
-
-
 def regimen_of(protocol: Protocol, case: Case, book: EvidenceBook) -> Regimen | None:
     """Return how the protocol perfuses this patient's lungs, or None where it does not.
 
@@ -493,11 +419,3 @@ def plan_warnings(
             " were tested."
         )
     return tuple(warnings)
-
-
-FUNCTION_WORDS: dict[MeasuredFunction, str] = {
-    "fev1_percent": "FEV1 before the first operation",
-    "fev1_predicted_l": "predicted FEV1",
-    "lung_ml": "volume of the lungs",
-    "dlco_percent": "DLCO before the first operation",
-}

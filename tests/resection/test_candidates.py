@@ -171,8 +171,14 @@ def test_a_bed_is_dissected_along_a_vessel_that_must_not_be_cut():
 
 
 def test_a_lesion_within_such_a_vessel_is_refused():
-    lungs = block_lung(vessel_tree=tube((45, 5, 48), (45, 85, 48), 10.0))
+    lungs = block_lung(vessel_tree=tube((45, 5, 49), (45, 85, 49), 10.0))
     assert cut(lungs, [(45, 45, 45)]) == "laser enucleation would cut a vessel of 10 mm, limit 8 mm"
+
+
+def test_what_looks_like_a_vessel_and_is_the_lesion_refuses_nothing():
+    """Vessels are found before nodules: a bright ball on a vessel looks like a wide part of it."""
+    lungs = block_lung(vessel_tree=tube((45, 41, 45), (45, 49, 45), 9.0))
+    assert not isinstance(cut(lungs, [(45, 45, 45)]), str)
 
 
 def test_a_row_of_staples_keeps_off_such_a_vessel():

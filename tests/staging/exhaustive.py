@@ -139,6 +139,8 @@ def _weeks(given, order_right, order_left, places, limit):
             return model.percent([*course, (w, loss)], w) >= floor - 1e-9
 
         if not bears(week):
+            if not done:
+                return None  # the first operation is in week 0 or never
             low, high = week, _NEVER
             if not bears(high):
                 return None

@@ -35,9 +35,22 @@ def function(lung_ml=EASY_LUNG_ML, fev1_percent=98.0, **constants) -> FunctionMo
 
 
 def problem(
-    specimens, limits=None, *, model=None, perfused=False, vdt=None, seed=0, reentry=0.0, operated=()
+    specimens,
+    limits=None,
+    *,
+    model=None,
+    perfused=False,
+    vdt=None,
+    seed=0,
+    reentry=0.0,
+    operated=(),
+    anatomical=(),
+    patient=None,
 ) -> StagingProblem:
-    """A problem from ``(lobe, ml, minutes)`` or ``(lobe, ml, minutes, lesions)`` for each specimen."""
+    """A problem from ``(lobe, ml, minutes)`` or ``(lobe, ml, minutes, lesions)`` for each specimen.
+
+    ``anatomical`` holds the places of those that are segments or lobes.
+    """
     rows = [(*s, 1) if len(s) == 3 else s for s in specimens]
     counts = [s[3] for s in rows]
     starts = np.cumsum([0, *counts])
@@ -59,6 +72,7 @@ def problem(
             minutes=np.array([s[2] for s in rows], dtype=float),
             unresectable={},
             evidence=("technique.laser.rim",),
+            anatomical=np.isin(np.arange(len(rows)), list(anatomical)),
         ),
         lesions=LesionTable(
             id=np.arange(1, total + 1, dtype=np.int32),
@@ -71,8 +85,9 @@ def problem(
         function=model or function(),
         protocol=limits,
         regimen=make_regimen("petrov-melphalan-50", limits.book()) if perfused else None,
-        operated=frozenset(operated),
+        operated=None if operated is None else frozenset(operated),
         seed=seed,
+        patient=patient,
     )
     return replace(made, reentry_minutes=reentry)
 

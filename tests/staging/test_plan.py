@@ -10,7 +10,14 @@ import pytest
 from clearlung.errors import InfeasiblePlan
 from clearlung.evidence import load_evidence
 from clearlung.followup import LesionTable
-from clearlung.resection import OperationModel
+from clearlung.resection import (
+    EarlierResection,
+    FunctionModel,
+    LungFunction,
+    OperationModel,
+    PatientFunction,
+    published_right_share,
+)
 from clearlung.staging import Plan, compare, solve_plan
 from tests.staging.problems import EASY_LUNG_ML, check, function, goals, problem, protocol
 
@@ -129,6 +136,23 @@ def test_an_opened_lung_has_no_first_operation_of_its_own():
     (left,) = solve_plan(case).unassigned
     assert (left.lesion, left.code) == (1, "minutes_limit")
     assert "re-entry 82.5 min" in left.reason
+
+
+def test_a_lung_operated_on_in_the_patients_history_is_an_opened_one():
+    book = load_evidence()
+    fev1, dlco = (
+        FunctionModel.from_evidence(book, measure, percent=98, predicted=None, lung_ml=1e6, confidence=0.95)
+        for measure in ("fev1", "dlco")
+    )
+    patient = PatientFunction(
+        LungFunction(fev1, dlco, published_right_share(book), "published"),
+        lobe_ml=np.full(5, 2e5),
+        earlier=(EarlierResection("left", "wedge", removed_ml=10.0, weeks_ago=50.0),),
+    )
+    case = problem([("RLL", 3.0, 20.0), ("LLL", 3.0, 20.0)], operated=None, patient=patient, reentry=30.0)
+    assert case.operated == {"left"}
+    minutes = {o.side: o.minutes for o in solve_plan(case).operations}
+    assert minutes == {"right": 72.5, "left": 102.5}
 
 
 def test_each_operation_tells_what_it_takes_as_intervals():

@@ -100,8 +100,7 @@ def _take_rims(
 
 def _leave_others(shop: Workshop, rows: Sequence[int], box: Box, taken: NDArray[np.bool_]) -> None:
     """Leave what belongs to lesions that stay."""
-    labels = shop.grid.labels[box]
-    taken &= (labels == 0) | shop.grid.belongs(labels, rows)
+    taken &= ~shop.grid.apart(box, rows)[1]
 
 
 def _measured_lobe(

@@ -16,7 +16,7 @@ from clearlung.resection.techniques import Technique
 from clearlung.resection.workshop import Specimen, Workshop
 
 # A wedge that runs into further lesions takes them too; after so many rounds it is none.
-_ROUNDS = 4
+ROUNDS = 4
 # A vessel's width is known to a voxel or so, so that a lesion beside it may seem to reach into it. One with
 # more than this share of its volume within does.
 _WITHIN = 0.1
@@ -32,29 +32,38 @@ def bed_or_wedge(shop: Workshop, technique: Technique, rows: tuple[int, ...]) ->
     does not remove, the cut runs midway between both; a wedge takes the other lesion too. An enucleation is
     dissected along vessels and bronchi that are too wide to be cut.
     """
+    for _ in range(ROUNDS):
+        found = try_bed_or_wedge(shop, technique, rows)
+        if not isinstance(found, tuple):
+            return found
+        rows = found
+    return too_many(technique)
+
+
+def too_many(technique: Technique) -> str:
+    """Return why a wedge that runs into ever more lesions is none."""
+    return f"{technique.title} would cut through further metastases"
+
+
+def try_bed_or_wedge(
+    shop: Workshop, technique: Technique, rows: tuple[int, ...]
+) -> Specimen | str | tuple[int, ...]:
+    """Cut as :func:`bed_or_wedge` does, but return the lesions that a wedge would have to hold, if more."""
     grid = shop.grid
-    for _ in range(_ROUNDS):
-        refusal = _refusal(shop, technique, rows)
-        if refusal is not None:
-            return refusal
-        box, hull, toward, length_mm = _room(shop, technique, rows)
-        away = distance_to(hull, True, grid.step_mm)
-        reach = float(shop.planned_mm(technique, rows).max()) + surface_beyond_mm(grid.spacing_mm)
-        taken = swept(away, reach, toward, length_mm, grid.step_mm)
-        lung = grid.anatomy.lungs.array[box] == LUNG_LABELS[shop.side(rows)]
-        taken &= lung
-        labels = grid.labels[box]
-        others = (labels > 0) & ~grid.belongs(labels, rows)
-        met = np.unique(labels[others & taken])
-        if not len(met):
-            break
-        if technique.kind == "enucleation":
-            taken &= ~others & (distance_to(others, True, grid.step_mm) >= away)
-            break
-        theirs = np.flatnonzero(np.isin(grid.nodules.id, met)).tolist()
-        rows = tuple(sorted({*rows, *theirs}))
-    else:
-        return f"{technique.title} would cut through further metastases"
+    refusal = _refusal(shop, technique, rows)
+    if refusal is not None:
+        return refusal
+    box, hull, others, toward, length_mm = _room(shop, technique, rows)
+    away = distance_to(hull, True, grid.step_mm)
+    reach = float(shop.planned_mm(technique, rows).max()) + surface_beyond_mm(grid.spacing_mm)
+    lung = grid.anatomy.lungs.array[box] == LUNG_LABELS[shop.side(rows)]
+    taken = swept(lung, away, reach, toward, length_mm, grid.step_mm)
+    if (others & taken).any():
+        if technique.kind == "wedge":
+            met = np.unique(grid.labels[box][others & taken])
+            theirs = np.flatnonzero(np.isin(grid.nodules.id, met)).tolist()
+            return tuple(sorted({*rows, *theirs}))
+        taken &= ~others & (distance_to(others, True, grid.step_mm) >= away)
     stays = lung.copy()
     if technique.kind == "enucleation":
         refusal = technique.too_deep(float(grid.anatomy.depth_mm.array[box][taken].max(initial=0.0)))
@@ -114,8 +123,8 @@ def _refusal(shop: Workshop, technique: Technique, rows: tuple[int, ...]) -> str
 
 def _room(
     shop: Workshop, technique: Technique, rows: tuple[int, ...]
-) -> tuple[Box, NDArray[np.bool_], NDArray[np.float64], float]:
-    """Return the box that a specimen lies in, the lesions' hull there, and the way to the pleura.
+) -> tuple[Box, NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float64], float]:
+    """Return a specimen's box, the lesions' hull and other lesions in it, and the way to the pleura.
 
     The way is a unit vector along z, y, x with its length in mm; 0 for an enucleation.
     """
@@ -135,7 +144,7 @@ def _room(
             length_mm += reach
             low, high = np.minimum(low, low + toward * length_mm), np.maximum(high, high + toward * length_mm)
     box = grid.grown(low, high)
-    hull = grid.belongs(grid.labels[box], rows)
+    hull, others = grid.apart(box, rows)
     if len(rows) > 1:
         hull = taut(hull, points - np.array([s.start for s in box]), grid.spacing_mm)
-    return box, hull, toward, length_mm
+    return box, hull, others, toward, length_mm

@@ -15,38 +15,63 @@ from clearlung.anatomy import LOBES, LUNG_LABELS, SIDES, Anatomy, BranchTree, Si
 from clearlung.ct import Box, Volume
 from clearlung.nodules import NoduleTable
 from clearlung.resection.candidates import Cut, CutKind
-from clearlung.resection.shapes import surface_points
+from clearlung.resection.shapes import apart, surface_points
 
 # Voxels whose center is nearer to the pleura than this many of the longest voxel side lie at it.
 _AT_PLEURA_VOXELS = 1.0
-# No step along a center line is longer than this many slices.
+# No step along a center line is longer than this many voxels.
 _FAR_STEP = 8
+_CELL_VOXELS = 16
+# A branch with this share of its center line in lesions is one of them, and no vessel.
+_MOSTLY = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class _Points:
-    """Center lines of one tree as voxels, with their widths, and steps from one to the next by height.
+    """Center lines of one tree as voxels, with their widths, and the steps from one point to the next.
 
-    ``steps`` holds the first points of all steps along branches, sorted by the slice that they are in.
+    ``steps`` holds the first points of all steps along branches, sorted by the cell of the grid that they are
+    in; ``begins`` where each cell's begin. ``trusted`` tells whose width is a vessel's: one that runs into a
+    lesion seems as wide as that.
     """
 
     kind: CutKind
     voxel: NDArray[np.int32]
     diameter_mm: NDArray[np.float64]
     steps: NDArray[np.int64]
+    begins: NDArray[np.int64]
+    cells: tuple[int, int, int]
+    trusted: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, kind: CutKind, tree: BranchTree, grid: Volume) -> _Points:
+    def of(cls, kind: CutKind, tree: BranchTree, grid: Volume, labels: NDArray[np.int32]) -> _Points:
         voxel = np.rint(grid.indices(tree.points_mm).reshape(-1, 3)).astype(np.int32)
         steps = np.flatnonzero(tree.branch[1:] == tree.branch[:-1])
-        steps = steps[np.argsort(voxel[steps, 0], kind="stable")]
-        return cls(kind, voxel, 2.0 * tree.radius_mm.astype(np.float64), steps)
+        z, y, x = (n // _CELL_VOXELS + 1 for n in grid.shape)
+        cell = np.ravel_multi_index(
+            tuple(np.maximum(voxel[steps], 0).T // _CELL_VOXELS), (z, y, x), mode="clip"
+        )
+        order = np.argsort(cell, kind="stable")
+        steps, begins = steps[order], np.searchsorted(cell[order], np.arange(z * y * x + 1))
+        within = _holds(labels > 0, voxel)
+        size = np.maximum(np.bincount(tree.branch, minlength=len(tree)), 1)
+        share = np.bincount(tree.branch, weights=within, minlength=len(tree)) / size
+        trusted = ~within & (share[tree.branch] < _MOSTLY)
+        return cls(kind, voxel, 2.0 * tree.radius_mm.astype(np.float64), steps, begins, (z, y, x), trusted)
 
     def steps_in(self, box: Box) -> NDArray[np.int64]:
         """Return the first points of all steps that may touch a box."""
-        height = self.voxel[self.steps, 0]
-        low, high = np.searchsorted(height, [box[0].start - _FAR_STEP, box[0].stop + _FAR_STEP])
-        return self.steps[low:high]
+        low = [max(0, (s.start - _FAR_STEP) // _CELL_VOXELS) for s in box]
+        high = [
+            min(n - 1, (s.stop + _FAR_STEP) // _CELL_VOXELS) for s, n in zip(box, self.cells, strict=True)
+        ]
+        rows = [
+            ((z * self.cells[1] + y) * self.cells[2], low[2], high[2])
+            for z in range(low[0], high[0] + 1)
+            for y in range(low[1], high[1] + 1)
+        ]
+        found = [self.steps[self.begins[at + a] : self.begins[at + b + 1]] for at, a, b in rows]
+        return np.concatenate(found) if found else self.steps[:0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,11 +110,12 @@ class Grid:
         """Voxels along z, y and x."""
         return self.anatomy.lungs.shape
 
-    def belongs(self, labels: NDArray[np.int32], rows: Sequence[int]) -> NDArray[np.bool_]:
-        """Return where a part of the label map holds some of the lesions."""
+    def apart(self, box: Box, rows: Sequence[int]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return where in a box some of the lesions are, and where the others."""
         member = np.zeros(int(self.nodules.id.max(initial=0)) + 1, dtype=np.bool_)
         member[self.nodules.id[list(rows)]] = True
-        return member[labels]
+        mine, others = apart(self.labels[box], member)
+        return mine, others
 
     @cached_property
     def boxes(self) -> list[Box]:
@@ -152,7 +178,7 @@ class Grid:
             ("vessel", a.vessel_tree),
             ("bronchus", a.airway_tree),
         )
-        return tuple(_Points.of(kind, tree, a.lungs) for kind, tree in trees)
+        return tuple(_Points.of(kind, tree, a.lungs, self.labels) for kind, tree in trees)
 
     def cuts(self, box: Box, taken: NDArray[np.bool_]) -> tuple[list[Cut], NDArray[np.float64]]:
         """Find the vessels and bronchi that a specimen's surface crosses.
@@ -196,7 +222,7 @@ class Grid:
         low, high = (np.array([getattr(s, end) for s in box]) for end in ("start", "stop"))
         marked = np.zeros(tuple(high - low), dtype=np.bool_)
         for points in self._branches:
-            wide = np.flatnonzero(points.diameter_mm > limits_mm[points.kind])
+            wide = np.flatnonzero(points.trusted & (points.diameter_mm > limits_mm[points.kind]))
             reach = np.ceil(points.diameter_mm[wide, None] / 2 / self.step_mm)
             near = ((points.voxel[wide] >= low - reach) & (points.voxel[wide] < high + reach)).all(axis=1)
             for k in wide[near].tolist():

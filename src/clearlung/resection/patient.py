@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES
 from clearlung.evidence import EvidenceBook
 from clearlung.resection.function import LungFunction
 from clearlung.resection.history import EarlierResection
@@ -42,11 +43,17 @@ class PatientFunction:
     earlier: tuple[EarlierResection, ...] = ()
     exercise: Exercise = field(default_factory=Exercise)
 
+    def without_gone(self, book: EvidenceBook) -> PatientFunction:
+        """Return it with lobes smaller by the segments that are gone: for volumes without a scan."""
+        left = 1.0 - self.gone_segments(book) / segment_counts(book)
+        return replace(self, lobe_ml=self.lobe_ml * left)
+
     def gone_segments(self, book: EvidenceBook) -> NDArray[np.float64]:
         """Return the segments of each lobe that earlier resections have taken.
 
         A lobectomy takes the whole lobe where no number is given; what is given in ml takes its share of the
-        lobe as it was, with the volume of today's lobes. What has no lobe is not counted.
+        lobe as it was, with the volume of today's lobes. What has no lobe is not counted. A lung without any
+        volume is gone as a whole.
         """
         counts, gone = segment_counts(book), []
         for one in self.earlier:
@@ -58,7 +65,12 @@ class PatientFunction:
                 whole = float(self.lobe_ml @ here) + one.removed_ml
                 segments = float(counts @ here) * one.removed_ml / whole if whole else 0.0
             gone.append(segments or 0.0)
-        return np.minimum(per_lobe([one.lobe for one in self.earlier], gone), counts)
+        taken = np.minimum(per_lobe([one.lobe for one in self.earlier], gone), counts)
+        for side in SIDES:
+            own = np.array([LOBE_SIDES[lobe] == side for lobe in LOBES])
+            if not self.lobe_ml[own].any():
+                taken[own] = counts[own]
+        return taken
 
     def removal(self, specimens: SpecimenSet, book: EvidenceBook) -> Removal:
         """Return what specimens take of each lobe; where the tissue's density is not known, in proportion."""

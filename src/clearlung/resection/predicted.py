@@ -14,13 +14,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy import LOBE_LABELS, LOBES, Lobe
+from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, SIDES, Anatomy, Lobe
 from clearlung.ct import Volume
 from clearlung.evidence import EvidenceBook
 from clearlung.resection.function import FunctionModel, Measure
 
 PredictionMethod = Literal["course", "segments", "volume", "density"]
 """How a postoperative value is predicted: by this program's course, by segments of nineteen, or on CT."""
+
+# A lung of which less is in lobes than this has no lobes: they were not found.
+_LOBES_KNOWN = 0.5
 
 SEGMENT_EVIDENCE = (*(f"segment.count.{lobe}" for lobe in LOBES), "segment.total")
 """Ids of the entries that say how many segments each lobe has."""
@@ -210,6 +213,22 @@ def lobe_volumes(lung_ml: float, book: EvidenceBook) -> NDArray[np.float64]:
     """Return the volume of each lobe where only that of both lungs is known, by the published shares, ml."""
     shares = np.array([book.value(f"anatomy.lobe_share.{lobe}", unit="%") for lobe in LOBES])
     return np.asarray(lung_ml * shares / shares.sum(), dtype=np.float64)
+
+
+def lobes_on_scan(anatomy: Anatomy, book: EvidenceBook) -> tuple[NDArray[np.float64], bool]:
+    """Return the volume of each lobe on a scan, and whether the lobes of all lungs are known.
+
+    A lung whose lobes were not found is shared out by the published shares.
+    """
+    shares, lobe_ml, known = lobe_volumes(1.0, book), np.zeros(len(LOBES)), True
+    for side in SIDES:
+        own = np.array([LOBE_SIDES[lobe] == side for lobe in LOBES])
+        found = np.array([anatomy.lobe_ml(lobe) for lobe in LOBES]) * own
+        whole = anatomy.lung_ml(side)
+        if found.sum() < _LOBES_KNOWN * whole:
+            found, known = whole * shares * own / shares[own].sum(), False
+        lobe_ml += found
+    return lobe_ml, known
 
 
 def per_lobe(lobes: Sequence[Lobe | None], amounts: Sequence[float]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,7 +13,7 @@ from clearlung.ct import Volume
 from clearlung.evidence import EvidenceBook
 from clearlung.nodules import NoduleTable
 from clearlung.resection.anatomical import lobes_and_segments
-from clearlung.resection.beds import bed_or_wedge
+from clearlung.resection.beds import ROUNDS, too_many, try_bed_or_wedge
 from clearlung.resection.candidates import CandidateSet
 from clearlung.resection.grid import Grid
 from clearlung.resection.groups import neighbor_groups
@@ -82,7 +82,7 @@ def make_candidates(
     return _as_columns(
         shop,
         made,
-        {int(nodules.id[r]): "; ".join(why) for r, why in refusals.items() if r not in held},
+        {int(nodules.id[r]): "; ".join(filter(None, w)) for r, w in refusals.items() if r not in held},
         (*evidence, *MARGIN_EVIDENCE, *FUNCTIONAL_EVIDENCE),
     )
 
@@ -96,16 +96,30 @@ def _all_of(shop: Workshop, technique: Technique) -> tuple[list[Specimen], dict[
     _ = grid.deepest_mm, grid.spheres_mm, grid.cuts((slice(0, 1),) * 3, np.zeros((1, 1, 1), dtype=np.bool_))
     if technique.kind == "wedge" and len(alone):
         grid.nearest_pleura_mm("right", np.zeros(3))
+    found: dict[tuple[int, ...], Specimen | str | tuple[int, ...]] = {}
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        found = list(pool.map(lambda rows: bed_or_wedge(shop, technique, rows), asked))
-    specimens: dict[tuple[int, ...], Specimen] = {}
-    why: dict[int, str] = {}
-    for rows, result in zip(asked, found, strict=True):
-        if isinstance(result, Specimen):
-            specimens.setdefault(result.rows, result)
-        elif len(rows) == 1:
-            why[rows[0]] = result
-    return list(specimens.values()), why
+        for _ in range(ROUNDS):
+            results = pool.map(lambda rows: try_bed_or_wedge(shop, technique, rows), asked)
+            found |= zip(asked, list(results), strict=True)
+            # What several wedges grow into is cut once.
+            grown = dict.fromkeys(rows for rows in found.values() if isinstance(rows, tuple))
+            asked = [rows for rows in grown if rows not in found]
+    specimens = [result for result in found.values() if isinstance(result, Specimen)]
+    return specimens, {rows[0]: _reason(found, technique, rows) for rows in alone}
+
+
+def _reason(
+    found: Mapping[tuple[int, ...], Specimen | str | tuple[int, ...]],
+    technique: Technique,
+    rows: tuple[int, ...],
+) -> str:
+    """Return why a technique does not fit a lesion, nor what its specimen grew into; "" where one does."""
+    result: Specimen | str | tuple[int, ...] | None = rows
+    while isinstance(result, tuple):
+        result = found.get(result)
+    if result is None:
+        return too_many(technique)
+    return result if isinstance(result, str) else ""
 
 
 def _groups(shop: Workshop, technique: Technique) -> Iterable[tuple[int, ...]]:

@@ -19,6 +19,8 @@ SURFACE_BEYOND_VOXELS = 0.25
 _HULL_DIRECTIONS = 12
 # A step of the way to the pleura, in voxels: no voxel between is missed.
 _STEP_VOXELS = 0.5
+# Millimeters that no voxel is out by.
+_NEARLY = 1e-6
 
 
 def surface_beyond_mm(spacing_mm: tuple[float, float, float]) -> float:
@@ -62,18 +64,64 @@ def taut(mask: Mask, points: NDArray[np.float64], spacing_mm: tuple[float, float
         # Fewer than four voxels, or all in one plane: there is nothing between them to fill.
         return mask
     low, high = points.min(axis=0), points.max(axis=0) + 1
-    axes = [np.arange(a, b) * s for a, b, s in zip(low, high, steps, strict=True)]
-    inside = np.ones(tuple(high - low), dtype=np.bool_)
-    for a, b, c, d in planes.tolist():
-        side = a * axes[0][:, None, None] + b * axes[1][None, :, None] + c * axes[2][None, None, :]
-        inside &= side <= -d + 1e-6
     out = mask.copy()
-    out[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] |= inside
+    _fill_between(out[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], planes, low * steps, steps)
     return out
 
 
 @numba.njit(cache=True, nogil=True)
+def _fill_between(
+    mask: Mask, planes: NDArray[np.float64], corner_mm: NDArray[np.float64], step_mm: NDArray[np.float64]
+) -> None:
+    """Mark what lies on the inner side of all planes (a z + b y + c x + d <= 0), row by row."""
+    nz, ny, nx = mask.shape
+    for z in range(nz):
+        for y in range(ny):
+            first, last = 0.0, nx - 1.0
+            for k in range(len(planes)):
+                rest = (
+                    planes[k, 0] * (corner_mm[0] + z * step_mm[0])
+                    + planes[k, 1] * (corner_mm[1] + y * step_mm[1])
+                    + planes[k, 2] * corner_mm[2]
+                    + planes[k, 3]
+                    - _NEARLY
+                )
+                slope = planes[k, 2] * step_mm[2]
+                if slope > _NEARLY:
+                    last = min(last, -rest / slope)
+                elif slope < -_NEARLY:
+                    first = max(first, -rest / slope)
+                elif rest > 0:
+                    last = -1.0
+            for x in range(int(np.ceil(first)), int(np.floor(last)) + 1):
+                mask[z, y, x] = True
+
+
+@numba.njit(cache=True, nogil=True)
+def apart(labels: NDArray[np.int32], member: NDArray[np.bool_]) -> tuple[Mask, Mask]:
+    """Return where a label map holds members, and where it holds others.
+
+    Parameters
+    ----------
+    labels
+        Any shape; 0 is neither.
+    member
+        Whether each label is one.
+    """
+    mine, others = np.zeros(labels.shape, dtype=np.bool_), np.zeros(labels.shape, dtype=np.bool_)
+    for at in np.ndindex(labels.shape):
+        label = labels[at]
+        if label > 0:
+            if member[label]:
+                mine[at] = True
+            else:
+                others[at] = True
+    return mine, others
+
+
+@numba.njit(cache=True, nogil=True)
 def swept(
+    within: Mask,
     away_mm: NDArray[np.float32],
     reach_mm: float,
     toward: NDArray[np.float64],
@@ -84,8 +132,10 @@ def swept(
 
     Parameters
     ----------
+    within
+        Where to look, shape (z, y, x); nothing outside is returned.
     away_mm
-        Distance of each voxel from it, shape (z, y, x).
+        Distance of each voxel from it, of the same shape.
     reach_mm
         The distance.
     toward
@@ -107,6 +157,8 @@ def swept(
     for z in range(nz):
         for y in range(ny):
             for x in range(nx):
+                if not within[z, y, x]:
+                    continue
                 beyond = away_mm[z, y, x] - reach_mm
                 if beyond <= 0:
                     out[z, y, x] = True
