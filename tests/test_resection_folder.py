@@ -172,8 +172,9 @@ def test_the_table_holds_the_chosen_ones(out, record):
         assert row["lesions"].split() == [str(i) for i in candidate["lesions"]]
         assert row["technique"] == candidate["technique"]
         assert float(row["volume_ml"]) <= candidate["volume_ml"] + 1e-6
-        lows = [margin["low_mm"] for margin in candidate["margins"]]
-        assert float(row["margin_low_mm"]) == pytest.approx(min(lows), abs=0.01)
+        least = min(candidate["margins"], key=lambda margin: margin["low_mm"])
+        for column, key in (("least", "margin_mm"), ("low", "low_mm"), ("high", "high_mm")):
+            assert float(row[f"margin_{column}_mm"]) == pytest.approx(least[key], abs=0.01)
 
 
 def test_the_evidence_of_everything_shown_is_listed(record):

@@ -232,7 +232,9 @@ def _measured(specimen_id, group):
     return {
         "lobe_ml": {group[0]["lobe"]: share * volume_ml} | ({other: 0.2 * volume_ml} if across else {}),
         "reach_mm": max(row["depth_mm"] + row["diameter_mm"] / 2 + 5.0 for row in group),
-        "margin_low_mm": 3.6,
+        "margin_least_mm": 3.9 if specimen_id % 13 == 6 else 5.1,
+        "margin_low_mm": 2.5 if specimen_id % 13 == 6 else 3.7,
+        "margin_high_mm": 5.3 if specimen_id % 13 == 6 else 6.5,
         "clear": 0.91 if specimen_id % 11 == 5 else 0.998,
         "vessel_mm": 2.4 if specimen_id % 3 == 0 else 0.0,
         "bronchus_mm": 1.3 if specimen_id % 6 == 0 else 0.0,
