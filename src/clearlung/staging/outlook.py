@@ -9,7 +9,6 @@ import numpy as np
 
 from clearlung.anatomy import Side
 from clearlung.resection import (
-    DEFAULT_RULE_SET,
     EXTRAPOLATION_EVIDENCE,
     SEGMENT_EVIDENCE,
     CourseStep,
@@ -147,7 +146,7 @@ class Outlook:
             low, value, _ = self._final(model)
             levels[model.measure] = Level(model.baseline_percent, value, low, model.predicted)
         return apply_rules(
-            rule_set_of(problem),
+            problem.protocol.function.rule_set,
             fev1=levels["fev1"],
             dlco=levels["dlco"] if patient.dlco_known else None,
             exercise=patient.exercise,
@@ -216,11 +215,6 @@ def _told(verdict: Verdict | None) -> RiskVerdict | None:
         next_step_at_low=verdict.at_low.next_step,
         assumed=verdict.assumed,
     )
-
-
-def rule_set_of(problem: StagingProblem) -> str:
-    """Return the name of the protocol's rule set."""
-    return getattr(problem.protocol.function, "rule_set", DEFAULT_RULE_SET)
 
 
 def _models(problem: StagingProblem) -> Sequence[FunctionModel]:
