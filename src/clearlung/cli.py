@@ -16,6 +16,7 @@ import typer
 
 from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.cli_nodules import app as nodules_app
+from clearlung.cli_resect import resect
 from clearlung.cli_values import (
     AnatomyOption,
     ForceOption,
@@ -43,6 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(nodules_app)
+app.command()(resect)
 
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 NodulesOption = Annotated[int, typer.Option("--nodules", help="Number of metastases.", min=0, max=2000)]

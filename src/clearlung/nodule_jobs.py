@@ -7,6 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from clearlung.anatomy import Anatomy, AnatomySource, segment_anatomy
 from clearlung.anatomy_cache import settled
 from clearlung.ct import Scan, read_scan
@@ -22,10 +24,12 @@ from clearlung.nodule_found import Found
 from clearlung.nodules import (
     DetectorSource,
     NoduleOptions,
+    NoduleTable,
     detector_names,
     find_nodules,
     malignant_chance,
     measure_nodules,
+    planned_from,
 )
 from clearlung.nodules.review import Action, Detected, Review, carry_over
 from clearlung.progress import Stopwatch
@@ -217,6 +221,21 @@ def find_again(
         )
 
     return carry_into(folder, found, carry, who=who, why=why, scan=scan, anatomy=anatomy)
+
+
+def planned_nodules(opened: NoduleFolder, false_per_scan: float) -> NoduleTable:
+    """Return what a review has led to: what was reviewed, and of the rest what is probable enough.
+
+    Parameters
+    ----------
+    opened
+        A folder of nodules.
+    false_per_scan
+        The protocol's operating point.
+    """
+    every = opened.review.state.nodules
+    probable = every.probability >= planned_from(false_per_scan, str(opened.found.options["detector"]))
+    return every.take(np.flatnonzero(probable | (every.review != "")))
 
 
 def check_reader(who: str) -> None:

@@ -23,7 +23,7 @@ from clearlung.errors import InfeasiblePlan
 from clearlung.followup import LesionTable, lesions_of_first_scan
 from clearlung.function_of_case import function_model
 from clearlung.nodules import NoduleTable, planned_from, sphere_diameter_mm
-from clearlung.resection import Excision, SpecimenSet, make_techniques, minutes_for, prepare_excision
+from clearlung.resection import Excision, SpecimenSet, Technique, make_techniques, prepare_excision
 from clearlung.staging import Plan, Protocol, StagingProblem, solve_plan
 from clearlung.workflow import regimen_of
 
@@ -152,7 +152,7 @@ class _Planner:
         self.excision: Excision = prepare_excision(nodules, anatomy, protocol.resection.techniques, self.book)
         self.techniques = make_techniques(protocol.resection.techniques, self.book)
         self.lesions = lesions_of_first_scan(nodules)
-        self.function = function_model(case, anatomy, protocol, self.book)[0].lungs.fev1
+        self.patient = function_model(case, anatomy, protocol, self.book)[0]
         self.regimen = regimen_of(protocol, case, self.book)
         least = planned_from(protocol.nodules.false_per_scan, detector)
         planned = (nodules.review != "") | (nodules.probability >= least)
@@ -181,7 +181,8 @@ class _Planner:
             self.book,
             specimens=specimens,
             lesions=lesions,
-            function=self.function,
+            function=self.patient.lungs.fev1,
+            patient=self.patient,
             protocol=self.protocol,
             regimen=self.regimen,
         )
@@ -290,9 +291,11 @@ def _which_technique(planner: _Planner, row: int) -> Iterator[_Question]:
     shares = (np.arange(VOLUME_STEPS) + 0.5) / VOLUME_STEPS
     diameters = sphere_diameter_mm(np.maximum(middle + spread * norm.ppf(shares), 0.01))
 
+    local = [t for t in planner.techniques if not t.anatomical]
+
     def technique(diameter_mm: float) -> int:
-        fits = [t.refusal(diameter_mm, depth) is None for t in planner.techniques]
-        return fits.index(True) if any(fits) else -1
+        fits = [k for k, t in enumerate(local) if t.refusal(diameter_mm, depth) is None]
+        return min(fits, key=lambda k: local[k].sphere_ml(diameter_mm, depth), default=-1)
 
     now = technique(float(table.diameter_mm[row]))
     others = [technique(float(d)) for d in diameters]
@@ -309,31 +312,33 @@ def _which_technique(planner: _Planner, row: int) -> Iterator[_Question]:
         unresectable = {k: v for k, v in specimens.unresectable.items() if k != number}
         if other < 0:
             return replace(specimens, unresectable=unresectable | {number: "no technique fits"}), every
-        used = planner.techniques[other]
-        with_it = _with_specimen(planner, specimens, row, other, used.sphere_ml(diameter, depth))
+        with_it = _with_specimen(planner, specimens, row, local[other], diameter)
         return replace(with_it, unresectable=unresectable), every
 
-    named = "no technique fits" if other < 0 else f"it is {planner.techniques[other].title}"
+    named = "no technique fits" if other < 0 else f"it is {local[other].title}"
     words = f"Its volume is near a limit: {_percent(chance)} likely {named}; then"
     yield _Question((number,), "technique", chance, planner.bound(chance), words, otherwise)
 
 
 def _with_specimen(
-    planner: _Planner, specimens: SpecimenSet, row: int, technique: int, volume_ml: float
+    planner: _Planner, specimens: SpecimenSet, row: int, used: Technique, diameter_mm: float
 ) -> SpecimenSet:
     """Return the specimens with one more, its volume that of a sphere below a flat pleura."""
-    table, used = planner.nodules, planner.techniques[technique]
+    table = planner.nodules
     following = int(specimens.id.max(initial=0)) + 1
-    return replace(
-        specimens,
+    depth = float(table.depth_mm[row])
+    return SpecimenSet(
         id=np.append(specimens.id, np.int32(following)),
         lesions=(*specimens.lesions, (int(table.id[row]),)),
         technique=np.append(specimens.technique, used.name),
         side=np.append(specimens.side, table.side[row]),
         lobe=np.append(specimens.lobe, table.lobe[row]),
-        volume_ml=np.append(specimens.volume_ml, volume_ml),
-        margin_mm=np.append(specimens.margin_mm, used.margin_mm),
-        minutes=np.append(specimens.minutes, minutes_for(float(table.depth_mm[row]), planner.book)),
+        volume_ml=np.append(specimens.volume_ml, used.sphere_ml(diameter_mm, depth)),
+        margin_mm=np.append(specimens.margin_mm, used.margin_mm(diameter_mm)),
+        minutes=np.append(specimens.minutes, used.minutes(depth)),
+        unresectable=specimens.unresectable,
+        evidence=specimens.evidence,
+        anatomical=np.append(specimens.anatomical, False),
     )
 
 

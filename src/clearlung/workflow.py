@@ -11,8 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from clearlung.anatomy import Anatomy, AnatomySource, segment_anatomy
 from clearlung.casefile import Case
 from clearlung.ct import Scan, read_scan
@@ -25,12 +23,11 @@ from clearlung.nodules import (
     NoduleOptions,
     NoduleTable,
     find_nodules,
-    planned_from,
     read_nodule_list,
 )
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.progress import PhaseTime, Stopwatch
-from clearlung.resection import SpecimenSet, deep_beds, excise
+from clearlung.resection import SpecimenSet, excise
 from clearlung.staging import (
     MeasuredFunction,
     Plan,
@@ -147,21 +144,17 @@ def make_plan(request: PlanRequest, watch: Stopwatch | None = None) -> PlanResul
 
 
 def _plan_reviewed(folder: Path, scan: Scan, request: PlanRequest, watch: Stopwatch) -> PlanResult:
-    """Plan what a review has led to: what was reviewed, and of the rest what is probable enough."""
+    """Plan what a review has led to."""
     # Here and not above: a folder of nodules loads what draws its pictures, which planning need not.
     from clearlung.nodule_folder import open_nodule_folder
-    from clearlung.nodule_jobs import anatomy_of
+    from clearlung.nodule_jobs import anatomy_of, planned_nodules
 
     with watch.phase("anatomy"):
         opened = open_nodule_folder(folder)
         opened.found.check_scan(scan)
         anatomy = anatomy_of(opened, scan)
     with watch.phase("nodules"):
-        every = opened.review.state.nodules
-        probable = every.probability >= planned_from(
-            request.protocol.nodules.false_per_scan, str(opened.found.options["detector"])
-        )
-        nodules = every.take(np.flatnonzero(probable | (every.review != "")))
+        nodules = planned_nodules(opened, request.protocol.nodules.false_per_scan)
     unreviewed = int((nodules.review == "").sum())
     result = plan_nodules(
         scan,
@@ -332,7 +325,9 @@ def _stage(
     book = protocol.book()
     with watch.phase("specimens"):
         lesions = lesions_of_first_scan(nodules)
-        specimens = excise(nodules, anatomy, protocol.resection.techniques, book)
+        specimens = excise(
+            nodules, anatomy, protocol.resection.techniques, book, None if scan is None else scan.volume
+        )
     with watch.phase("staging"):
         patient, assumed, function_evidence = function_model(case, anatomy, protocol, book, scan)
         problem = StagingProblem.build(
@@ -344,9 +339,7 @@ def _stage(
             function_assumed=assumed,
             protocol=protocol,
             regimen=regimen_of(protocol, case, book),
-            warnings=_warnings(
-                scan, anatomy, nodules, assumed, reviewed, deep_beds(nodules, specimens, book)
-            ),
+            warnings=plan_warnings(scan, anatomy, nodules, assumed, specimens, reviewed=reviewed),
             evidence_ids=function_evidence + (anatomy.evidence if anatomy else ()),
             seed=seed,
         )
@@ -369,14 +362,28 @@ def regimen_of(protocol: Protocol, case: Case, book: EvidenceBook) -> Regimen | 
     return make_regimen(protocol.perfusion.regimen, book, body_surface_m2=case.patient.body_surface_m2)
 
 
-def _warnings(
+def plan_warnings(
     scan: Scan | None,
     anatomy: Anatomy | None,
     nodules: NoduleTable,
     assumed: Sequence[MeasuredFunction],
+    specimens: SpecimenSet,
+    *,
     reviewed: bool,
-    beds: tuple[int, int],
 ) -> tuple[str, ...]:
+    """Return what a reader must know before relying on anything made of these nodules.
+
+    Parameters
+    ----------
+    scan, anatomy
+        Both None for a radiologist's list.
+    nodules, specimens
+        What is to be removed, and in which pieces.
+    assumed
+        What of lung function is not measured.
+    reviewed
+        Whether somebody has looked at every nodule.
+    """
     warnings = list(scan.warnings) if scan is not None else []
     if assumed:
         words = ", ".join(FUNCTION_WORDS[field] for field in assumed)
@@ -404,10 +411,11 @@ def _warnings(
             warnings.append(
                 f"The lobe of {unsure} of {len(nodules)} nodules is uncertain ({anatomy.lobe_method})."
             )
-    sutured, unknown = beds
+    unknown = int((specimens.closure == "untested").sum())
+    sutured = unknown + int((specimens.closure == "suture").sum())
     if sutured:
         warnings.append(
-            f"{sutured} laser beds need a suture to be airtight; {unknown} of them are deeper than any that"
+            f"{sutured} beds need a suture to be airtight; {unknown} of them are deeper than any that"
             " were tested."
         )
     return tuple(warnings)

@@ -129,6 +129,7 @@ def make_plan(nodules, operations=6, protocol="high-volume", left_out=2):
                     volume_ml=sum(0.8 + row["volume_mm3"] / 1000 for row in group),
                     margin_mm=5.0,
                     minutes=8.0 * take,
+                    **_measured(specimen_id, group),
                 )
             )
             operation_of.update({row["id"]: number for row in group})
@@ -204,6 +205,23 @@ def make_plan(nodules, operations=6, protocol="high-volume", left_out=2):
         warnings=("Slices are 2.0 mm thick: metastases under 4 mm may be missed.",),
         evidence=tuple(book.overriding({"time.nodule.superficial": 8}).values()),
     )
+
+
+def _measured(specimen_id, group):
+    """What is known of a specimen that was cut on a scan; across a fissure, sutured, untested in turn."""
+    volume_ml = sum(0.8 + row["volume_mm3"] / 1000 for row in group)
+    across = specimen_id % 7 == 3
+    share = 0.8 if across else 1.0
+    other = "RUL" if group[0]["lobe"] != "RUL" else "RML"
+    return {
+        "lobe_ml": {group[0]["lobe"]: share * volume_ml} | ({other: 0.2 * volume_ml} if across else {}),
+        "reach_mm": max(row["depth_mm"] + row["diameter_mm"] / 2 + 5.0 for row in group),
+        "margin_low_mm": 3.6,
+        "clear": 0.91 if specimen_id % 11 == 5 else 0.998,
+        "vessel_mm": 2.4 if specimen_id % 3 == 0 else 0.0,
+        "bronchus_mm": 1.3 if specimen_id % 6 == 0 else 0.0,
+        "closure": ("airtight", "suture", "untested")[specimen_id % 3] if len(group) == 1 else "staples",
+    }
 
 
 def make_input(count=170, operations=6, *, places=True, spacing_mm=(2.0, 2.0, 2.0), **more):

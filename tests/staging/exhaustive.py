@@ -77,25 +77,34 @@ def _packs(given, groups):
         lesions = [n for r in group for n in [len(given.specimens.lesions[r])]]
         if sum(lesions) > per.nodules_max or _ml(given, group) > per.removed_ml_max + 1e-9:
             return False
-        if _minutes(given, group) > per.minutes_max + 1e-9:
-            return False
         for lobe in set(given.specimens.lobe[group].tolist()):
             own = [len(given.specimens.lesions[r]) for r in group if given.specimens.lobe[r] == lobe]
             if sum(own) > per.nodules_per_lobe_max:
                 return False
-    needed = min(given.perfusions_per_lung, len(groups))
-    return sum(_perfusable(given, g) for g in groups) >= needed
+    return not groups or any(_follow(given, g, [o for o in groups if o is not g]) for g in groups)
 
 
-def _perfusable(given, group):
-    room = given.protocol.per_operation.minutes_max - given.perfusion_minutes
-    return _minutes(given, group) <= room + 1e-9
+def _has_time(given, group, *, first, perfused):
+    minutes = _minutes(given, group) + (given.perfusion_minutes if perfused else 0)
+    opened = not first or given.specimens.side[group[0]] in given.operated
+    minutes += given.reentry_minutes if opened else 0
+    return minutes <= given.protocol.per_operation.minutes_max + 1e-9
+
+
+def _follow(given, first, others):
+    """Whether some order of the others after this first operation has time for what the last ones need."""
+    perfusions = given.perfusions_per_lung
+    able = [_has_time(given, g, first=False, perfused=True) for g in others]
+    if len(others) < perfusions:
+        return all(able) and _has_time(given, first, first=True, perfused=True)
+    unperfused = [_has_time(given, g, first=False, perfused=False) for g in others]
+    return _has_time(given, first, first=True, perfused=False) and all(unperfused) and sum(able) >= perfusions
 
 
 def fewest_weeks(given, right, left, under=math.inf):
     """Week of the last operation over all orders and interleavings, or None."""
     best = None
-    orders = [[o for o in permutations(groups) if _order_perfuses(given, o)] for groups in (right, left)]
+    orders = [[o for o in permutations(groups) if _order_has_time(given, o)] for groups in (right, left)]
     for order_right, order_left in product(*orders):
         for places in combinations(range(len(right) + len(left)), len(right)):
             limit = under if best is None else best
@@ -105,9 +114,9 @@ def fewest_weeks(given, right, left, under=math.inf):
     return best
 
 
-def _order_perfuses(given, order):
-    k = min(given.perfusions_per_lung, len(order))
-    return all(_perfusable(given, g) for g in order[len(order) - k :])
+def _order_has_time(given, order):
+    unperfused = len(order) - given.perfusions_per_lung
+    return all(_has_time(given, g, first=i == 0, perfused=i >= unperfused) for i, g in enumerate(order))
 
 
 def _weeks(given, order_right, order_left, places, limit):

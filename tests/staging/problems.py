@@ -35,7 +35,17 @@ def function(lung_ml=EASY_LUNG_ML, fev1_percent=98.0, **constants) -> FunctionMo
 
 
 def problem(
-    specimens, limits=None, *, model=None, perfused=False, vdt=None, seed=0, anatomical=(), patient=None
+    specimens,
+    limits=None,
+    *,
+    model=None,
+    perfused=False,
+    vdt=None,
+    seed=0,
+    reentry=0.0,
+    operated=(),
+    anatomical=(),
+    patient=None,
 ) -> StagingProblem:
     """A problem from ``(lobe, ml, minutes)`` or ``(lobe, ml, minutes, lesions)`` for each specimen.
 
@@ -49,7 +59,7 @@ def problem(
     side = np.array([LOBE_SIDES[s[0]] for s in rows], dtype=np.str_)
     total = int(starts[-1])
     limits = limits or protocol()
-    return StagingProblem.build(
+    made = StagingProblem.build(
         limits.book(),
         specimens=SpecimenSet(
             id=np.arange(1, len(rows) + 1, dtype=np.int32),
@@ -75,9 +85,11 @@ def problem(
         function=model or function(),
         protocol=limits,
         regimen=make_regimen("petrov-melphalan-50", limits.book()) if perfused else None,
+        operated=None if operated is None else frozenset(operated),
         seed=seed,
         patient=patient,
     )
+    return replace(made, reentry_minutes=reentry)
 
 
 def goals(plan: Plan) -> list[float]:
@@ -107,8 +119,17 @@ def check(given: StagingProblem, plan: Plan) -> None:
             )
         minutes = given.access_minutes + sum(s.minutes for s in operation.specimens)
         minutes += given.perfusion_minutes if operation.perfusion else 0
+        opened = given.operated | {earlier.side for earlier in plan.operations[:i]}
+        minutes += given.reentry_minutes if operation.side in opened else 0
         assert operation.minutes == minutes or abs(operation.minutes - minutes) < 1e-6
         assert operation.minutes <= per.minutes_max + 1e-6
+        assert operation.reentry == (operation.side in opened)
+        # What the limit holds for is the sum without economy: no less than what is expected. The time of
+        # re-entry is the problem's there and the evidence's here.
+        if given.reentry_minutes == given.protocol.book().value("time.reentry", unit="min"):
+            assert operation.minutes_low <= operation.minutes_expected <= operation.minutes + 1e-6
+            assert operation.minutes <= operation.minutes_high + 1e-6
+        assert 0 < operation.complication_percent.low <= operation.complication_percent.high <= 100
         removed = sum(s.volume_ml for s in operation.specimens)
         assert abs(operation.removed_ml - removed) < 1e-6
         assert removed <= per.removed_ml_max + 1e-6

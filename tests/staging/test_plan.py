@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from clearlung.errors import InfeasiblePlan
+from clearlung.evidence import load_evidence
 from clearlung.followup import LesionTable
+from clearlung.resection import (
+    EarlierResection,
+    FunctionModel,
+    LungFunction,
+    OperationModel,
+    PatientFunction,
+    published_right_share,
+)
 from clearlung.staging import Plan, compare, solve_plan
 from tests.staging.problems import EASY_LUNG_ML, check, function, goals, problem, protocol
 
@@ -82,6 +91,85 @@ def test_a_lung_without_time_for_perfusion_is_left_by_name():
     plan = solve_plan(case)
     check(case, plan)
     assert [(u.lesion, u.code) for u in plan.unassigned] == [(1, "perfusion_limit")]
+
+
+def test_every_operation_but_a_lungs_first_takes_longer_by_freeing_it():
+    specimens = [("RLL", 3.0, 100.0)] * 3 + [("LLL", 3.0, 100.0)]
+    limits = protocol(minutes_max=190.0)
+    case = problem(specimens, limits, reentry=30.0)
+    plan = solve_plan(case)
+    check(case, plan)
+    minutes = {side: [o.minutes for o in plan.operations if o.side == side] for side in ("right", "left")}
+    assert minutes == {"right": [152.5, 182.5, 182.5], "left": [152.5]}
+    again = solve_plan(problem(specimens, limits, reentry=30.0, operated=["left"]))
+    assert [o.minutes for o in again.operations if o.side == "left"] == [182.5]
+
+
+@pytest.mark.parametrize("diameters", [(6.0, 20.0, 20.0), (20.0, 6.0, 6.0)])
+def test_what_only_the_first_operation_has_time_for_is_in_it_whatever_is_more_urgent(diameters):
+    case = problem(
+        [("RLL", 3.0, 130.0), ("RLL", 3.0, 100.0), ("RLL", 3.0, 100.0)],
+        protocol(minutes_max=190.0),
+        reentry=30.0,
+    )
+    columns = {**vars(case.lesions), "diameter_mm": np.array(diameters)}
+    plan = solve_plan(type(case)(**{**vars(case), "lesions": LesionTable(**columns)}))
+    check(case, plan)
+    assert plan.operations[0].lesions == (1,)
+
+
+def test_of_two_that_need_the_first_operation_the_shorter_is_taken_and_the_other_named():
+    case = problem(
+        [("RLL", 3.0, 130.0), ("RLL", 3.0, 120.0), ("RLL", 3.0, 20.0)],
+        protocol(minutes_max=190.0),
+        reentry=30.0,
+    )
+    plan = solve_plan(case)
+    check(case, plan)
+    (left,) = plan.unassigned
+    assert (left.lesion, left.code) == (1, "first_operation_limit")
+    assert "re-entry 30 min" in left.reason
+
+
+def test_an_opened_lung_has_no_first_operation_of_its_own():
+    case = problem([("RLL", 3.0, 130.0)], protocol(minutes_max=190.0), reentry=30.0, operated=["right"])
+    (left,) = solve_plan(case).unassigned
+    assert (left.lesion, left.code) == (1, "minutes_limit")
+    assert "re-entry 82.5 min" in left.reason
+
+
+def test_a_lung_operated_on_in_the_patients_history_is_an_opened_one():
+    book = load_evidence()
+    fev1, dlco = (
+        FunctionModel.from_evidence(book, measure, percent=98, predicted=None, lung_ml=1e6, confidence=0.95)
+        for measure in ("fev1", "dlco")
+    )
+    patient = PatientFunction(
+        LungFunction(fev1, dlco, published_right_share(book), "published"),
+        lobe_ml=np.full(5, 2e5),
+        earlier=(EarlierResection("left", "wedge", removed_ml=10.0, weeks_ago=50.0),),
+    )
+    case = problem([("RLL", 3.0, 20.0), ("LLL", 3.0, 20.0)], operated=None, patient=patient, reentry=30.0)
+    assert case.operated == {"left"}
+    minutes = {o.side: o.minutes for o in solve_plan(case).operations}
+    assert minutes == {"right": 72.5, "left": 102.5}
+
+
+def test_each_operation_tells_what_it_takes_as_intervals():
+    minutes = load_evidence().value("time.reentry", unit="min")
+    limits = protocol("high-volume", nodules_max=45, nodules_per_lobe_max=45)
+    plan = solve_plan(problem([("RLL", 1.0, 26.25)] * 42, limits, perfused=True, reentry=minutes))
+    for operation in plan.operations:
+        model = OperationModel.from_evidence(load_evidence())
+        own = [s.minutes for s in operation.specimens]
+        perfused = operation.perfusion is not None
+        found = model.estimate(own, len(own), perfused=perfused, reentry=operation.reentry)
+        assert operation.minutes_expected == found.minutes.expected
+        assert operation.complication_percent.expected == 100 * found.complication.expected
+        assert operation.stay_days.high == found.stay_days.high
+        assert operation.blood_ml.low == found.blood_ml.low
+        assert operation.notes == found.notes
+    assert {"operation.economy.exponent", "time.reentry"} <= {entry.id for entry in plan.evidence}
 
 
 @pytest.mark.parametrize("per_lung", [1, 2, 3])

@@ -1,6 +1,7 @@
 """Lungs, lobes, airways, vessels, hila, and how deep everything lies below the pleura."""
 
 from clearlung.anatomy.conditions import CONDITIONS
+from clearlung.anatomy.distance import distance_to
 from clearlung.anatomy.measures import LobeMeasures, add_measures, measure_lobes
 from clearlung.anatomy.places import Places, find_places
 from clearlung.anatomy.pleura import pleural_parts
@@ -50,6 +51,7 @@ __all__ = [
     "PleuralPart",
     "Side",
     "add_measures",
+    "distance_to",
     "find_places",
     "holds_labels",
     "measure_lobes",

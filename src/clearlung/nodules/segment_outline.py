@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clearlung.anatomy import distance_to
 from clearlung.nodules.segment_crop import Crop, FloatArray, Mask, pooled, repeated
-from clearlung.nodules.segment_kernels import deepest, distance_to, fill_holes, flood, round_part
+from clearlung.nodules.segment_kernels import deepest, fill_holes, flood, round_part
 from clearlung.nodules.sharpen import Scanner
 
 # Inflated lung where none is in sight, and the brightest that is believed.

@@ -3,16 +3,22 @@
 from clearlung.report.anatomy_sheet import anatomy_png
 from clearlung.report.marks import operation_color, operation_marker
 from clearlung.report.nodule_sheet import TILE_MM, SheetNodule, nodule_sheets
+from clearlung.report.resection_sheet import Remainder, ResectionPicture, specimen_sheet
+from clearlung.report.resection_slices import specimen_slices
 from clearlung.report.source import ReportInput
 from clearlung.report.write import write_report
 
 __all__ = [
     "TILE_MM",
+    "Remainder",
     "ReportInput",
+    "ResectionPicture",
     "SheetNodule",
     "anatomy_png",
     "nodule_sheets",
     "operation_color",
     "operation_marker",
+    "specimen_sheet",
+    "specimen_slices",
     "write_report",
 ]

@@ -84,12 +84,19 @@ def draw_symbols(
 ) -> None:
     """Draw an operation's mark at several places."""
     shape = UNASSIGNED_SHAPE if number is None else operation_marker(number)
+    draw_shapes(axes, x_mm, y_mm, shape, "white" if number is None else operation_color(number), size_mm)
+
+
+def draw_shapes(
+    axes: Axes, x_mm: Sequence[float], y_mm: Sequence[float], shape: str, color: str, size_mm: float = 1.5
+) -> None:
+    """Draw a matplotlib marker at several places, as large as a circle of the size looks."""
     axes.scatter(
         x_mm,
         y_mm,
         s=(size_mm * _FULL_SIZE.get(shape, 1.0) / MM_PER_POINT) ** 2,
         marker=shape,
-        facecolor="white" if number is None else operation_color(number),
+        facecolor=color,
         edgecolor=INK,
         linewidth=0.5,
         zorder=6,

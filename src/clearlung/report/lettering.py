@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 LEGEND_LINE_MM = 4.4
 # The letters of the directions stand halfway up the picture.
 _CLEAR_OF_MARK_MM = 4.5
+_BARS_MM = (50.0, 20.0)
+# What "50 mm" before the bar takes up.
+_BAR_WORDS_MM = 10.5
 # What the name of a lobe takes up.
 _WIDE_MM, _HIGH_MM = 6.0, 2.5
 
@@ -110,9 +114,9 @@ def draw_marks(
     return [(float(x), float(y), 3.4, 3.6) for x, y, _ in letters]
 
 
-def draw_scale_bar(axes: Axes, sheet: Sheet, right_mm: float, y_mm: float) -> None:
-    """Draw 5 cm in the patient."""
-    length = 50.0
+def draw_scale_bar(axes: Axes, sheet: Sheet, right_mm: float, y_mm: float, room_mm: float = math.inf) -> None:
+    """Draw 5 cm in the patient, or 2 cm where there is no room for the bar and its words."""
+    length = next((long for long in _BARS_MM if long * sheet.scale + _BAR_WORDS_MM <= room_mm), _BARS_MM[-1])
     start = right_mm - length * sheet.scale
     axes.plot([start, right_mm], [y_mm, y_mm], color=INK, linewidth=1.6, solid_capstyle="butt", zorder=9)
     for x in (start, right_mm):

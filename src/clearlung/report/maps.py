@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Room for the letters of the directions; at the sides also for the names of the lobes.
+# Room for the letters of the directions.
 _EDGE_MM = 6.0
-_SIDE_MM = 9.5
+SIDE_MM = 9.5
+"""Room beside the lungs, for the letters of the directions and the names of the lobes."""
+
 # On small maps the marks shrink too, so that they leave the circles in sight.
 _MARK_IN_PATIENT_MM = 3.0
 _TITLE_MM = 5.0
@@ -96,13 +99,51 @@ def draw_map(
         Width and height in the patient that the scale is chosen for, so that two pictures side by side
         share it; of the view's own lungs unless given.
     """
+    lines = legend_lines(legend, width_mm)
+    fit = fit_view(behind, width_mm, height_max_mm, room_mm, lines)
+    figure, axes = paper(*fit.paper_mm)
+    words = draw_behind(axes, view, behind, fit)
+    _draw_nodules(axes, view, nodules, fit, words)
+    draw_legend(axes, legend, width_mm, lines)
+    return figure
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """How a view fits on its paper.
+
+    Parameters
+    ----------
+    sheet
+        From patient to paper.
+    frame
+        Where numbers may stand.
+    floor_mm
+        Height of the picture's lower edge.
+    paper_mm
+        Width and height.
+    """
+
+    sheet: Sheet
+    frame: Frame
+    floor_mm: float
+    paper_mm: tuple[float, float]
+
+
+def fit_view(
+    behind: Backdrop,
+    width_mm: float,
+    height_max_mm: float,
+    room_mm: tuple[float, float] | None = None,
+    legend_lines: int = 0,
+) -> Fit:
+    """Return how a view fits on paper of a width; parameters as for :func:`draw_map`."""
     left, right, bottom, top = behind.extent_mm
     wide, high = room_mm or behind.size_mm
-    lines = legend_lines(legend, width_mm)
-    around = 2 * _EDGE_MM + _TITLE_MM + lines * LEGEND_LINE_MM
-    scale = min((width_mm - 2 * _SIDE_MM) / wide, max(height_max_mm - around, 20.0) / high)
+    around = 2 * _EDGE_MM + _TITLE_MM + legend_lines * LEGEND_LINE_MM
+    scale = min((width_mm - 2 * SIDE_MM) / wide, max(height_max_mm - around, 20.0) / high)
     height_mm = scale * high + around
-    floor = _EDGE_MM + lines * LEGEND_LINE_MM
+    floor = _EDGE_MM + legend_lines * LEGEND_LINE_MM
     # In the middle of the room, below the title and above the legend.
     sheet = Sheet(
         scale,
@@ -111,16 +152,57 @@ def draw_map(
             floor + scale * high / 2 - scale * (bottom + top) / 2,
         ),
     )
-    figure, axes = paper(width_mm, height_mm)
     frame = Frame(1.0, width_mm - 1.0, floor - _EDGE_MM + 3.5, height_mm - _TITLE_MM - 0.5)
-    _draw_lungs(axes, behind, sheet, (width_mm, height_mm))
-    words = draw_marks(axes, view, behind, sheet, width_mm, height_mm)
+    return Fit(sheet, frame, floor, (width_mm, height_mm))
+
+
+def draw_behind(axes: Axes, view: View, behind: Backdrop, fit: Fit) -> list[Words]:
+    """Draw the lungs, title, directions, names of lobes and scale bar; return where words stand."""
+    _draw_lungs(axes, behind, fit.sheet, fit.paper_mm)
+    words = draw_marks(axes, view, behind, fit.sheet, *fit.paper_mm)
     if view is not AXIAL:
-        words += draw_lobe_names(axes, view, behind, sheet)
-    _draw_nodules(axes, view, nodules, sheet, frame, words)
-    draw_scale_bar(axes, sheet, width_mm - 6.0, floor - _EDGE_MM + 1.6)
-    draw_legend(axes, legend, width_mm, lines)
-    return figure
+        words += draw_lobe_names(axes, view, behind, fit.sheet)
+    # Clear of the letter in the middle of the lower edge.
+    right = fit.paper_mm[0] - 6.0
+    draw_scale_bar(axes, fit.sheet, right, fit.floor_mm - _EDGE_MM + 1.6, right - fit.paper_mm[0] / 2 - 1.5)
+    return words
+
+
+def draw_numbers(
+    axes: Axes,
+    ids: Sequence[int],
+    centers: NDArray[np.float64],
+    radii: NDArray[np.float64],
+    fit: Fit,
+    words: Sequence[Words],
+) -> None:
+    """Write numbers beside what they name.
+
+    Parameters
+    ----------
+    axes, fit
+        Where.
+    ids
+        The numbers.
+    centers, radii
+        Shapes (n, 2) and (n,): what they name, on paper, mm.
+    words
+        What they must not cover.
+    """
+    from matplotlib.collections import LineCollection
+
+    points = _label_points(len(ids), fit.sheet.scale)
+    sizes = np.array([_label_size(str(number), points) for number in ids])
+    labels = place_labels(centers, radii, sizes, fit.frame, np.reshape(words, (-1, 4)))
+    leaders = _leaders(centers, radii, labels, sizes)
+    axes.add_collection(LineCollection(leaders, colors=INK, linewidths=0.3, zorder=5))
+    for number, (x, y) in zip(ids, labels, strict=True):
+        axes.text(x, y, str(number), fontsize=points, color=INK, ha="center", va="center_baseline", zorder=8)
+
+
+def mark_mm(count: int, scale: float) -> float:
+    """Size of the marks, and the least of a nodule's circle: smaller ones would vanish in print."""
+    return float(np.clip(min(1.6 * (170 / max(count, 1)) ** 0.3, _MARK_IN_PATIENT_MM * scale), 1.0, 1.8))
 
 
 def _draw_lungs(axes: Axes, behind: Backdrop, sheet: Sheet, paper_mm: tuple[float, float]) -> None:
@@ -160,19 +242,18 @@ def _outline(
     axes.contour(x, y, gaussian_filter(np.pad(mask, 1).astype(np.float32), 1.0), levels=[0.5], **line)
 
 
-def _draw_nodules(
-    axes: Axes, view: View, nodules: Marked, sheet: Sheet, frame: Frame, words: list[Words]
-) -> None:
-    from matplotlib.collections import EllipseCollection, LineCollection
+def _draw_nodules(axes: Axes, view: View, nodules: Marked, fit: Fit, words: list[Words]) -> None:
+    from matplotlib.collections import EllipseCollection
     from matplotlib.colors import to_rgba
 
+    sheet = fit.sheet
     faint = sheet.points(on_picture(view, nodules.others))
     axes.scatter(faint[:, 0], faint[:, 1], s=3.0, color="#7A7A7A", linewidth=0, zorder=3)
     if len(nodules) == 0:
         return
     patient = on_picture(view, nodules.places)
     centers = sheet.points(patient)
-    mark = _mark_mm(len(nodules), sheet.scale)
+    mark = mark_mm(len(nodules), sheet.scale)
     radii = np.maximum(nodules.diameter_mm / 2 * sheet.scale, mark / 2)
     colors = [INK if number is None else operation_color(number) for number in nodules.operations]
     # Large ones first, so that a small one in front of a large one stays in sight.
@@ -194,18 +275,7 @@ def _draw_nodules(
     for number in sorted(set(nodules.operations), key=lambda n: n or 0):
         mine = [i for i, other in enumerate(nodules.operations) if other == number]
         draw_symbols(axes, centers[mine, 0].tolist(), centers[mine, 1].tolist(), number, mark)
-    points = _label_points(len(nodules), sheet.scale)
-    sizes = np.array([_label_size(str(number), points) for number in nodules.ids])
-    labels = place_labels(centers, radii, sizes, frame, np.reshape(words, (-1, 4)))
-    leaders = _leaders(centers, radii, labels, sizes)
-    axes.add_collection(LineCollection(leaders, colors=INK, linewidths=0.3, zorder=5))
-    for number, (x, y) in zip(nodules.ids, labels, strict=True):
-        axes.text(x, y, str(number), fontsize=points, color=INK, ha="center", va="center_baseline", zorder=8)
-
-
-def _mark_mm(count: int, scale: float) -> float:
-    """Size of the marks, and the least of a nodule's circle: smaller ones would vanish in print."""
-    return float(np.clip(min(1.6 * (170 / max(count, 1)) ** 0.3, _MARK_IN_PATIENT_MM * scale), 1.0, 1.8))
+    draw_numbers(axes, nodules.ids, centers, radii, fit, words)
 
 
 def _label_points(count: int, scale: float) -> float:

@@ -80,6 +80,17 @@ def with_unit(text: str, unit: str) -> str:
     return f"{text} {_UNITS.get(unit, unit)}".rstrip()
 
 
+def interval(value: float, low: float, high: float, digits: int = 0) -> str:
+    """Return a value with the interval that it lies in.
+
+    Examples
+    --------
+    >>> interval(5.0, 3.6, 6.4, 1)
+    '5.0 (3.6 to 6.4)'
+    """
+    return f"{fixed(value, digits)} ({fixed(low, digits)} to {fixed(high, digits)})"
+
+
 def listed(values: Iterable[float], digits: int) -> str:
     """Return several measurements with commas between them."""
     return ", ".join(fixed(value, digits) for value in values)

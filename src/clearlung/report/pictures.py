@@ -33,7 +33,7 @@ from clearlung.staging import Operation
 PAGE_WIDTH_MM = 178.0
 _HALF_WIDTH_MM = 87.0
 # Of a sheet for one operation: what headings and captions leave, a row of the table, and sensible maps.
-_SHEET_MM, _SECTION_MM, _ROW_MM = 219.0, 14.0, 3.45
+_SHEET_MM, _SECTION_MM, _ROW_MM = 219.0, 34.0, 3.45
 _MAP_MIN_MM, _MAP_MAX_MM = 62.0, 88.0
 _SAGITTAL = (SAGITTAL_RIGHT, SAGITTAL_LEFT)
 _SIDE_WORDS = {"right": "right", "left": "left", "both": "both sides"}

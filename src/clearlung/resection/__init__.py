@@ -1,7 +1,8 @@
-"""What each resection takes: techniques, specimens, lung function."""
+"""What each resection takes: techniques, specimens and their margins, lung function."""
 
 from clearlung.resection.candidates import CandidateSet, Closure, Cut, LesionMargin, Piece
-from clearlung.resection.excise import Excision, deep_beds, excise, prepare_excision
+from clearlung.resection.choose import Choice, candidate_costs, choose
+from clearlung.resection.excise import Excision, excise, prepare_excision
 from clearlung.resection.extrapolate import EXTRAPOLATION_EVIDENCE, CourseStep, extrapolations
 from clearlung.resection.function import (
     MEASURES,
@@ -13,6 +14,7 @@ from clearlung.resection.function import (
     published_right_share,
 )
 from clearlung.resection.history import EarlierResection, EarlierTechnique, operated, with_history
+from clearlung.resection.operation import Approach, Estimate, OperationEstimate, OperationModel
 from clearlung.resection.patient import PatientFunction
 from clearlung.resection.predicted import (
     DENSITY_EVIDENCE,
@@ -29,6 +31,7 @@ from clearlung.resection.predicted import (
     removed_segments,
     segment_counts,
 )
+from clearlung.resection.propose import make_candidates
 from clearlung.resection.rules import (
     DEFAULT_RULE_SET,
     RULE_SETS,
@@ -39,8 +42,9 @@ from clearlung.resection.rules import (
     Verdict,
     apply_rules,
 )
+from clearlung.resection.segments import Segments, approximate_segments
 from clearlung.resection.specimens import SpecimenSet
-from clearlung.resection.techniques import TECHNIQUES, Technique, make_techniques, minutes_for
+from clearlung.resection.techniques import TECHNIQUES, MarginRule, Technique, make_techniques
 
 __all__ = [
     "DEFAULT_RULE_SET",
@@ -50,12 +54,15 @@ __all__ = [
     "RULE_SETS",
     "SEGMENT_EVIDENCE",
     "TECHNIQUES",
+    "Approach",
     "CandidateSet",
+    "Choice",
     "Closure",
     "CourseStep",
     "Cut",
     "EarlierResection",
     "EarlierTechnique",
+    "Estimate",
     "Excision",
     "Exercise",
     "FunctionModel",
@@ -63,7 +70,10 @@ __all__ = [
     "Level",
     "Loss",
     "LungFunction",
+    "MarginRule",
     "Measure",
+    "OperationEstimate",
+    "OperationModel",
     "PatientFunction",
     "Piece",
     "Predicted",
@@ -72,20 +82,23 @@ __all__ = [
     "Removal",
     "Risk",
     "RuleSet",
+    "Segments",
     "SpecimenSet",
     "Technique",
     "Verdict",
     "apply_rules",
+    "approximate_segments",
     "by_segments",
     "by_share",
-    "deep_beds",
+    "candidate_costs",
+    "choose",
     "excise",
     "extrapolations",
     "functional_ml",
     "lobe_volumes",
     "lobes_on_scan",
+    "make_candidates",
     "make_techniques",
-    "minutes_for",
     "operated",
     "predict_postoperative",
     "prepare_excision",

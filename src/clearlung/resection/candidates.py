@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -47,7 +48,7 @@ class LesionMargin:
 
 @dataclass(frozen=True)
 class Cut:
-    """A vessel or bronchus that a specimen's surface crosses, with its width there."""
+    """A vessel or bronchus that a specimen's surface crosses, with the lesser of its widths on both sides."""
 
     kind: CutKind
     diameter_mm: float
@@ -135,3 +136,23 @@ class CandidateSet:
         """Return the voxels that a specimen takes: a box on the anatomy's grid, and the mask in it."""
         piece = self.pieces[row]
         return piece.box, piece.mask
+
+    def union_ml(self, rows: Sequence[int], voxel_ml: float) -> float:
+        """Return the tissue that several specimens take together, every voxel once.
+
+        Parameters
+        ----------
+        rows
+            Of specimens made from a scan.
+        voxel_ml
+            Volume of a voxel.
+        """
+        if not len(rows):
+            return 0.0
+        boxes = np.array([[(s.start, s.stop) for s in self.pieces[row].box] for row in rows])
+        corner, end = boxes[:, :, 0].min(axis=0), boxes[:, :, 1].max(axis=0)
+        painted = np.zeros(tuple(end - corner), dtype=np.bool_)
+        for row in rows:
+            box, mask = self.mask(row)
+            painted[tuple(slice(s.start - c, s.stop - c) for s, c in zip(box, corner, strict=True))] |= mask
+        return float(np.count_nonzero(painted)) * voxel_ml

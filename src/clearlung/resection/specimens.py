@@ -12,6 +12,8 @@ from clearlung.anatomy import LOBES
 _NOT_MEASURED = np.empty(0, dtype=np.float64)
 _NOT_NAMED = np.empty(0, dtype=np.str_)
 _NOT_TOLD = np.empty(0, dtype=np.bool_)
+_NO_NUMBER = np.empty(0, dtype=np.int32)
+_BLANKS = (_NOT_MEASURED, _NOT_NAMED, _NOT_TOLD, _NO_NUMBER)
 
 
 def _not_measured() -> NDArray[np.float64]:
@@ -20,6 +22,10 @@ def _not_measured() -> NDArray[np.float64]:
 
 def _not_named() -> NDArray[np.str_]:
     return _NOT_NAMED
+
+
+def _no_number() -> NDArray[np.int32]:
+    return _NO_NUMBER
 
 
 def _not_told() -> NDArray[np.bool_]:
@@ -45,6 +51,8 @@ class SpecimenSet:
         Lesion id to the reason why no technique fits it.
     evidence
         Ids of the evidence entries that the specimens rest on.
+    candidate
+        int32: number of the candidate that each is; 0 where there are none.
     lobe_ml
         float64, shape (n, 5) in the order of :data:`clearlung.anatomy.LOBES`: what each lobe gives; NaN where
         unknown.
@@ -71,6 +79,7 @@ class SpecimenSet:
     minutes: NDArray[np.float64]
     unresectable: dict[int, str]
     evidence: tuple[str, ...]
+    candidate: NDArray[np.int32] = field(default_factory=_no_number)
     lobe_ml: NDArray[np.float64] = field(default_factory=_not_measured)
     reach_mm: NDArray[np.float64] = field(default_factory=_not_measured)
     margin_low_mm: NDArray[np.float64] = field(default_factory=_not_measured)
@@ -83,7 +92,7 @@ class SpecimenSet:
     def __post_init__(self) -> None:
         for name in COLUMNS:
             # A shared empty array stands for a column that was left out.
-            if any(getattr(self, name) is blank for blank in (_NOT_MEASURED, _NOT_NAMED, _NOT_TOLD)):
+            if any(getattr(self, name) is blank for blank in _BLANKS):
                 object.__setattr__(self, name, _filler(name, len(self.id)))
         lengths = {name: len(getattr(self, name)) for name in COLUMNS}
         if len(set(lengths.values())) > 1:
@@ -116,6 +125,8 @@ def _filler(name: str, count: int) -> NDArray[np.generic]:
     """Return a column that says nothing."""
     if name == "lobe_ml":
         return np.full((count, len(LOBES)), np.nan)
+    if name == "candidate":
+        return np.zeros(count, dtype=np.int32)
     if name == "closure":
         return np.full(count, "", dtype=np.str_)
     return np.zeros(count, dtype=np.bool_) if name == "anatomical" else np.full(count, np.nan)

@@ -2,11 +2,14 @@
 
 from clearlung.staging.compare import Comparison, ComparisonRow, compare
 from clearlung.staging.plan import (
+    Interval,
     MeasuredFunction,
     Operation,
     Plan,
     PlannedLesion,
     PlannedSpecimen,
+    PredictedFunction,
+    RiskVerdict,
     Unassigned,
 )
 from clearlung.staging.problem import StagingProblem
@@ -16,12 +19,15 @@ from clearlung.staging.solve import solve_plan
 __all__ = [
     "Comparison",
     "ComparisonRow",
+    "Interval",
     "MeasuredFunction",
     "Operation",
     "Plan",
     "PlannedLesion",
     "PlannedSpecimen",
+    "PredictedFunction",
     "Protocol",
+    "RiskVerdict",
     "StagingProblem",
     "Unassigned",
     "compare",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import time
-from typing import cast
+from typing import Any, cast
 
-from clearlung.anatomy import Lobe, Side
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy import LOBES, Lobe, Side
 from clearlung.evidence import Evidence
 from clearlung.followup import diameter_after_mm
+from clearlung.resection import OperationModel
 from clearlung.staging.exact import SOLVER
 from clearlung.staging.goals import Outcome
 from clearlung.staging.outlook import Outlook
 from clearlung.staging.plan import (
     Goal,
+    Interval,
     Operation,
     Plan,
     PlannedLesion,
@@ -21,7 +27,6 @@ from clearlung.staging.plan import (
     Unassigned,
 )
 from clearlung.staging.problem import (
-    ACCESS_EVIDENCE,
     PERFUSION_EVIDENCE,
     PLACEMENT_EVIDENCE,
     StagingProblem,
@@ -98,9 +103,13 @@ def _left_for_function(outcome: Outcome, operations: tuple[Operation, ...]) -> l
 def _operations(problem: StagingProblem, outlook: Outlook) -> tuple[Operation, ...]:
     """Return the operations numbered in time order, with the function before and after each."""
     operations: list[Operation] = []
+    opened, theatre = set(problem.operated), OperationModel.from_evidence(problem.protocol.book())
     for number, event in enumerate(outlook.events, start=1):
         rows = list(event.rows)
         minutes = problem.access_minutes + float(problem.specimens.minutes[rows].sum())
+        reentry = event.side in opened
+        minutes += problem.reentry_minutes if reentry else 0.0
+        opened.add(event.side)
         operations.append(
             Operation(
                 number=number,
@@ -112,9 +121,34 @@ def _operations(problem: StagingProblem, outlook: Outlook) -> tuple[Operation, .
                 perfusion=problem.regimen if event.perfused else None,
                 specimens=tuple(_specimen(problem, row) for row in rows),
                 **outlook.around(number - 1),
+                **_estimates(problem, theatre, rows, perfused=event.perfused, reentry=reentry),
             )
         )
     return tuple(operations)
+
+
+def _estimates(
+    problem: StagingProblem, theatre: OperationModel, rows: list[int], *, perfused: bool, reentry: bool
+) -> dict[str, Any]:
+    """Return an operation's fields of minutes, blood, complications and stay by name."""
+    specimens = problem.specimens
+    found = theatre.estimate(
+        specimens.minutes[rows].tolist(),
+        lesions=int(specimens.counts[rows].sum()),
+        anatomical=bool(specimens.anatomical[rows].any()),
+        perfused=perfused,
+        reentry=reentry,
+    )
+    return {
+        "reentry": reentry,
+        "minutes_low": found.minutes.low,
+        "minutes_expected": found.minutes.expected,
+        "minutes_high": found.minutes.high,
+        "blood_ml": Interval(**vars(found.blood_ml)),
+        "complication_percent": Interval(**vars(found.complication.times(100))),
+        "stay_days": Interval(**vars(found.stay_days)),
+        "notes": found.notes,
+    }
 
 
 def _specimen(problem: StagingProblem, row: int) -> PlannedSpecimen:
@@ -128,7 +162,25 @@ def _specimen(problem: StagingProblem, row: int) -> PlannedSpecimen:
         volume_ml=float(specimens.volume_ml[row]),
         margin_mm=float(specimens.margin_mm[row]),
         minutes=float(specimens.minutes[row]),
+        lobe_ml=_lobe_ml(specimens.lobe_ml[row]),
+        reach_mm=_known(specimens.reach_mm[row]),
+        margin_low_mm=_known(specimens.margin_low_mm[row]),
+        clear=_known(specimens.clear[row]),
+        vessel_mm=_known(specimens.vessel_mm[row]),
+        bronchus_mm=_known(specimens.bronchus_mm[row]),
+        closure=str(specimens.closure[row]) or None,
     )
+
+
+def _lobe_ml(shares: NDArray[np.float64]) -> dict[Lobe, float] | None:
+    """Return what each lobe gives, without those that give nothing; None where that is unknown."""
+    if not np.isfinite(shares).all():
+        return None
+    return {lobe: float(ml) for lobe, ml in zip(LOBES, shares, strict=True) if ml > 0}
+
+
+def _known(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def _lesions(problem: StagingProblem, operations: tuple[Operation, ...]) -> tuple[PlannedLesion, ...]:
@@ -200,7 +252,7 @@ def _evidence(problem: StagingProblem, outlook: Outlook) -> tuple[Evidence, ...]
         *problem.protocol.evidence.values(),
         *problem.protocol.assumptions,
         *outlook.evidence(),
-        ACCESS_EVIDENCE,
+        *OperationModel.EVIDENCE,
     }
     if problem.perfusions_per_lung and problem.regimen is not None:
         ids |= {*problem.regimen.evidence, PERFUSION_EVIDENCE, PLACEMENT_EVIDENCE}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -171,8 +172,9 @@ def arrange(items: Items, where: Assignment, operations: int, limits: Limits, or
     """Put one lung's operations in order: the most urgent first, the perfused ones last.
 
     ``"tumor"`` takes the operation with the most tumor first (or the most growth, where doubling times are
-    known), ``"tissue"`` the one that takes the most tissue, which leaves more function for the later ones. Of
-    the operations whose minutes leave room for a perfusion, the last in this order are perfused.
+    known), ``"tissue"`` the one that takes the most tissue, which leaves more function for the later ones.
+    Before all others comes the one whose minutes leave no room for re-entry, if there is one. Of the
+    operations whose minutes leave room for a perfusion, the last in this order are perfused.
     """
     loads = loads_of(items.weight, where, operations)
     key = loads[:, ML].astype(np.float64)
@@ -181,7 +183,10 @@ def arrange(items: Items, where: Assignment, operations: int, limits: Limits, or
         np.add.at(key, where, items.urgency)
     ranked = np.argsort(-key, kind="stable")
     count = min(limits.perfused, operations)
-    roomy = [o for o in ranked if loads[o, MINUTES] <= limits.minutes - limits.perfusion]
+    always = count == operations
+    minutes, room = loads[:, MINUTES], partial(limits.minutes_left, items.side, first=False)
+    ranked = ranked[np.argsort(minutes[ranked] <= room(perfused=always), kind="stable")]
+    roomy = [o for o in ranked if always or minutes[o] <= room(perfused=True)]
     perfused = set(roomy[len(roomy) - count :])
     sequence = [o for o in ranked if o not in perfused] + [o for o in ranked if o in perfused]
     return LungDraft(

@@ -95,13 +95,13 @@ def _operations_bound_incomplete(outcome: Outcome) -> int:
     for choice in choices(outcome.lungs, outcome.budget):
         if choice.lesions < removed:
             continue
-        sides = sum(len(items) > 0 for items in choice.lungs.values())
-        perfusions = min(outcome.limits.perfused, 1) * sides
+        operated = [side for side, items in choice.lungs.items() if len(items)]
+        perfusions = min(outcome.limits.perfused, 1) * len(operated)
         by_function = operations_bound_by_function(
             choice.least_ml(removed), perfusions, outcome.limits, outcome.budget
         )
         most_ml = choice.most_ml(outcome.limits.perfused)
-        by_minutes = minutes_bound(choice.least_minutes(removed, most_ml), outcome.limits)
+        by_minutes = minutes_bound(choice.least_minutes(removed, most_ml), outcome.limits, operated)
         bounds.append(max(by_function, by_minutes, -(-removed // outcome.limits.lesions)))
     return min(bounds, default=0)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from clearlung.anatomy import Side
 from clearlung.errors import InfeasiblePlan
 from clearlung.staging.draft import Draft
@@ -24,14 +26,20 @@ def check_perfusion(problem: StagingProblem, lungs: dict[Side, Items], refused: 
     if any(len(items) for items in lungs.values()) or not late:
         return
     rows = [row for row, group in enumerate(problem.specimens.lesions) if late & set(group)]
-    shortest = min(float(problem.specimens.minutes[row]) for row in rows)
-    needed = math.ceil(problem.access_minutes + shortest + problem.perfusion_minutes - 1e-9)
+    reentry = np.where(
+        np.isin(problem.specimens.side[rows], list(problem.operated)), problem.reentry_minutes, 0.0
+    )
+    minutes = problem.specimens.minutes[rows]
+    least = int(np.argmin(minutes + reentry))
+    before = problem.access_minutes + float(reentry[least])
+    shortest = float(minutes[least])
+    needed = math.ceil(before + shortest + problem.perfusion_minutes - 1e-9)
     raise InfeasiblePlan(
         [
-            f"The last operation on a lung must be perfused, and access {problem.access_minutes:g} min, the"
-            f" shortest specimen {shortest:.0f} min and perfusion {problem.perfusion_minutes:g} min do not"
-            f" fit: per_operation.minutes_max would have to be {needed} or higher, or"
-            " perfusion.per_lung_max 0."
+            "The last operation on a lung must be perfused, and"
+            f" access{' with re-entry' * bool(reentry[least])} {before:g} min, the shortest specimen"
+            f" {shortest:.0f} min and perfusion {problem.perfusion_minutes:g} min do not fit:"
+            f" per_operation.minutes_max would have to be {needed} or higher, or perfusion.per_lung_max 0."
         ]
     )
 

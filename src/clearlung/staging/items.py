@@ -18,8 +18,8 @@ from clearlung.staging.problem import StagingProblem
 Weights = NDArray[np.int64]
 
 THOUSAND = 1000
-LESIONS, MINUTES, ML = 0, 1, 2
-"""The first columns of the weights; a column per lobe follows."""
+LESIONS, MINUTES, ML, LOBES_FROM = 0, 1, 2, 3
+"""The columns of the weights: three, and then one per lobe."""
 
 # A sum that misses a limit by less than this is floating-point noise.
 _NOISE = 1e-9
@@ -79,8 +79,9 @@ class Items:
 class Limits:
     """What one operation may hold, in the units of :class:`Items`.
 
-    ``minutes`` is what the access leaves; a perfused operation has ``perfusion`` fewer. The last
-    ``perfused`` operations on the lung are perfused.
+    ``minutes`` is what the access leaves. A perfused operation has ``perfusion`` fewer, and one on a lung
+    that has been operated on has ``reentry`` fewer: every operation but a lung's first, and on the lungs in
+    ``operated`` the first as well. The last ``perfused`` operations on a lung are perfused.
     """
 
     lesions: int
@@ -89,14 +90,22 @@ class Limits:
     ml: int
     perfusion: int
     perfused: int
+    reentry: int
+    operated: frozenset[Side]
 
-    def capacities(self, operations: int, lobes: int, ml: int | None = None) -> Weights:
-        """Return the capacity of each operation, shape (operations, 3 + lobes); perfused ones last."""
-        row = [self.lesions, self.minutes, self.ml if ml is None else min(ml, self.ml), *[self.lobe] * lobes]
+    def minutes_left(self, side: Side, *, first: bool, perfused: bool) -> int:
+        """Return what access, re-entry and perfusion leave of an operation, the first on its lung or not."""
+        reentry = 0 if first and side not in self.operated else self.reentry
+        return self.minutes - reentry - (self.perfusion if perfused else 0)
+
+    def capacities(self, side: Side, operations: int, lobes: int) -> Weights:
+        """Return the capacity of each operation in order, shape (operations, 3 + lobes)."""
+        row = [self.lesions, self.minutes, self.ml, *[self.lobe] * lobes]
         table = np.tile(np.array(row, dtype=np.int64), (operations, 1))
-        perfused = min(self.perfused, operations)
-        if perfused:
-            table[-perfused:, MINUTES] -= self.perfusion
+        table[:, MINUTES] = [
+            self.minutes_left(side, first=place == 0, perfused=place >= operations - self.perfused)
+            for place in range(operations)
+        ]
         return table
 
 
@@ -110,6 +119,8 @@ def limits_of(problem: StagingProblem) -> Limits:
         ml=thousandths_down(per.removed_ml_max),
         perfusion=int(thousandths_up(np.array(problem.perfusion_minutes))),
         perfused=problem.perfusions_per_lung,
+        reentry=int(thousandths_up(np.array(problem.reentry_minutes))),
+        operated=problem.operated,
     )
 
 
@@ -130,37 +141,67 @@ def screen(problem: StagingProblem) -> tuple[dict[Side, Items], list[Unassigned]
         if refusal is not None:
             fits[row] = False
             refused += [Unassigned(lesion=i, code=refusal[0], reason=refusal[1]) for i in group]
-    for row, reason in _without_time_for_perfusion(problem, fits).items():
-        fits[row] = False
-        refused += [
-            Unassigned(lesion=i, code="perfusion_limit", reason=reason)
-            for i in problem.specimens.lesions[row]
-        ]
+    for side in SIDES:
+        for row, (code, reason) in _without_time_in_sequence(problem, side, fits).items():
+            fits[row] = False
+            refused += [
+                Unassigned(lesion=i, code=code, reason=reason) for i in problem.specimens.lesions[row]
+            ]
     return {side: _items(problem, side, fits) for side in SIDES}, refused
 
 
-def _without_time_for_perfusion(problem: StagingProblem, fits: NDArray[np.bool_]) -> dict[int, str]:
-    """Return the specimens that need an operation without perfusion on a lung that can have none.
+def _without_time_in_sequence(
+    problem: StagingProblem, side: Side, fits: NDArray[np.bool_]
+) -> dict[int, tuple[str, str]]:
+    """Return the specimens that fit an operation of their own, but none of any sequence on their lung.
 
     The last k operations on a lung are perfused, so one without perfusion needs k others after it, each with
-    a specimen that leaves time for a perfusion. With fewer such specimens every operation is perfused.
+    a specimen that leaves time for re-entry and perfusion. With fewer such specimens every operation is
+    perfused. And what leaves no time for re-entry has to be in the first operation, the shortest first; what
+    does not fit it together with the others is refused.
     """
-    perfused, most = problem.perfusions_per_lung, problem.protocol.per_operation.minutes_max
-    minutes = problem.access_minutes + problem.specimens.minutes + problem.perfusion_minutes
-    found: dict[int, str] = {}
-    for side in SIDES:
-        rows = np.flatnonzero(fits & (problem.specimens.side == side))
-        long = rows[minutes[rows] > most + _NOISE]
-        if not perfused or len(rows) - len(long) >= perfused:
-            continue
-        for row in long.tolist():
-            found[row] = (
-                f"Its operation must be one of the last {perfused} on the {side} lung, which are perfused:"
-                f" access {problem.access_minutes:g} min, specimen {problem.specimens.minutes[row]:.0f} min"
-                f" and perfusion {problem.perfusion_minutes:g} min take more than the {most:g} min of one"
-                " operation."
-            )
+    limits, perfused = limits_of(problem), problem.perfusions_per_lung
+    rows = np.flatnonzero(fits & (problem.specimens.side == side))
+    items = _items(problem, side, fits)
+    minutes = items.weight[:, MINUTES]
+    short = minutes <= limits.minutes_left(side, first=False, perfused=True)
+    always = int(short.sum()) < perfused
+    late = np.flatnonzero(minutes > limits.minutes_left(side, first=False, perfused=always))
+    room = limits.capacities(side, 1, items.weight.shape[1] - LOBES_FROM)[0]
+    room[MINUTES] = limits.minutes_left(side, first=True, perfused=always)
+    found: dict[int, tuple[str, str]] = {}
+    for item in late[np.argsort(minutes[late], kind="stable")]:
+        if (items.weight[item] <= room).all():
+            room -= items.weight[item]
+        else:
+            row = int(rows[item])
+            alone = minutes[item] > limits.minutes_left(side, first=True, perfused=always)
+            found[row] = _sequence_refusal(problem, row, side, always=always, alone=bool(alone))
     return found
+
+
+def _sequence_refusal(
+    problem: StagingProblem, row: int, side: Side, *, always: bool, alone: bool
+) -> tuple[str, str]:
+    """Say why a specimen is too long for every operation of its lung's sequence."""
+    parts = [f"access {problem.access_minutes:g} min", f"specimen {problem.specimens.minutes[row]:.0f} min"]
+    if side in problem.operated or not alone:
+        parts.append(f"re-entry {problem.reentry_minutes:g} min")
+    if always:
+        parts.append(f"perfusion {problem.perfusion_minutes:g} min")
+    sums = (
+        f"{', '.join(parts[:-1])} and {parts[-1]} take more than the"
+        f" {problem.protocol.per_operation.minutes_max:g} min of one operation."
+    )
+    if not alone:
+        return "first_operation_limit", (
+            f"Only the first operation on the {side} lung has time for it, and others that need that as well"
+            f" fill it: {sums}"
+        )
+    return "perfusion_limit", (
+        f"Its operation must be one of the last {problem.perfusions_per_lung} on the {side} lung, which are"
+        f" perfused: {sums}"
+    )
 
 
 def _refusal(problem: StagingProblem, row: int) -> tuple[str, str] | None:
@@ -169,16 +210,17 @@ def _refusal(problem: StagingProblem, row: int) -> tuple[str, str] | None:
     count = len(problem.specimens.lesions[row])
     volume_ml, minutes = float(problem.specimens.volume_ml[row]), float(problem.specimens.minutes[row])
     technique = str(problem.specimens.technique[row])
-    in_theatre = problem.access_minutes + minutes
+    again = str(problem.specimens.side[row]) in problem.operated
+    before = problem.access_minutes + (problem.reentry_minutes if again else 0.0)
     if volume_ml > per.removed_ml_max + _NOISE:
         return "tissue_limit", (
             f"Its specimen ({technique}) takes {volume_ml:.1f} ml, more than the {per.removed_ml_max:g} ml"
             " of one operation."
         )
-    if in_theatre > per.minutes_max + _NOISE:
+    if before + minutes > per.minutes_max + _NOISE:
         return "minutes_limit", (
-            f"Its specimen ({technique}) takes {minutes:.0f} min and the access"
-            f" {problem.access_minutes:g} min, more than the {per.minutes_max:g} min of one operation."
+            f"Its specimen ({technique}) takes {minutes:.0f} min and the access{' with re-entry' * again}"
+            f" {before:g} min, more than the {per.minutes_max:g} min of one operation."
         )
     for code, limit in (("nodules_limit", per.nodules_max), ("lobe_limit", per.nodules_per_lobe_max)):
         if count > limit:

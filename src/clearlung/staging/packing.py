@@ -5,12 +5,14 @@ Lower bounds first; a packing that meets them is optimal. What they leave open g
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from clearlung.anatomy import Side
 from clearlung.staging.exact import pack_exactly
-from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Limits, Weights
+from clearlung.staging.items import LESIONS, LOBES_FROM, MINUTES, ML, THOUSAND, Items, Limits, Weights
 from clearlung.staging.repair import SHAKES, Assignment, loads_of, pack_by_exchange
 
 # How many operations above the bound are tried before the packing is given up; a packing with few large
@@ -34,7 +36,8 @@ class Packing:
     Parameters
     ----------
     where
-        For each specimen its operation; perfused ones have the highest numbers.
+        For each specimen its operation: 0 may use what the first one has of time, and perfused ones have the
+        highest numbers.
     operations, operations_bound
         How many, and how many at least.
     peak_ml, peak_bound_ml
@@ -56,11 +59,12 @@ def operations_bound(items: Items, limits: Limits) -> tuple[int, str]:
     if not len(items):
         return 0, "nothing to remove"
     weight = items.weight
-    lobes = weight.shape[1] - 3
+    lobes = weight.shape[1] - LOBES_FROM
     names = ["lesions", "minutes", "tissue", *["lesions in one lobe"] * lobes]
-    capacity = limits.capacities(1, lobes)[0]
-    capacity[MINUTES] = limits.minutes
-    bounds = [(minutes_bound(int(weight[:, MINUTES].sum()), limits), "sum of minutes")]
+    capacity = limits.capacities(items.side, 1, lobes)[0]
+    capacity[MINUTES] = limits.minutes_left(items.side, first=True, perfused=False)
+    minutes = int(weight[:, MINUTES].sum())
+    bounds = [(minutes_bound(minutes, limits, [items.side]), "sum of minutes")]
     for limit, name in enumerate(names):
         if limit != MINUTES:
             bounds.append((-(-int(weight[:, limit].sum()) // int(capacity[limit])), f"sum of {name}"))
@@ -68,10 +72,20 @@ def operations_bound(items: Items, limits: Limits) -> tuple[int, str]:
     return max(bounds, key=lambda bound: bound[0])
 
 
-def minutes_bound(total: int, limits: Limits) -> int:
-    """Fewest operations whose minutes add up, of which the last few also perfuse."""
+def minutes_bound(total: int, limits: Limits, sides: Sequence[Side]) -> int:
+    """Fewest operations on these lungs whose minutes add up.
+
+    The last few also perfuse, and all but the first on each lung that nobody has opened also free it.
+    """
+    fresh = len(set(sides) - limits.operated)
+
+    def left(operations: int) -> int:
+        spent = min(limits.perfused, operations) * limits.perfusion
+        return operations * limits.minutes - spent - max(0, operations - fresh) * limits.reentry
+
     operations = 1
-    while operations * limits.minutes - min(limits.perfused, operations) * limits.perfusion < total:
+    # Where freeing the lung takes all the time that there is, further operations add none.
+    while left(operations) < total and (limits.minutes > limits.reentry or operations <= fresh):
         operations += 1
     return operations
 
@@ -120,7 +134,7 @@ def pack(items: Items, limits: Limits, seed: int, *, at_least: int = 0) -> Packi
     proven = bound
     start = max(bound, at_least)
     for operations in range(start, min(start + _TRIES_MAX, len(items)) + 1):
-        capacity = limits.capacities(operations, items.weight.shape[1] - 3)
+        capacity = limits.capacities(items.side, operations, items.weight.shape[1] - LOBES_FROM)
         where = pack_by_exchange(items.weight, capacity, seed)
         if where is None:
             answer = pack_exactly(items.weight, capacity, peak_from=_peak_bound(items, operations))
@@ -178,14 +192,11 @@ def _balance(
     return where, peak, min(peak, answer.peak or bound), "integer program, ended early"
 
 
-def pack_tapered(
-    items: Items, limits: Limits, ml: tuple[int, ...], perfused: tuple[bool, ...], seed: int
-) -> Assignment | None:
+def pack_tapered(items: Items, limits: Limits, ml: tuple[int, ...], seed: int) -> Assignment | None:
     """Pack a lung so that each operation keeps to its own limit of tissue, in thousandths of a ml."""
     if not len(items):
         return np.zeros(0, dtype=np.int64)
-    capacity = limits.capacities(len(ml), items.weight.shape[1] - 3)
-    capacity[:, MINUTES] = [limits.minutes - limits.perfusion * p for p in perfused]
+    capacity = limits.capacities(items.side, len(ml), items.weight.shape[1] - LOBES_FROM)
     capacity[:, ML] = np.minimum(capacity[:, ML], ml)
     where = pack_by_exchange(items.weight, capacity, seed, shakes=_TAPER_SHAKES)
     if where is None and items.weight[:, LESIONS].sum() <= 60:

@@ -39,6 +39,31 @@ class PlannedSpecimen(_Part):
     volume_ml: float = Field(ge=0, description="Lung and tumor taken out, ml.")
     margin_mm: float = Field(ge=0, description="Rim of lung planned around each lesion, mm.")
     minutes: float = Field(ge=0)
+    lobe_ml: dict[Lobe, float] | None = Field(
+        default=None, description="What each lobe gives of it, ml; null where unknown."
+    )
+    reach_mm: float | None = Field(default=None, description="Its deepest point below the pleura, mm.")
+    margin_low_mm: float | None = Field(
+        default=None, description="Lower bound (95 %) of the margin of the lesion that gets the least, mm."
+    )
+    clear: float | None = Field(
+        default=None, ge=0, le=1, description="Chance that the cut misses every tumor in it."
+    )
+    vessel_mm: float | None = Field(default=None, description="Widest vessel that it cuts, mm; 0 for none.")
+    bronchus_mm: float | None = Field(
+        default=None, description="Widest bronchus that it cuts, mm; 0 for none."
+    )
+    closure: str | None = Field(
+        default=None, description="airtight, suture, untested, staples or stump; null where unknown."
+    )
+
+
+class Interval(_Part):
+    """A number that is not known exactly."""
+
+    low: float
+    expected: float
+    high: float
 
 
 class Operation(_Part):
@@ -48,7 +73,29 @@ class Operation(_Part):
     side: OperationSide
     approach: str = Field(description="How the chest is opened.")
     week: int = Field(ge=0, description="Weeks after the first operation.")
-    minutes: float = Field(ge=0, description="Minutes in theatre: access, specimens, perfusion.")
+    minutes: float = Field(
+        ge=0,
+        description="Minutes in theatre that the limit holds for: access, re-entry, perfusion, and every"
+        " specimen's own minutes.",
+    )
+    reentry: bool = Field(default=False, description="Whether the lung has been operated on before.")
+    minutes_low: float | None = Field(default=None, description="Were every specimen at the surface.")
+    minutes_expected: float | None = Field(
+        default=None, description="With the economy of repetition of many specimens."
+    )
+    minutes_high: float | None = Field(
+        default=None, description="By the straight line of the published minutes per metastasis."
+    )
+    blood_ml: Interval | None = Field(default=None, description="Blood lost, ml; assumed, not published.")
+    complication_percent: Interval | None = Field(
+        default=None, description="Chance of a complication, the perfusion's own harm not counted."
+    )
+    stay_days: Interval | None = Field(
+        default=None, description="Days in hospital: 95 % of single stays lie between low and high."
+    )
+    notes: tuple[str, ...] = Field(
+        default=(), description="Where these estimates extrapolate, and what is not in them."
+    )
     removed_ml: float = Field(ge=0, description="Lung and tumor taken out, ml.")
     perfusion: Regimen | None = Field(description="The regimen, or null where the lung is not perfused.")
     specimens: tuple[PlannedSpecimen, ...]

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from clearlung.anatomy import SIDES, Side
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
 from clearlung.perfusion import Regimen
-from clearlung.resection import FunctionModel, Loss, PatientFunction, SpecimenSet
+from clearlung.resection import FunctionModel, Loss, PatientFunction, SpecimenSet, operated
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.protocol import Protocol
 
 ACCESS_EVIDENCE = "time.access"
 PERFUSION_EVIDENCE = "time.perfusion"
+REENTRY_EVIDENCE = "time.reentry"
 PLACEMENT_EVIDENCE = "regimen.placement"
 
 
@@ -41,6 +43,10 @@ class StagingProblem:
         Minutes to open and close the chest.
     perfusion_minutes
         Minutes that a perfusion adds.
+    reentry_minutes
+        Minutes that freeing a lung adds where it has been operated on before.
+    operated
+        The lungs that have been operated on before the first operation of the plan.
     warnings
         What earlier phases want the plan's reader to know.
     evidence_ids
@@ -65,6 +71,8 @@ class StagingProblem:
     regimen: Regimen | None
     access_minutes: float
     perfusion_minutes: float
+    reentry_minutes: float
+    operated: frozenset[Side] = frozenset()
     warnings: tuple[str, ...] = ()
     evidence_ids: tuple[str, ...] = ()
     seed: int = 0
@@ -92,18 +100,21 @@ class StagingProblem:
         function: FunctionModel,
         protocol: Protocol,
         regimen: Regimen | None = None,
+        operated: frozenset[Side] | None = None,
         function_assumed: tuple[MeasuredFunction, ...] = (),
         warnings: tuple[str, ...] = (),
         evidence_ids: tuple[str, ...] = (),
         seed: int = 0,
         patient: PatientFunction | None = None,
     ) -> StagingProblem:
-        """Return the problem with the minutes of access and perfusion from the evidence.
+        """Return the problem with the minutes of access, perfusion and re-entry from the evidence.
 
         Parameters
         ----------
         book
             The evidence, with the protocol's own assumptions: :meth:`Protocol.book`.
+        operated
+            As in the class; from the patient's earlier resections if left out.
         specimens, lesions, function, protocol, regimen, function_assumed, patient
             As in the class.
         warnings, evidence_ids, seed
@@ -112,7 +123,7 @@ class StagingProblem:
         Raises
         ------
         EvidenceError
-            If the book has no minutes for access or perfusion.
+            If the book has no minutes for access, perfusion or re-entry.
         """
         return cls(
             specimens=specimens,
@@ -123,6 +134,8 @@ class StagingProblem:
             regimen=regimen,
             access_minutes=book.value(ACCESS_EVIDENCE, unit="min"),
             perfusion_minutes=book.value(PERFUSION_EVIDENCE, unit="min"),
+            reentry_minutes=book.value(REENTRY_EVIDENCE, unit="min"),
+            operated=_operated_before(patient) if operated is None else operated,
             warnings=warnings,
             evidence_ids=evidence_ids,
             seed=seed,
@@ -143,3 +156,9 @@ class StagingProblem:
     def perfusions_per_lung(self) -> int:
         """How many of each lung's last operations are perfused."""
         return 0 if self.regimen is None else self.protocol.perfusion.per_lung_max
+
+
+def _operated_before(patient: PatientFunction | None) -> frozenset[Side]:
+    """Return the lungs that the patient's earlier resections opened."""
+    earlier = () if patient is None else patient.earlier
+    return frozenset(side for side in SIDES if operated(earlier, side))

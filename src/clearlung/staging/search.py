@@ -150,7 +150,7 @@ class Search:
         ml = tuple(int(v * THOUSAND) for v in volumes_ml)
         key = (items.side, items.row.tobytes(), ml)
         if key not in self._tapers:
-            self._tapers[key] = pack_tapered(items, self.limits, ml, perfused, self.seed)
+            self._tapers[key] = pack_tapered(items, self.limits, ml, self.seed)
         where = self._tapers[key]
         if where is None:
             return None

@@ -45,9 +45,11 @@ def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None =
 
     Notes
     -----
-    Three rules are part of the model, not goals: an operation opens one side; the last operations on each
+    Four rules are part of the model, not goals: an operation opens one side; the last operations on each
     lung are the perfused ones; of the others, those with the most tumor come first, or where that ends sooner
-    those with the most tissue.
+    those with the most tissue; and an operation that is too long for a lung that has been opened comes before
+    them all. Of specimens that only a lung's first operation has time for, the shortest are taken, as many as
+    fit it together.
     """
     began = time.perf_counter()
     say = progress or (lambda phrase: None)
