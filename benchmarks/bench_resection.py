@@ -65,8 +65,8 @@ def run() -> None:
     console.print(costs)
     console.print(found)
     console.print(
-        f"Approximate segments: {agreement:.0%} of the lung lies in the same territory as with the phantom's own"
-        " bronchi."
+        f"Approximate segments: {agreement:.0%} of the lung lies in the same territory as with the phantom's"
+        " own bronchi."
     )
 
 

@@ -193,6 +193,22 @@ class Outlook:
         book = self.problem.protocol.book()
         return extrapolations(steps, self.problem.function.lung_ml, book, earlier)
 
+    def unlimited(self) -> tuple[str, ...]:
+        """Say how low DLCO falls where that is under what the protocol demands of FEV1: nothing limits it."""
+        if self.problem.patient is None or not self.events:
+            return ()
+        model, floor = self.problem.patient.lungs.dlco, self.problem.protocol.function.fev1_after_percent_min
+        low, number = min(
+            (model.percent(self._done("dlco", i + 1), event.week) - model.margin_percent, i + 1)
+            for i, event in enumerate(self.events)
+        )
+        if low >= floor:
+            return ()
+        return (
+            f"No limit holds for DLCO: its lower bound right after operation {number} is {low:.0f} %, under"
+            f" the {floor:g} % that the protocol demands of FEV1.",
+        )
+
     def evidence(self) -> tuple[str, ...]:
         """Return the ids of the entries that the course and its judgment rest on."""
         ids = [*EXTRAPOLATION_EVIDENCE, *(key for model in _models(self.problem) for key in model.evidence)]
