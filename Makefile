@@ -10,7 +10,7 @@ demo: $(READY)
 	$(BIN)/clearlung demo -o demo --force
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

@@ -10,13 +10,21 @@ from dataclasses import replace
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from scipy.optimize import linear_sum_assignment
 
 from benchmarks.nodule_cost import FULL, MANY_MEDIAN_MM, peak_gib
 from clearlung.anatomy import Anatomy, segment_anatomy
 from clearlung.evidence import load_evidence
 from clearlung.nodules import NoduleTable
 from clearlung.phantom import Phantom, PhantomSpec, make_phantom
-from clearlung.resection import Excision, candidate_costs, choose, make_candidates, prepare_excision
+from clearlung.resection import (
+    Excision,
+    approximate_segments,
+    candidate_costs,
+    choose,
+    make_candidates,
+    prepare_excision,
+)
 from clearlung.staging import load_protocol
 
 TARGETS_SECONDS = {170: 10.0, 1000: 60.0}
@@ -51,9 +59,28 @@ def run() -> None:
         row, excision = _cost(phantom, anatomy, nodules)
         costs.add_row(*row)
         found.add_row(*_found(excision, anatomy, nodules))
+        if median is None:
+            agreement = segment_agreement(phantom, anatomy)
     console = Console(width=200)
     console.print(costs)
     console.print(found)
+    console.print(
+        f"Approximate segments: {agreement:.0%} of the lung lies in the same territory as with the phantom's"
+        " own bronchi."
+    )
+
+
+def segment_agreement(phantom: Phantom, anatomy: Anatomy) -> float:
+    """Share of the lung in the same territory by the bronchi found and by the phantom's own, matched best."""
+    found, true = (
+        approximate_segments(replace(anatomy, airway_tree=tree)).labels.array.ravel()
+        for tree in (anatomy.airway_tree, phantom.airway_tree)
+    )
+    inside = (found > 0) & (true > 0)
+    common = np.zeros((int(true.max()) + 1, int(found.max()) + 1))
+    np.add.at(common, (true[inside], found[inside]), 1)
+    rows, columns = linear_sum_assignment(-common)
+    return float(common[rows, columns].sum() / np.count_nonzero(inside))
 
 
 def known_nodules(phantom: Phantom, anatomy: Anatomy) -> NoduleTable:

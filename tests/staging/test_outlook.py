@@ -126,6 +126,16 @@ def test_what_earlier_operations_give_back_shortens_no_interval_and_is_told():
     assert any("so many operations" in warning for warning in plan.warnings)
 
 
+@pytest.mark.parametrize(("dlco", "told"), [(110.0, False), (50.0, True)])
+def test_a_dlco_that_nothing_limits_is_told_where_it_falls_low(dlco, told):
+    _, plan = planned(patient(dlco=dlco))
+    lowest = min(plan.operations, key=lambda o: o.dlco_after_low_percent)
+    assert (lowest.dlco_after_low_percent < plan.protocol.function.fev1_after_percent_min) == told
+    sentences = [warning for warning in plan.warnings if warning.startswith("No limit holds for DLCO")]
+    assert len(sentences) == told
+    assert all(f"operation {lowest.number} is" in sentence for sentence in sentences)
+
+
 def test_without_a_patient_only_fev1_is_told():
     plan = solve_plan(problem(MANY))
     assert plan.function.dlco_percent is None

@@ -257,7 +257,8 @@ def test_no_time_for_any_perfusion_says_the_minutes():
 
 
 def test_what_function_does_not_bear_is_left_from_the_largest():
-    case = problem([("RLL", float(ml), 10.0) for ml in range(1, 25)], model=function(lung_ml=900.0))
+    limits = protocol(fev1_after_percent_min=30)
+    case = problem([("RLL", float(ml), 10.0) for ml in range(1, 25)], limits, model=function(lung_ml=900.0))
     plan = solve_plan(case)
     check(case, plan)
     left = [u.lesion for u in plan.unassigned]

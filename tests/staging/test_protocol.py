@@ -127,3 +127,10 @@ def test_a_file_is_read_by_path_and_a_missing_one_refused(tmp_path):
 
 def test_the_comments_of_a_shipped_protocol_are_toml():
     assert tomllib.loads(TEXT)["name"] == "conservative"
+
+
+def test_the_rule_set_is_a_registered_one():
+    assert parse_protocol(changed("accp-2013", "bts-2010")).function.rule_set == "bts-2010"
+    with pytest.raises(ProtocolError, match="must be one of accp-2013, ers-ests-2009") as caught:
+        parse_protocol(changed('rule_set = "accp-2013"', 'rule_set = "dice"'))
+    assert caught.value.field == "function.rule_set"

@@ -19,7 +19,11 @@ from clearlung.evidence import EvidenceBook
 from clearlung.resection.candidates import CandidateSet
 from clearlung.resection.techniques import needed_margin
 
-CHOICE_EVIDENCE = ("technique.ten_minutes_worth", "technique.short_margin_cost")
+CHOICE_EVIDENCE = (
+    "technique.ten_minutes_worth",
+    "technique.short_margin_cost",
+    "technique.untested_bed_cost",
+)
 # A part of thousands of candidates may take longer; the gap is then stated.
 _SECONDS_MAX = 20.0
 
@@ -56,17 +60,19 @@ class Choice:
 def candidate_costs(candidates: CandidateSet, book: EvidenceBook) -> NDArray[np.float64]:
     """Return what each candidate costs, in ml of lung.
 
-    Its tissue; its minutes at the rate of ``technique.ten_minutes_worth``; and for each lesion whose margin
-    is shorter than needed, its share of ``technique.short_margin_cost``. Tissue comes first: sparing
-    parenchyma leaves room for later operations (PMC3988295).
+    Its tissue; its minutes at the rate of ``technique.ten_minutes_worth``; for each lesion whose margin is
+    shorter than needed, its share of ``technique.short_margin_cost``; and for a bed deeper than any that was
+    tested for air, ``technique.untested_bed_cost``. Tissue comes first: sparing parenchyma leaves room for
+    later operations (PMC3988295).
     """
-    minute, short = (book.value(key, unit="ml") for key in CHOICE_EVIDENCE)
+    minute, short, untested = (book.value(key, unit="ml") for key in CHOICE_EVIDENCE)
     needed = needed_margin(book)
     lacking = np.array(
         [sum(_lack(m.margin_mm, m.planned_mm, needed.least_mm) for m in g) for g in candidates.margins]
     )
+    beds = untested * (candidates.closure == "untested")
     return np.asarray(
-        candidates.volume_ml + minute / 10 * candidates.minutes + short * lacking, dtype=np.float64
+        candidates.volume_ml + minute / 10 * candidates.minutes + short * lacking + beds, dtype=np.float64
     )
 
 

@@ -88,7 +88,8 @@ class Excision:
         Parameters
         ----------
         lesions
-            Their ids. What their specimens shared with others goes to those.
+            Their ids. What their specimens shared with others goes to those. Beds that stopped midway to one
+            of them stay as they are.
         """
         left_out = frozenset(lesions)
         return self._specimens(choose(self.candidates, self.cost, left_out), left_out)

@@ -62,7 +62,12 @@ def assemble(
         operations=operations,
         unassigned=tuple(sorted(left, key=lambda u: u.lesion)),
         lesions=_lesions(problem, operations),
-        warnings=(*problem.warnings, *outlook.extrapolations(), *_warnings(outcome, goals)),
+        warnings=(
+            *problem.warnings,
+            *outlook.extrapolations(),
+            *outlook.unlimited(),
+            *_warnings(outcome, goals),
+        ),
         evidence=_evidence(problem, outlook),
         solver=SolverReport(
             status="optimal" if all(goal.proven for goal in goals) else "feasible",

@@ -9,7 +9,6 @@ import numpy as np
 
 from clearlung.anatomy import Side
 from clearlung.resection import (
-    DEFAULT_RULE_SET,
     EXTRAPOLATION_EVIDENCE,
     SEGMENT_EVIDENCE,
     CourseStep,
@@ -147,7 +146,7 @@ class Outlook:
             low, value, _ = self._final(model)
             levels[model.measure] = Level(model.baseline_percent, value, low, model.predicted)
         return apply_rules(
-            rule_set_of(problem),
+            problem.protocol.function.rule_set,
             fev1=levels["fev1"],
             dlco=levels["dlco"] if patient.dlco_known else None,
             exercise=patient.exercise,
@@ -194,6 +193,22 @@ class Outlook:
         book = self.problem.protocol.book()
         return extrapolations(steps, self.problem.function.lung_ml, book, earlier)
 
+    def unlimited(self) -> tuple[str, ...]:
+        """Say how low DLCO falls where that is under what the protocol demands of FEV1: nothing limits it."""
+        if self.problem.patient is None or not self.events:
+            return ()
+        model, floor = self.problem.patient.lungs.dlco, self.problem.protocol.function.fev1_after_percent_min
+        low, number = min(
+            (model.percent(self._done("dlco", i + 1), event.week) - model.margin_percent, i + 1)
+            for i, event in enumerate(self.events)
+        )
+        if low >= floor:
+            return ()
+        return (
+            f"No limit holds for DLCO: its lower bound right after operation {number} is {low:.0f} %, under"
+            f" the {floor:g} % that the protocol demands of FEV1.",
+        )
+
     def evidence(self) -> tuple[str, ...]:
         """Return the ids of the entries that the course and its judgment rest on."""
         ids = [*EXTRAPOLATION_EVIDENCE, *(key for model in _models(self.problem) for key in model.evidence)]
@@ -201,11 +216,6 @@ class Outlook:
         if verdict is not None:
             ids += [*verdict.evidence, *SEGMENT_EVIDENCE]
         return tuple(dict.fromkeys(ids))
-
-
-def rule_set_of(problem: StagingProblem) -> str:
-    """Return the name of the protocol's rule set."""
-    return getattr(problem.protocol.function, "rule_set", DEFAULT_RULE_SET)
 
 
 def _models(problem: StagingProblem) -> Sequence[FunctionModel]:

@@ -13,11 +13,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from clearlung.errors import EvidenceError, ProtocolError
 from clearlung.evidence import EvidenceBook, load_evidence
+from clearlung.resection import DEFAULT_RULE_SET, RULE_SETS
 
 
 def _limit(unit: str, description: str, **bounds: Any) -> Any:
@@ -60,6 +61,16 @@ class Function(_Part):
         "%", "FEV1 right after each operation, percent of predicted, at least.", ge=0, le=150
     )
     confidence: float = _limit("1", "Confidence at which both hold.", ge=0.5, lt=1)
+    rule_set: str = Field(
+        default=DEFAULT_RULE_SET, description="Registered rule set that classes the predicted values."
+    )
+
+    @field_validator("rule_set")
+    @classmethod
+    def _registered(cls, name: str) -> str:
+        if name not in RULE_SETS:
+            raise ValueError(f"must be one of {', '.join(RULE_SETS)}")
+        return name
 
 
 class Resection(_Part):
