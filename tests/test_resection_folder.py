@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -171,8 +172,9 @@ def test_the_table_holds_the_chosen_ones(out, record):
         assert row["lesions"].split() == [str(i) for i in candidate["lesions"]]
         assert row["technique"] == candidate["technique"]
         assert float(row["volume_ml"]) <= candidate["volume_ml"] + 1e-6
-        lows = [margin["low_mm"] for margin in candidate["margins"]]
-        assert float(row["margin_low_mm"]) == pytest.approx(min(lows), abs=0.01)
+        least = min(candidate["margins"], key=lambda margin: margin["low_mm"])
+        for column, key in (("least", "margin_mm"), ("low", "low_mm"), ("high", "high_mm")):
+            assert float(row[f"margin_{column}_mm"]) == pytest.approx(least[key], abs=0.01)
 
 
 def test_the_evidence_of_everything_shown_is_listed(record):
@@ -210,6 +212,11 @@ def test_a_list_has_tables_and_a_picture_alone(protocol, tmp_path):
     assert record.lobes["RUL"].volume_ml is None
     assert record.choice.lesions + len(record.unresectable) == 40
     assert any("without a scan" in warning for warning in record.warnings)
+
+
+def test_the_published_schema_is_the_programs():
+    published = Path(__file__).parent.parent / "docs" / "specimens.schema.json"
+    assert published.read_text() == specimens_schema()
 
 
 def test_nothing_is_left_when_writing_fails(resection, tmp_path, monkeypatch):

@@ -274,18 +274,7 @@ def _function(function: FunctionAfter) -> FunctionFound:
         assumed=function.assumed,
         predicted=tuple(PredictedFunction(**vars(predicted)) for predicted in function.predicted),
         not_available=function.not_available,
-        verdicts=tuple(
-            RiskVerdict(
-                rule_set=verdict.rule_set,
-                risk=verdict.risk,
-                next_step=verdict.next_step,
-                reason=verdict.reason,
-                risk_at_low=verdict.at_low.risk,
-                next_step_at_low=verdict.at_low.next_step,
-                assumed=verdict.assumed,
-            )
-            for verdict in function.verdicts
-        ),
+        verdicts=tuple(RiskVerdict.of(verdict) for verdict in function.verdicts),
     )
 
 

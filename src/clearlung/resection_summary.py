@@ -46,9 +46,8 @@ def remains_table(record: SpecimensRecord) -> Table:
 
 def specimen_table(record: SpecimensRecord) -> Table:
     """Return the largest of the chosen specimens as a table for the terminal."""
-    table = Table(
-        "", "Lesions", "Lobe", "Technique", "ml", Column("Margin, mm", no_wrap=True), "Cuts", "Closure"
-    )
+    heads = ("", "Lesions", "Lobe", "Technique", "ml", "Margin, mm", "Cuts, mm")
+    table = Table(*(Column(head, no_wrap=head != "Lesions") for head in heads))
     largest = sorted(chosen_specimens(record), key=lambda candidate: -candidate.volume_ml)[:_SHOWN]
     for candidate in sorted(largest, key=lambda c: c.specimen or 0):
         table.add_row(
@@ -59,7 +58,6 @@ def specimen_table(record: SpecimensRecord) -> Table:
             f"{candidate.volume_ml:.1f}",
             least_margin(candidate),
             ", ".join(_widest(candidate)),
-            candidate.closure,
         )
     return table
 

@@ -10,7 +10,15 @@ from clearlung.evidence import load_evidence
 from clearlung.nodules import NoduleTable, sphere_volume_mm3
 from clearlung.perfusion import make_regimen
 from clearlung.report import ReportInput
-from clearlung.staging import Operation, Plan, PlannedLesion, PlannedSpecimen, Unassigned, load_protocol
+from clearlung.staging import (
+    Interval,
+    Operation,
+    Plan,
+    PlannedLesion,
+    PlannedSpecimen,
+    Unassigned,
+    load_protocol,
+)
 from clearlung.staging.plan import FunctionSummary, Goal, SolverReport
 
 # Middle and half axes in mm along z, y, x (LPS: x to the patient's left). The right lung is wider and sits
@@ -147,6 +155,14 @@ def make_plan(nodules, operations=6, protocol="high-volume", left_out=2):
                 fev1_before_percent=before,
                 fev1_after_percent=before - 26,
                 fev1_after_low_percent=before - 41,
+                reentry=number > 2,
+                minutes_low=60.0 + 4 * len(specimens),
+                minutes_expected=70.0 + 7 * len(specimens),
+                minutes_high=80.0 + 12 * len(specimens),
+                blood_ml=Interval(low=80, expected=210, high=600),
+                complication_percent=Interval(low=9, expected=21.6, high=44),
+                stay_days=Interval(low=2.5, expected=6.2, high=14),
+                notes=("Published times end at 15 metastases in an operation; the minutes extrapolate.",),
             )
         )
     for row in rows:
@@ -216,7 +232,9 @@ def _measured(specimen_id, group):
     return {
         "lobe_ml": {group[0]["lobe"]: share * volume_ml} | ({other: 0.2 * volume_ml} if across else {}),
         "reach_mm": max(row["depth_mm"] + row["diameter_mm"] / 2 + 5.0 for row in group),
-        "margin_low_mm": 3.6,
+        "margin_least_mm": 3.9 if specimen_id % 13 == 6 else 5.1,
+        "margin_low_mm": 2.5 if specimen_id % 13 == 6 else 3.7,
+        "margin_high_mm": 5.3 if specimen_id % 13 == 6 else 6.5,
         "clear": 0.91 if specimen_id % 11 == 5 else 0.998,
         "vessel_mm": 2.4 if specimen_id % 3 == 0 else 0.0,
         "bronchus_mm": 1.3 if specimen_id % 6 == 0 else 0.0,

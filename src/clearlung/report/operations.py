@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clearlung.report.document import Block, Cell, Column, Heading, Table, Text
-from clearlung.report.numbers import counted, fixed, ids, percent, plain
+from clearlung.report.numbers import counted, fixed, ids, interval, percent, plain
 from clearlung.report.overview import regimen_in_words
 from clearlung.report.pictures import Atlas
 from clearlung.report.source import ReportInput
@@ -24,7 +24,7 @@ def _operation(report: ReportInput, operation: Operation, atlas: Atlas, *, first
         operation.approach.capitalize(),
         counted(len(operation.lesions), "metastasis", "metastases")
         + f" in {counted(len(operation.specimens), 'specimen')}",
-        f"{fixed(operation.minutes)} min in theatre",
+        f"{fixed(operation.minutes)} min in theatre{', through adhesions' if operation.reentry else ''}",
         f"{fixed(operation.removed_ml)} ml of tissue",
         f"perfusion: {regimen_in_words(operation)}" if operation.perfusion else "no perfusion",
         f"FEV1 {percent(operation.fev1_before_percent)} → {percent(operation.fev1_after_percent)} of "
@@ -40,9 +40,35 @@ def _operation(report: ReportInput, operation: Operation, atlas: Atlas, *, first
             new_page=report.has_places and not first,
         ),
         Text(" · ".join(facts)),
+        *_expectations(operation),
         *atlas.of_operation(operation),
         specimen_table(report, operation),
     ]
+
+
+def _expectations(operation: Operation) -> list[Text]:
+    """Say what the operation is expected to take, with intervals, and where that extrapolates."""
+    known = (
+        ("min in theatre", operation.minutes_low, operation.minutes_expected, operation.minutes_high),
+        *(
+            (words, estimate.low, estimate.expected, estimate.high)
+            for words, estimate in (
+                ("% chance of a complication", operation.complication_percent),
+                ("days in hospital", operation.stay_days),
+                ("ml of blood", operation.blood_ml),
+            )
+            if estimate is not None
+        ),
+    )
+    said = [
+        f"{interval(expected, low, high)} {words}"
+        for words, low, expected, high in known
+        if low is not None and expected is not None and high is not None
+    ]
+    if not said:
+        return []
+    notes = " ".join(operation.notes)
+    return [Text(f"Expected: {', '.join(said)}.{f' {notes}' if notes else ''}", "muted")]
 
 
 def unassigned_blocks(report: ReportInput) -> tuple[Block, ...]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from clearlung.report.document import Cell, Column, Table
-from clearlung.report.numbers import fixed, ids, listed, percent
+from clearlung.report.numbers import fixed, ids, interval, listed, percent
 from clearlung.report.source import ReportInput
 from clearlung.staging import Operation, PlannedLesion, PlannedSpecimen
 
 # What lies across a fissure by less than this is within the error of the fissure.
 _LEAST_SHARE_PERCENT = 1.0
+# A margin that is shorter than planned by less than this is what was planned: a voxel's width.
+_WITHIN_MM = 0.75
 # A cut that misses the tumor with less chance than this is marked.
 _LEAST_CLEAR = 0.95
 
@@ -41,8 +43,8 @@ def specimen_notes(report: ReportInput) -> str:
         notes.append("Diameter: on the scan → expected on the day, where the doubling time is known.")
     if _measured(report):
         notes.append(
-            "Reach: deepest point below the pleura. Margin: planned, and what the lesion with the least of it"
-            " gets at least (95 %); bold where the cut may run through the tumor with more than"
+            "Reach: deepest point below the pleura. Margin: of the lesion that gets the least, with its"
+            " interval (95 %); bold where the cut may run through the tumor with more than"
             f" {percent(100 * (1 - _LEAST_CLEAR))} chance. Cuts: widest vessel (v) and bronchus (b). Closure:"
             " airtight by itself, by a suture, untested at that depth, by staples or as a stump."
         )
@@ -94,12 +96,15 @@ def _lobes(specimen: PlannedSpecimen) -> str:
 
 
 def _margin(specimen: PlannedSpecimen) -> Cell:
+    """Return the least margin with its interval; the planned one where it is missed, or nothing is known."""
     planned = fixed(specimen.margin_mm, 1)
-    if specimen.margin_low_mm is None:
-        return Cell(planned)
+    least, low, high = specimen.margin_least_mm, specimen.margin_low_mm, specimen.margin_high_mm
+    if least is None or low is None or high is None:
+        return Cell(f"{planned} planned")
     unsure = specimen.clear is not None and specimen.clear < _LEAST_CLEAR
-    text = f"{planned} (≥\u00a0{fixed(specimen.margin_low_mm, 1)})"
-    return Cell(text, "warn" if unsure else "")
+    missed = specimen.margin_mm - least > _WITHIN_MM
+    text = interval(least, low, high, 1).replace(" to ", "\u00a0to\u00a0").replace(" ", "\u00a0")
+    return Cell(text, "warn" if unsure else "", note=f"planned {planned}" if missed else "")
 
 
 def _cuts(specimen: PlannedSpecimen) -> str:

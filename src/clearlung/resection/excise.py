@@ -110,6 +110,7 @@ class Excision:
         kept = {i: why for i, why in every.unresectable.items() if i not in left_out}
         technique = every.technique[rows]
         margins = [every.margins[r] for r in rows]
+        least = [min(group, key=lambda margin: margin.low_mm) for group in margins]
         return SpecimenSet(
             id=np.arange(1, len(rows) + 1, dtype=np.int32),
             lesions=groups,
@@ -124,7 +125,9 @@ class Excision:
             candidate=every.id[rows],
             lobe_ml=lobe_ml,
             reach_mm=every.reach_mm[rows],
-            margin_low_mm=np.array([min(m.low_mm for m in g) for g in margins], dtype=np.float64),
+            margin_least_mm=np.array([m.margin_mm for m in least], dtype=np.float64),
+            margin_low_mm=np.array([m.low_mm for m in least], dtype=np.float64),
+            margin_high_mm=np.array([m.high_mm for m in least], dtype=np.float64),
             clear=np.array([np.prod([m.clear for m in g]) for g in margins], dtype=np.float64),
             vessel_mm=np.array([self._widest(r, "vessel") for r in rows], dtype=np.float64),
             bronchus_mm=np.array([self._widest(r, "bronchus") for r in rows], dtype=np.float64),

@@ -58,9 +58,10 @@ class SpecimenSet:
         unknown.
     reach_mm
         float64: deepest point below the pleura; NaN where unknown.
-    margin_low_mm, clear
-        float64: lower bound of the margin of the lesion that gets the least, and the chance that the cut
-        misses every tumor in it; NaN where unknown.
+    margin_least_mm, margin_low_mm, margin_high_mm
+        float64: margin of the lesion whose margin may be the least, and its interval; NaN where unknown.
+    clear
+        float64: chance that the cut misses every tumor in it; NaN where unknown.
     vessel_mm, bronchus_mm
         float64: widest vessel and bronchus that it cuts; 0 for none, NaN where unknown.
     closure
@@ -82,7 +83,9 @@ class SpecimenSet:
     candidate: NDArray[np.int32] = field(default_factory=_no_number)
     lobe_ml: NDArray[np.float64] = field(default_factory=_not_measured)
     reach_mm: NDArray[np.float64] = field(default_factory=_not_measured)
+    margin_least_mm: NDArray[np.float64] = field(default_factory=_not_measured)
     margin_low_mm: NDArray[np.float64] = field(default_factory=_not_measured)
+    margin_high_mm: NDArray[np.float64] = field(default_factory=_not_measured)
     clear: NDArray[np.float64] = field(default_factory=_not_measured)
     vessel_mm: NDArray[np.float64] = field(default_factory=_not_measured)
     bronchus_mm: NDArray[np.float64] = field(default_factory=_not_measured)

@@ -100,7 +100,7 @@ class Outlook:
                 "ppo_dlco_high_percent": dlco_high,
                 "right_share_percent": 100 * lungs.right_share,
                 "predicted": tuple(PredictedFunction(**vars(p)) for p in self._predicted()),
-                "verdict": _told(self._verdict()),
+                "verdict": RiskVerdict.of(verdict) if (verdict := self._verdict()) else None,
             }
         return FunctionSummary(
             fev1_percent=model.baseline_percent,
@@ -216,21 +216,6 @@ class Outlook:
         if verdict is not None:
             ids += [*verdict.evidence, *SEGMENT_EVIDENCE]
         return tuple(dict.fromkeys(ids))
-
-
-def _told(verdict: Verdict | None) -> RiskVerdict | None:
-    """Return a verdict as the plan stores it."""
-    if verdict is None:
-        return None
-    return RiskVerdict(
-        rule_set=verdict.rule_set,
-        risk=verdict.risk,
-        next_step=verdict.next_step,
-        reason=verdict.reason,
-        risk_at_low=verdict.at_low.risk,
-        next_step_at_low=verdict.at_low.next_step,
-        assumed=verdict.assumed,
-    )
 
 
 def _models(problem: StagingProblem) -> Sequence[FunctionModel]:

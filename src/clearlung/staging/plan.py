@@ -5,7 +5,7 @@ This is what ``plan.json`` holds; its JSON schema is published in ``docs/plan.sc
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,7 +13,7 @@ from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.anatomy import Lobe, Side
 from clearlung.evidence import Evidence
 from clearlung.perfusion import Regimen
-from clearlung.resection import Measure, PredictionMethod
+from clearlung.resection import Measure, PredictionMethod, Verdict
 from clearlung.staging.protocol import Protocol
 
 PLAN_FORMAT: Literal["clearlung-plan/1"] = "clearlung-plan/1"
@@ -43,9 +43,11 @@ class PlannedSpecimen(_Part):
         default=None, description="What each lobe gives of it, ml; null where unknown."
     )
     reach_mm: float | None = Field(default=None, description="Its deepest point below the pleura, mm.")
-    margin_low_mm: float | None = Field(
-        default=None, description="Lower bound (95 %) of the margin of the lesion that gets the least, mm."
+    margin_least_mm: float | None = Field(
+        default=None, description="Margin of the lesion whose margin may be the least, mm."
     )
+    margin_low_mm: float | None = Field(default=None, description="It lies from here (95 %), mm.")
+    margin_high_mm: float | None = Field(default=None, description="To here, mm.")
     clear: float | None = Field(
         default=None, ge=0, le=1, description="Chance that the cut misses every tumor in it."
     )
@@ -209,6 +211,19 @@ class RiskVerdict(_Part):
     risk_at_low: str = Field(description="Class of risk at the lower bounds.")
     next_step_at_low: str
     assumed: bool = Field(description="Whether a threshold that decides it is assumed.")
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Self:
+        """Return a verdict as it is stored."""
+        return cls(
+            rule_set=verdict.rule_set,
+            risk=verdict.risk,
+            next_step=verdict.next_step,
+            reason=verdict.reason,
+            risk_at_low=verdict.at_low.risk,
+            next_step_at_low=verdict.at_low.next_step,
+            assumed=verdict.assumed,
+        )
 
 
 class FunctionSummary(_Part):
