@@ -27,7 +27,14 @@ def test_the_table_for_people_says_what_remains_and_what_is_not_known(folder):
     done = run(folder / "list.csv", "-o", folder / "out")
     assert done.exit_code == 0
     said = " ".join(done.stdout.split())
-    for word in ("RUL", "right lung", "–", "FEV1 before", "accp-2013: risk", "Not available"):
+    for word in (
+        "RUL",
+        "right lung",
+        "–",
+        "FEV1 before",
+        "accp-2013 (the protocol's): risk",
+        "Not available",
+    ):
         assert word in said
     assert RESEARCH_NOTICE in said
     assert "out/specimens.png" in done.stdout

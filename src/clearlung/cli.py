@@ -19,11 +19,13 @@ from clearlung.cli_nodules import app as nodules_app
 from clearlung.cli_resect import resect
 from clearlung.cli_values import (
     AnatomyOption,
+    CaseOption,
     ForceOption,
     JsonOption,
     LabelsOption,
     OfflineOption,
     OutOption,
+    ReviewedOption,
     SeriesOption,
     ThickOption,
     lps_point,
@@ -64,9 +66,7 @@ def plan(
     source: Annotated[
         Path, typer.Argument(metavar="INPUT", help="DICOM folder or .zip, .nii[.gz], .nrrd, .mha, or .csv.")
     ],
-    case: Annotated[
-        Path | None, typer.Option("--case", help="The patient's function and size (TOML).")
-    ] = None,
+    case: CaseOption = None,
     protocol: Annotated[
         str | None,
         typer.Option(
@@ -74,10 +74,7 @@ def plan(
             help="A shipped protocol, or a TOML file. Without it: high-volume, compared with the others.",
         ),
     ] = None,
-    nodules: Annotated[
-        Path | None,
-        typer.Option("--nodules", metavar="OUT", help="Reviewed nodules of this scan: clearlung nodules."),
-    ] = None,
+    nodules: ReviewedOption = None,
     out: OutOption = None,
     series: SeriesOption = None,
     allow_thick: ThickOption = False,

@@ -11,6 +11,7 @@ import typer
 from clearlung import RESEARCH_NOTICE
 from clearlung.cli_values import (
     AnatomyOption,
+    CaseOption,
     ForceOption,
     JsonOption,
     LabelsOption,
@@ -387,9 +388,7 @@ def queue(
     protocol: Annotated[
         str, typer.Option("--protocol", help="A shipped protocol, or a TOML file.")
     ] = "high-volume",
-    case: Annotated[
-        Path | None, typer.Option("--case", help="The patient's function and size (TOML).")
-    ] = None,
+    case: CaseOption = None,
     most: Annotated[int, typer.Option("--most", help="Show so many.", min=1)] = 20,
     as_json: JsonOption = False,
 ) -> None:

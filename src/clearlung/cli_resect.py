@@ -9,11 +9,13 @@ import typer
 
 from clearlung.cli_values import (
     AnatomyOption,
+    CaseOption,
     ForceOption,
     JsonOption,
     LabelsOption,
     OfflineOption,
     OutOption,
+    ReviewedOption,
     SeriesOption,
     ThickOption,
     print_json,
@@ -29,16 +31,11 @@ def resect(
             help="DICOM folder or .zip, .nii[.gz], .nrrd, .mha, or .csv; or what clearlung nodules left.",
         ),
     ],
-    case: Annotated[
-        Path | None, typer.Option("--case", help="The patient's function and size (TOML).")
-    ] = None,
+    case: CaseOption = None,
     protocol: Annotated[
         str, typer.Option("--protocol", help="A shipped protocol, or a TOML file: its techniques.")
     ] = "high-volume",
-    nodules: Annotated[
-        Path | None,
-        typer.Option("--nodules", metavar="OUT", help="Reviewed nodules of this scan: clearlung nodules."),
-    ] = None,
+    nodules: ReviewedOption = None,
     out: OutOption = None,
     series: SeriesOption = None,
     allow_thick: ThickOption = False,

@@ -10,6 +10,11 @@ from typing import Annotated, Any
 import typer
 
 OutOption = Annotated[Path | None, typer.Option("-o", "--out", help="Folder for the result.")]
+CaseOption = Annotated[Path | None, typer.Option("--case", help="The patient's function and size (TOML).")]
+ReviewedOption = Annotated[
+    Path | None,
+    typer.Option("--nodules", metavar="OUT", help="Reviewed nodules of this scan: clearlung nodules."),
+]
 SeriesOption = Annotated[str | None, typer.Option("--series", help="Which series, where there are several.")]
 ThickOption = Annotated[bool, typer.Option("--allow-thick", help="Read thick slices all the same.")]
 AnatomyOption = Annotated[

@@ -114,6 +114,7 @@ class FunctionFound(_Part):
     assumed: tuple[MeasuredFunction, ...] = Field(description="What is assumed and not measured.")
     predicted: tuple[PredictedFunction, ...]
     not_available: tuple[str, ...] = Field(description="Methods that need what is missing, and why.")
+    rule_set: str = Field(description="The one that the protocol works by.")
     verdicts: tuple[RiskVerdict, ...] = Field(description="What each set of rules says.")
 
 
@@ -177,7 +178,7 @@ def describe_resection(resection: Resection) -> SpecimensRecord:
         lungs={
             str(side): _sum([lobes[lobe] for lobe in LOBES if LOBE_SIDES[lobe] == side]) for side in SIDES
         },
-        function=_function(resection.function),
+        function=_function(resection.function, resection.protocol.function.rule_set),
         unresectable=_unresectable(specimens.unresectable, resection.nodules),
         candidates=_candidates(resection),
         warnings=resection.warnings,
@@ -266,7 +267,7 @@ def _sum(lobes: Sequence[LobeLeft]) -> LobeLeft:
     )
 
 
-def _function(function: FunctionAfter) -> FunctionFound:
+def _function(function: FunctionAfter, rule_set: str) -> FunctionFound:
     lungs = function.patient.lungs
     return FunctionFound(
         fev1_percent=round(lungs.fev1.baseline_percent, 2),
@@ -274,6 +275,7 @@ def _function(function: FunctionAfter) -> FunctionFound:
         assumed=function.assumed,
         predicted=tuple(PredictedFunction(**vars(predicted)) for predicted in function.predicted),
         not_available=function.not_available,
+        rule_set=rule_set,
         verdicts=tuple(RiskVerdict.of(verdict) for verdict in function.verdicts),
     )
 

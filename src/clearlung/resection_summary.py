@@ -89,7 +89,8 @@ def function_lines(record: SpecimensRecord) -> list[str]:
     lines += [f"Not available: {why}" for why in function.not_available]
     for verdict in function.verdicts:
         low = f"; at the lower bounds {verdict.risk_at_low}" if verdict.risk_at_low != verdict.risk else ""
-        lines.append(f"{verdict.rule_set}: risk {verdict.risk}{low}; next: {verdict.next_step}")
+        own = " (the protocol's)" if verdict.rule_set == function.rule_set else ""
+        lines.append(f"{verdict.rule_set}{own}: risk {verdict.risk}{low}; next: {verdict.next_step}")
     return lines
 
 

@@ -10,6 +10,7 @@ import specimen_cases as cases
 from matplotlib.patches import Polygon
 
 from clearlung import RESEARCH_NOTICE
+from clearlung.anatomy import LUNG_LABELS
 from clearlung.report import resection_sheet, resection_slices
 from clearlung.report.projections import OPERATION_VIEWS, on_picture
 from clearlung.report.resection_sheet import outlines, specimen_sheet
@@ -134,6 +135,19 @@ def test_a_list_without_a_scan_has_its_table_alone():
     assert specimen_slices(picture) is None
     pixels = matplotlib.image.imread(io.BytesIO(specimen_sheet(picture)))
     assert pixels.shape[0] < 500
+
+
+def test_one_lung_has_its_two_views(picture, monkeypatch):
+    monkeypatch.setattr(resection_sheet, "as_png", lambda figure, _: figure)
+    lungs = picture.anatomy.lungs
+    right = lungs.with_array(np.where(lungs.array == LUNG_LABELS["right"], lungs.array, 0))
+    anatomy = dataclasses.replace(picture.anatomy, lungs=right)
+    rows = np.flatnonzero(picture.specimens.side == "right")
+    alone = dataclasses.replace(
+        picture, anatomy=anatomy, rows=picture.rows[rows], specimens=picture.specimens.take(rows)
+    )
+    titles = [word for word in words(specimen_sheet(alone)) if "lung from the" in word]
+    assert titles == ["Right lung from the front", "Right lung from the side (sagittal)"]
 
 
 def test_nothing_to_cut_is_drawn_as_lungs_with_crosses(picture, monkeypatch):

@@ -204,7 +204,9 @@ def _fitted(picture: ResectionPicture) -> tuple[_Fitted, ...]:
     """Share the sheet's width among the views so that all have one scale."""
     anatomy = picture.anatomy
     assert anatomy is not None  # noqa: S101 - asked for only where specimens have places
-    views = [view for side in SIDES for view in OPERATION_VIEWS[side]]
+    # After a pneumonectomy there is one lung to show.
+    sides = [side for side in SIDES if anatomy.lung_ml(side) > 0] or list(SIDES)
+    views = [view for side in sides for view in OPERATION_VIEWS[side]]
     behind = [backdrop(view, anatomy, picture.scan) for view in views]
     wide = [back.size_mm[0] for back in behind]
     high = max(back.size_mm[1] for back in behind)
