@@ -16,6 +16,7 @@ from clearlung.manifest import InputFile, file_sha256, inputs_of
 from clearlung.nodule_folder import RECORD, open_nodule_folder
 from clearlung.nodule_jobs import anatomy_of, planned_nodules
 from clearlung.nodules import NoduleOptions, NoduleTable, find_nodules, read_nodule_list
+from clearlung.plan_warnings import plan_warnings
 from clearlung.progress import Stopwatch
 from clearlung.resection import (
     MEASURES,
@@ -34,7 +35,7 @@ from clearlung.resection import (
     prepare_excision,
 )
 from clearlung.staging import MeasuredFunction, Protocol
-from clearlung.workflow import PlanRequest, plan_warnings
+from clearlung.workflow import PlanRequest
 
 RESECT_PHASES = ("scan", "anatomy", "nodules", "specimens", "function", "files", "picture")
 """The phases of :func:`make_resection` and of writing its result, in order."""

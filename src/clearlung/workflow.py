@@ -6,7 +6,6 @@ immutable results; :class:`PlanResult` holds them all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from clearlung.ct import Scan, read_scan
 from clearlung.errors import CaseError, InfeasiblePlan
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable, lesions_of_first_scan
-from clearlung.function_of_case import FUNCTION_WORDS, function_model
+from clearlung.function_of_case import function_model
 from clearlung.manifest import InputFile, file_sha256, inputs_of
 from clearlung.nodules import (
     NoduleOptions,
@@ -26,10 +25,10 @@ from clearlung.nodules import (
     read_nodule_list,
 )
 from clearlung.perfusion import Regimen, make_regimen
+from clearlung.plan_warnings import plan_warnings
 from clearlung.progress import PhaseTime, Stopwatch
 from clearlung.resection import SpecimenSet, excise
 from clearlung.staging import (
-    MeasuredFunction,
     Plan,
     Protocol,
     StagingProblem,
@@ -360,62 +359,3 @@ def regimen_of(protocol: Protocol, case: Case, book: EvidenceBook) -> Regimen | 
     if protocol.perfusion.regimen == "none" or protocol.perfusion.per_lung_max == 0:
         return None
     return make_regimen(protocol.perfusion.regimen, book, body_surface_m2=case.patient.body_surface_m2)
-
-
-def plan_warnings(
-    scan: Scan | None,
-    anatomy: Anatomy | None,
-    nodules: NoduleTable,
-    assumed: Sequence[MeasuredFunction],
-    specimens: SpecimenSet,
-    *,
-    reviewed: bool,
-) -> tuple[str, ...]:
-    """Return what a reader must know before relying on anything made of these nodules.
-
-    Parameters
-    ----------
-    scan, anatomy
-        Both None for a radiologist's list.
-    nodules, specimens
-        What is to be removed, and in which pieces.
-    assumed
-        What of lung function is not measured.
-    reviewed
-        Whether somebody has looked at every nodule.
-    """
-    warnings = list(scan.warnings) if scan is not None else []
-    if assumed:
-        words = ", ".join(FUNCTION_WORDS[field] for field in assumed)
-        warnings.append(f"Not given and therefore assumed: {words}.")
-    if anatomy is None:
-        warnings.append(
-            "Planned from a list without a scan: specimens are spheres below a flat pleura, and tissue shared"
-            " by neighboring specimens is counted in each."
-        )
-    elif not reviewed and (nodules.review != "").any():
-        warnings.append(
-            f"{int((nodules.review == '').sum())} of the {len(nodules)} planned nodules are not reviewed:"
-            " some may be vessels or scars."
-        )
-    elif not reviewed:
-        warnings.append(
-            "The nodules were found by the program and nobody has reviewed them: some are vessels or scars,"
-            " and some nodules are missing."
-        )
-    warnings += nodules.warnings
-    if anatomy is not None:
-        warnings += [condition.sentence for condition in anatomy.conditions]
-        unsure = int(nodules.lobe_unsure.sum())
-        if unsure:
-            warnings.append(
-                f"The lobe of {unsure} of {len(nodules)} nodules is uncertain ({anatomy.lobe_method})."
-            )
-    unknown = int((specimens.closure == "untested").sum())
-    sutured = unknown + int((specimens.closure == "suture").sum())
-    if sutured:
-        warnings.append(
-            f"{sutured} beds need a suture to be airtight; {unknown} of them are deeper than any that"
-            " were tested."
-        )
-    return tuple(warnings)
