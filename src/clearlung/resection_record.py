@@ -44,9 +44,9 @@ class MarginFound(_Part):
         return cls(
             lesion=margin.lesion,
             planned_mm=round(margin.planned_mm, 2),
-            margin_mm=_known(margin.margin_mm, 2),
-            low_mm=_known(margin.low_mm, 2),
-            high_mm=_known(margin.high_mm, 2),
+            margin_mm=_known(margin.margin_mm, 3),
+            low_mm=_known(margin.low_mm, 3),
+            high_mm=_known(margin.high_mm, 3),
             clear_chance=_known(margin.clear, 4),
             satellites_share=_known(margin.satellites, 3),
         )
