@@ -68,13 +68,13 @@ def plan_warnings(
     sutured = unknown + int((specimens.closure == "suture").sum())
     if sutured:
         warnings.append(
-            f"{sutured} beds need a suture to be airtight; {unknown} of them are deeper than any that"
-            " were tested."
+            f"{sutured} {'bed needs' if sutured == 1 else 'beds need'} a suture to be airtight; {unknown} of"
+            " them deeper than any that were tested."
         )
     unsure_cuts = int((specimens.clear < SURE).sum())
     if unsure_cuts:
         warnings.append(
-            f"The cut of {unsure_cuts} specimens may run through a tumor with a chance above"
-            f" {100 * (1 - SURE):.0f} %: margins there are short of the outline's error."
+            f"With a chance above {100 * (1 - SURE):.0f} % the cut may run through a tumor in {unsure_cuts} of"
+            f" {len(specimens)} specimens: margins there are as narrow as the outline's error."
         )
     return tuple(warnings)
