@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from clearlung.anatomy import Anatomy
 from clearlung.ct import Scan
 from clearlung.function_of_case import FUNCTION_WORDS
@@ -74,7 +76,22 @@ def plan_warnings(
     unsure_cuts = int((specimens.clear < SURE).sum())
     if unsure_cuts:
         warnings.append(
-            f"With a chance above {100 * (1 - SURE):.0f} % the cut may run through a tumor in {unsure_cuts} of"
-            f" {len(specimens)} specimens: margins there are as narrow as the outline's error."
+            f"With a chance above {100 * (1 - SURE):.0f} % the cut may run through a tumor in {unsure_cuts}"
+            f" of {len(specimens)} specimens: margins there are as narrow as the outline's error."
         )
+    warnings += _anatomical(specimens)
     return tuple(warnings)
+
+
+def _anatomical(specimens: SpecimenSet) -> list[str]:
+    """Name the lesions for which a segment or a lobe goes, and why nothing smaller does."""
+    found = []
+    for row in np.flatnonzero(specimens.anatomical).tolist():
+        forcing = [i for i in specimens.lesions[row] if i in specimens.forced]
+        if forcing:
+            what = "A segment of" if specimens.technique[row] == "segmentectomy" else "The whole of"
+            found.append(
+                f"{what} the {specimens.lobe[row]} goes ({specimens.volume_ml[row]:.0f} ml) because"
+                f" nothing smaller takes lesion {', '.join(map(str, forcing))}: {specimens.forced[forcing[0]]}."
+            )
+    return found

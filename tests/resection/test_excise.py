@@ -97,6 +97,8 @@ def test_what_nothing_smaller_fits_takes_its_lobe(anatomy):
     """A wedge reaches 30 mm; the lesion's far side lies at 39."""
     specimens = cut(anatomy, [(45, 45, 45)], techniques=("wedge", "lobectomy"))
     assert specimens.technique.tolist() == ["lobectomy"]
+    assert specimens.forced == {1: "wedge would reach 39 mm deep, limit 30 mm"}
+    assert not specimens.unresectable
     assert specimens.anatomical.tolist() == [True]
     assert specimens.volume_ml[0] == pytest.approx(np.count_nonzero(anatomy.lobes.array == 3) / 1000)
 

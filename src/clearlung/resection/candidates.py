@@ -109,6 +109,8 @@ class CandidateSet:
         Lesion id to the reason why no technique fits it.
     evidence
         Ids of the evidence entries that the specimens rest on.
+    forced
+        Lesion id to the reason why nothing smaller than a segment or a lobe fits it.
     """
 
     id: NDArray[np.int32]
@@ -128,6 +130,7 @@ class CandidateSet:
     pieces: tuple[Piece, ...] = ()
     unresectable: dict[int, str] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
+    forced: dict[int, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.id)

@@ -121,6 +121,7 @@ class Excision:
             margin_mm=every.margin_mm[rows],
             minutes=every.minutes[rows],
             unresectable=kept | stay,
+            forced={i: why for i, why in every.forced.items() if i not in left_out},
             evidence=(*every.evidence, *CHOICE_EVIDENCE),
             candidate=every.id[rows],
             lobe_ml=lobe_ml,

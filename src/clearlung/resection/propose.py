@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from clearlung.resection.grid import Grid
 from clearlung.resection.groups import neighbor_groups
 from clearlung.resection.listed import listed_candidates
 from clearlung.resection.margins import MARGIN_EVIDENCE
+from clearlung.resection.refusals import Refusals
 from clearlung.resection.techniques import Technique, make_techniques
 from clearlung.resection.workshop import FUNCTIONAL_EVIDENCE, Specimen, Workshop
 
@@ -68,7 +70,7 @@ def make_candidates(
     grid = Grid(anatomy, nodules, nodules.labels.array, density)
     shop = Workshop.of(grid, book)
     made: list[Specimen] = []
-    refusals: dict[int, list[str]] = {row: [] for row in range(len(nodules))}
+    refusals = Refusals()
     for technique in available:
         if technique.anatomical:
             specimens, why = lobes_and_segments(shop, technique)
@@ -76,14 +78,14 @@ def make_candidates(
             specimens, why = _all_of(shop, technique)
         made += specimens
         for row, reason in why.items():
-            refusals[row].append(reason)
-    held = {row for specimen in made for row in specimen.rows}
+            refusals.add(technique, row, reason)
     evidence = dict.fromkeys(e for t in available for e in t.evidence)
-    return _as_columns(
-        shop,
-        made,
-        {int(nodules.id[r]): "; ".join(filter(None, w)) for r, w in refusals.items() if r not in held},
-        (*evidence, *MARGIN_EVIDENCE, *FUNCTIONAL_EVIDENCE),
+    unresectable, forced = refusals.told(nodules.id, ((s.technique, s.rows) for s in made))
+    return replace(
+        _as_columns(shop, made),
+        unresectable=unresectable,
+        forced=forced,
+        evidence=(*evidence, *MARGIN_EVIDENCE, *FUNCTIONAL_EVIDENCE),
     )
 
 
@@ -135,9 +137,7 @@ def _groups(shop: Workshop, technique: Technique) -> Iterable[tuple[int, ...]]:
             yield tuple(int(rows[k]) for k in group)
 
 
-def _as_columns(
-    shop: Workshop, made: Sequence[Specimen], unresectable: dict[int, str], evidence: tuple[str, ...]
-) -> CandidateSet:
+def _as_columns(shop: Workshop, made: Sequence[Specimen]) -> CandidateSet:
     """Return the specimens as a table."""
     depth = shop.grid.nodules.depth_mm
     lobe_ml = np.array([s.lobe_ml for s in made]).reshape(len(made), len(LOBES))
@@ -162,6 +162,4 @@ def _as_columns(
         margins=tuple(s.margins for s in made),
         cuts=tuple(s.cuts for s in made),
         pieces=tuple(s.piece for s in made),
-        unresectable=unresectable,
-        evidence=evidence,
     )

@@ -68,6 +68,8 @@ class SpecimenSet:
         Strings, see :data:`clearlung.resection.Closure`; "" where unknown.
     anatomical
         bool: whether it is a segment or a lobe.
+    forced
+        Lesion id to the reason why nothing smaller than a segment or a lobe fits it.
     """
 
     id: NDArray[np.int32]
@@ -91,6 +93,7 @@ class SpecimenSet:
     bronchus_mm: NDArray[np.float64] = field(default_factory=_not_measured)
     closure: NDArray[np.str_] = field(default_factory=_not_named)
     anatomical: NDArray[np.bool_] = field(default_factory=_not_told)
+    forced: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in COLUMNS:
@@ -119,7 +122,7 @@ class SpecimenSet:
 
 
 COLUMNS: tuple[str, ...] = tuple(
-    f.name for f in fields(SpecimenSet) if f.name not in ("unresectable", "evidence")
+    f.name for f in fields(SpecimenSet) if f.name not in ("unresectable", "evidence", "forced")
 )
 """The columns, one entry per specimen."""
 
