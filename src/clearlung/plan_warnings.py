@@ -89,9 +89,10 @@ def _anatomical(specimens: SpecimenSet) -> list[str]:
     for row in np.flatnonzero(specimens.anatomical).tolist():
         forcing = [i for i in specimens.lesions[row] if i in specimens.forced]
         if forcing:
+            ids, why = ", ".join(map(str, forcing)), specimens.forced[forcing[0]]
             what = "A segment of" if specimens.technique[row] == "segmentectomy" else "The whole of"
             found.append(
-                f"{what} the {specimens.lobe[row]} goes ({specimens.volume_ml[row]:.0f} ml) because"
-                f" nothing smaller takes lesion {', '.join(map(str, forcing))}: {specimens.forced[forcing[0]]}."
+                f"{what} the {specimens.lobe[row]} goes ({specimens.volume_ml[row]:.0f} ml) because nothing"
+                f" smaller takes lesion {ids}: {why}."
             )
     return found
