@@ -240,9 +240,8 @@ def function_after(
     levels: dict[str, Level] = {}
     for measure in MEASURES:
         model = patient.lungs.model(measure)
-        course = _course(model, specimens)
-        predicted += [course, *predict_postoperative(model, removal, book)]
-        levels[measure] = Level(model.baseline_percent, course.percent, course.low_percent, model.predicted)
+        predicted += [_course(model, specimens), *predict_postoperative(model, removal, book)]
+        levels[measure] = Level.cautious(model, predicted)
     verdicts = tuple(
         apply_rules(
             name,

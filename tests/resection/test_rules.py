@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from clearlung.errors import ProtocolError
 from clearlung.evidence import load_evidence
-from clearlung.resection import RULE_SETS, Exercise, Level, apply_rules
+from clearlung.resection import RULE_SETS, Exercise, FunctionModel, Level, Predicted, apply_rules
 
 BOOK = load_evidence()
 
@@ -126,3 +126,15 @@ def test_more_function_is_never_a_higher_risk(name, ppo, more, vo2, walk):
     worse, better = judge(name, ppo, ppo, **tests), judge(name, ppo + more, ppo + more, **tests)
     assert ORDER[better.risk] <= ORDER[worse.risk]
     assert all(key in BOOK for key in worse.evidence)
+
+
+def test_the_lowest_of_all_predictions_is_judged():
+    model = FunctionModel.from_evidence(
+        BOOK, "fev1", percent=90, predicted=3.0, lung_ml=5000, confidence=0.95
+    )
+    predictions = [
+        Predicted("fev1", "course", 70, 55, 85, error_assumed=True),
+        Predicted("fev1", "segments", 62, 57, 77, error_assumed=True),
+        Predicted("dlco", "course", 10, 1, 20, error_assumed=True),
+    ]
+    assert Level.cautious(model, predictions) == Level(90, 62, 55, 3.0)

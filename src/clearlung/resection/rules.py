@@ -6,12 +6,14 @@ predicted postoperative values and exercise tests, and answers with a class of r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from clearlung.errors import ProtocolError
 from clearlung.evidence import EvidenceBook
+from clearlung.resection.function import FunctionModel
+from clearlung.resection.predicted import Predicted
 
 Risk = Literal["low", "moderate", "high", "undetermined"]
 """A class of risk; undetermined where a test is missing."""
@@ -64,6 +66,26 @@ class Level:
     ppo_percent: float
     ppo_low_percent: float
     predicted: float | None = None
+
+    @classmethod
+    def cautious(cls, model: FunctionModel, predictions: Sequence[Predicted]) -> Level:
+        """Return a measure with the lowest of its predictions by all methods.
+
+        Guidelines count segments or shares of function; the course of this program also counts perfusion, and
+        forgives part of what segments and lobes take.
+
+        Raises
+        ------
+        ValueError
+            If there is no prediction of the model's measure.
+        """
+        own = [one for one in predictions if one.measure == model.measure]
+        return cls(
+            before_percent=model.baseline_percent,
+            ppo_percent=min(one.percent for one in own),
+            ppo_low_percent=min(one.low_percent for one in own),
+            predicted=model.predicted,
+        )
 
 
 @dataclass(frozen=True)

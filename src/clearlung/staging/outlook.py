@@ -137,14 +137,12 @@ class Outlook:
         return found
 
     def _verdict(self) -> Verdict | None:
-        """Judge the course's values, which also count perfusion, by the protocol's rule set."""
+        """Judge the lowest of all predictions; only the course counts perfusion."""
         problem, patient = self.problem, self.problem.patient
         if patient is None:
             return None
-        levels: dict[Measure, Level] = {}
-        for model in _models(problem):
-            low, value, _ = self._final(model)
-            levels[model.measure] = Level(model.baseline_percent, value, low, model.predicted)
+        predicted = self._predicted()
+        levels = {model.measure: Level.cautious(model, predicted) for model in _models(problem)}
         return apply_rules(
             problem.protocol.function.rule_set,
             fev1=levels["fev1"],
