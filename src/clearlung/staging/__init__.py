@@ -15,6 +15,7 @@ from clearlung.staging.plan import (
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, shipped_protocols
 from clearlung.staging.solve import solve_plan
+from clearlung.staging.together import choose_together
 
 __all__ = [
     "Comparison",
@@ -30,6 +31,7 @@ __all__ = [
     "RiskVerdict",
     "StagingProblem",
     "Unassigned",
+    "choose_together",
     "compare",
     "load_protocol",
     "parse_protocol",

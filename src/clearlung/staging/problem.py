@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +56,9 @@ class StagingProblem:
     patient
         DLCO, each lung's part, the lobes, earlier resections and exercise tests, for the plan's summary of
         function; None where only FEV1 is known.
+    least_operations
+        How many operations each lung needs at least, whichever specimens are chosen; lungs of which that is
+        not known are left out. None where the specimens are given and not chosen.
 
     Raises
     ------
@@ -77,6 +80,7 @@ class StagingProblem:
     evidence_ids: tuple[str, ...] = ()
     seed: int = 0
     patient: PatientFunction | None = None
+    least_operations: Mapping[Side, int] | None = None
 
     def __post_init__(self) -> None:
         side_of = dict(zip(self.lesions.id.tolist(), self.lesions.side.tolist(), strict=True))
