@@ -141,6 +141,17 @@ def test_what_fits_no_operation_gives_way_to_what_does():
     assert not solve_plan(made).unassigned
 
 
+def test_a_lesion_that_only_a_too_large_specimen_takes_keeps_no_other_back():
+    """A lobe with all three is more than an operation may hold; the other two have beds of their own."""
+    cut = excision([(1,), (2,), (1, 2, 3)], [10, 10, 60], [3, 3, 900])
+    made = choose_together(problem([("RLL", 1.0, 1.0)] * 3, protocol(removed_ml_max=150)), cut)
+    plan = solve_plan(made)
+    assert sorted(i for o in plan.operations for i in o.lesions) == [1, 2]
+    (left,) = plan.unassigned
+    assert left.lesion == 3
+    assert "laser, 900 ml, 60 min, 3 metastases" in left.reason
+
+
 def test_given_specimens_stay_and_claim_nothing_of_others():
     plan = solve_plan(problem([("RLL", 3.0, 10.0)] * 4, protocol(nodules_max=2)))
     assert "whichever specimens" not in plan.solver.goals[1].method

@@ -17,7 +17,7 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import coo_array, csr_array, identity, kron
 
 from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES, Side
-from clearlung.resection import Excision, choose
+from clearlung.resection import Excision, SpecimenSet, choose
 from clearlung.staging.items import (
     LOBES_FROM,
     MINUTES,
@@ -31,8 +31,6 @@ from clearlung.staging.items import (
 from clearlung.staging.packing import minutes_bound, pack
 from clearlung.staging.problem import StagingProblem
 
-# A candidate that fits no operation is chosen only where nothing else holds its lesions.
-_NO_FIT_ML = 1e6
 # Beyond this many choices the program is not built; the cheapest specimens then stand.
 _CHOICES_MAX = 40_000
 _SECONDS_MAX = 20.0
@@ -159,9 +157,8 @@ def choose_together(problem: StagingProblem, excision: Excision) -> StagingProbl
         considered: it binds in the sequence.
     """
     fits = _fits(problem, excision)
-    cheapest = choose(excision.candidates, excision.cost + _NO_FIT_ML * ~fits)
-    chosen = cheapest.rows
-    problem = replace(problem, specimens=excision.chosen(chosen))
+    chosen = choose(excision.candidates, excision.cost, among=fits).rows
+    problem = replace(problem, specimens=_specimens(excision, chosen, fits))
     limits, items = limits_of(problem), screen(problem)[0]
     least: dict[Side, int] = {}
     for side in SIDES:
@@ -173,7 +170,25 @@ def choose_together(problem: StagingProblem, excision: Excision) -> StagingProbl
         rows, least[side] = _fewest(lung, limits, bound, packing.operations)
         if rows is not None:
             chosen = np.concatenate([chosen[excision.candidates.side[chosen] != side], rows])
-    return replace(problem, specimens=excision.chosen(np.sort(chosen)), least_operations=least)
+    specimens = _specimens(excision, np.sort(chosen), fits)
+    return replace(problem, specimens=specimens, least_operations=least)
+
+
+def _specimens(excision: Excision, chosen: NDArray[np.int64], fits: NDArray[np.bool_]) -> SpecimenSet:
+    """Return the chosen specimens; a lesion that only too large ones hold stays, and keeps no other back."""
+    candidates = excision.candidates
+    held = {i for row in np.flatnonzero(fits) for i in candidates.lesions[row]}
+    too_large: dict[int, str] = {}
+    for row in np.flatnonzero(~fits)[np.argsort(excision.cost[~fits], kind="stable")].tolist():
+        for lesion in set(candidates.lesions[row]) - held - too_large.keys():
+            too_large[lesion] = (
+                f"no operation can hold the least specimen that takes it ({candidates.technique[row]},"
+                f" {candidates.volume_ml[row]:.0f} ml, {candidates.minutes[row]:.0f} min,"
+                f" {len(candidates.lesions[row])} metastases); nothing smaller does:"
+                f" {candidates.forced.get(lesion, 'see the techniques of the protocol')}"
+            )
+    specimens = excision.chosen(chosen)
+    return replace(specimens, unresectable=specimens.unresectable | too_large)
 
 
 def _fewest(lung: _Lung, limits: Limits, bound: int, known: int) -> tuple[NDArray[np.int64] | None, int]:
