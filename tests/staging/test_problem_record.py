@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clearlung.errors import ProblemError
+from clearlung.errors import InfeasiblePlan, ProblemError
 from clearlung.evidence import load_evidence
 from clearlung.resection import (
     EarlierResection,
@@ -75,6 +75,13 @@ def without_seconds(plan):
     return plan.model_copy(update={"solver": plan.solver.model_copy(update={"seconds": 0.0})})
 
 
+def answer(made):
+    try:
+        return without_seconds(solve_plan(made))
+    except InfeasiblePlan as error:
+        return error.reasons
+
+
 def patient(fev1: FunctionModel) -> PatientFunction:
     book = load_evidence()
     earlier = (EarlierResection("left", "lobectomy", "LUL", weeks_ago=7.5), EarlierResection("left", "laser"))
@@ -104,7 +111,7 @@ specimens = st.lists(
 @settings(max_examples=25, deadline=None)
 @given(
     specimens,
-    st.sampled_from((None, 0.0, 33.3, -80.0, np.inf)),
+    st.sampled_from((None, 33.3, -80.0, np.inf)),
     st.booleans(),
     st.booleans(),
     st.integers(0, 9),
@@ -124,7 +131,7 @@ def test_what_is_read_back_is_the_problem_and_has_the_identical_plan(rows, vdt, 
     )
     back = parse_problem(problem_json(made))
     same(made, back)
-    assert without_seconds(solve_plan(back)) == without_seconds(solve_plan(made))
+    assert answer(back) == answer(made)
 
 
 def test_a_patient_whose_own_fev1_differs_from_the_problems_keeps_both():
