@@ -16,6 +16,7 @@ from clearlung.staging.problem import StagingProblem
 from clearlung.staging.problem_record import ProblemRecord, parse_problem, problem_json, read_problem
 from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, shipped_protocols
 from clearlung.staging.solve import solve_plan
+from clearlung.staging.under import under
 
 __all__ = [
     "Comparison",
@@ -40,4 +41,5 @@ __all__ = [
     "read_problem",
     "shipped_protocols",
     "solve_plan",
+    "under",
 ]
