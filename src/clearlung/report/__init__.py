@@ -6,6 +6,7 @@ from clearlung.report.nodule_sheet import TILE_MM, SheetNodule, nodule_sheets
 from clearlung.report.resection_sheet import Remainder, ResectionPicture, specimen_sheet
 from clearlung.report.resection_slices import specimen_slices
 from clearlung.report.source import ReportInput
+from clearlung.report.tradeoff_figure import tradeoff_png, tradeoff_svg, tradeoff_words
 from clearlung.report.write import write_report
 
 __all__ = [
@@ -20,5 +21,8 @@ __all__ = [
     "operation_marker",
     "specimen_sheet",
     "specimen_slices",
+    "tradeoff_png",
+    "tradeoff_svg",
+    "tradeoff_words",
     "write_report",
 ]

@@ -13,9 +13,12 @@ from clearlung.staging.plan import (
     Unassigned,
 )
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.problem_record import ProblemRecord, parse_problem, problem_json, read_problem
 from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, shipped_protocols
 from clearlung.staging.solve import solve_plan
 from clearlung.staging.together import choose_together
+from clearlung.staging.tradeoff import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint, trade_off
+from clearlung.staging.under import under
 
 __all__ = [
     "Comparison",
@@ -27,14 +30,24 @@ __all__ = [
     "PlannedLesion",
     "PlannedSpecimen",
     "PredictedFunction",
+    "ProblemRecord",
     "Protocol",
     "RiskVerdict",
     "StagingProblem",
+    "Tradeoff",
+    "TradeoffAnswer",
+    "TradeoffOptions",
+    "TradeoffPoint",
     "Unassigned",
     "choose_together",
     "compare",
     "load_protocol",
+    "parse_problem",
     "parse_protocol",
+    "problem_json",
+    "read_problem",
     "shipped_protocols",
     "solve_plan",
+    "trade_off",
+    "under",
 ]
