@@ -111,6 +111,11 @@ class ProblemRecord(Part):
     specimen_evidence: tuple[str, ...] = Field(
         default=(), description="Ids of evidence that the specimens rest on."
     )
+    least_operations: dict[Side, int] | None = Field(
+        default=None,
+        description="How many operations each lung needs at least whichever specimens are chosen, where these"
+        " were chosen among others; null where they were given.",
+    )
     seed: int = Field(default=0, ge=0, description="The same problem and seed give the same plan.")
 
     @classmethod
@@ -134,6 +139,7 @@ class ProblemRecord(Part):
             warnings=problem.warnings,
             evidence=problem.evidence_ids,
             specimen_evidence=problem.specimens.evidence,
+            least_operations=None if problem.least_operations is None else dict(problem.least_operations),
             seed=problem.seed,
         )
 
@@ -167,6 +173,7 @@ class ProblemRecord(Part):
             evidence_ids=self.evidence,
             seed=self.seed,
             patient=patient,
+            least_operations=self.least_operations,
         )
 
     def _check_ids(self) -> None:
