@@ -57,7 +57,9 @@ class PointFound(_Part):
     proven: bool = Field(
         description="Whether no plan within both limits leaves fewer lesions, or has fewer operations."
     )
-    weeks_bound: float = Field(description="No plan with these operations and this tissue ends sooner.")
+    weeks_bound: float = Field(
+        description="No plan with as many operations and as little tissue in each lung's largest ends sooner."
+    )
     dominated: bool = Field(description="Whether another point is no worse in anything and better in one.")
 
     @classmethod

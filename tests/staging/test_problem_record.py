@@ -244,6 +244,47 @@ def test_the_error_names_the_field(changes, field, words):
     assert refused.value.field == field
 
 
+def places(node, path=()):
+    """Every place in a JSON document."""
+    yield path
+    if isinstance(node, dict | list):
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            yield from places(value, (*path, key))
+
+
+WHOLE = json.loads(
+    problem_json(problem([("RUL", 2, 9), ("LLL", 3, 9, 2)], patient=patient(function()), perfused=True))
+)
+anything = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.floats(),
+    st.text(max_size=5),
+    st.lists(st.integers(0, 9), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from([*places(WHOLE)][1:]), anything, st.booleans())
+def test_whatever_stands_anywhere_is_read_or_refused(path, value, remove):
+    text = json.dumps(WHOLE)
+    changed = json.loads(text)
+    node = changed
+    for key in path[:-1]:
+        node = node[key]
+    if remove:
+        del node[path[-1]]
+    else:
+        node[path[-1]] = value
+    try:
+        made = parse_problem(json.dumps(changed))
+    except ProblemError:
+        return
+    assert isinstance(made, StagingProblem)
+
+
 def test_a_history_on_the_wrong_side_is_refused():
     made = json.loads(problem_json(problem([("RUL", 2, 9)], patient=patient(function()))))
     made["patient"]["earlier"][0]["side"] = "right"

@@ -29,7 +29,8 @@ from clearlung.resection import (
 WORD, VALUE = "<word>", "<value>"
 """How a union's branches are called in pydantic's errors; the brackets tell them from fields."""
 
-INFINITE = "infinite"
+# Ids are kept as int32.
+_ID_MAX = 2**31 - 1
 
 
 def kind_of(value: object) -> str:
@@ -51,7 +52,7 @@ class Part(BaseModel):
 class LesionPart(Part):
     """One metastasis."""
 
-    id: int = Field(ge=1, description="Its number, once.")
+    id: int = Field(ge=1, le=_ID_MAX, description="Its number, once.")
     lobe: Lobe
     diameter_mm: float = Field(gt=0)
     depth_mm: float = Field(ge=0, description="From its center to the nearest pleura.")
@@ -113,14 +114,14 @@ class MarginPart(Part):
 class SpecimenPart(Part):
     """One piece of tissue that could be taken out; null where something is not known."""
 
-    id: int = Field(ge=1, description="Its number, once.")
+    id: int = Field(ge=1, le=_ID_MAX, description="Its number, once.")
     lesions: tuple[int, ...] = Field(min_length=1, description="Ids of the lesions that it removes.")
     technique: str = Field(min_length=1)
     lobe: Lobe = Field(description="The one that gives most of the tissue.")
     volume_ml: float = Field(ge=0, description="Lung and tumor; tissue that two share counts for one.")
     minutes: float = Field(ge=0, description="In theatre, without access.")
     margin_mm: float = Field(default=0.0, ge=0, description="Planned rim.")
-    candidate: int = Field(default=0, ge=0, description="The candidate that it is; 0 for none.")
+    candidate: int = Field(default=0, ge=0, le=_ID_MAX, description="The candidate that it is; 0 for none.")
     lobe_ml: dict[Lobe, float] | None = Field(default=None, description="What each lobe gives of it.")
     reach_mm: float | None = Field(default=None, description="Its deepest point below the pleura.")
     margin_least_mm: float | None = Field(

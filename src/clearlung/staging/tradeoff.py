@@ -75,8 +75,8 @@ class TradeoffPoint:
     proven
         Whether no plan within these limits leaves fewer lesions, or as many with fewer operations.
     weeks_bound
-        No plan with as many operations, and as little tissue in the largest, ends sooner. Weeks are not
-        swept: a plan that ends sooner with larger operations is found only where it has other merits.
+        No plan with as many operations, and as little tissue in the largest of each lung, ends sooner. Weeks
+        are not swept: one that ends sooner with larger operations is found only where a step finds it.
     risk
         Class of risk by the protocol's rule set after recovery; None where function allows no verdict.
     dominated
