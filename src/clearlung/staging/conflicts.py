@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from clearlung.errors import InfeasiblePlan
 from clearlung.staging.adjust import LIMITS, AdjustableLimit
+from clearlung.staging.figures import Difference, differences, plan_figures
 from clearlung.staging.fixed import removes_nothing
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
@@ -69,15 +70,6 @@ class Conflict(_Part):
     changes: tuple[SmallestChange, ...] = Field(description="For each limit that is set, in order.")
 
 
-class GoalGain(_Part):
-    """What one goal gains."""
-
-    name: str
-    unit: str
-    before: float
-    after: float
-
-
 class LimitGain(_Part):
     """What one unit more of a limit gains."""
 
@@ -86,7 +78,7 @@ class LimitGain(_Part):
     unit: str
     value: float = Field(description="Its value now.")
     tried: float = Field(description="Its value one unit looser.")
-    goals: tuple[GoalGain, ...] = Field(description="Goals that come out otherwise, in order of rank.")
+    goals: tuple[Difference, ...] = Field(description="Figures that come out otherwise, in order of rank.")
     better: bool = Field(description="Whether the first goal that differs is better.")
     proven: bool = Field(description="Whether both plans are proven optimal.")
 
@@ -273,7 +265,7 @@ def limit_gains(problem: StagingProblem, plan: Plan, progress: Say | None = None
         if value is None or tried is None or not limit.steps_to_free(problem):
             continue
         say(f"one unit more of {limit.title}")
-        goals, proven = _goals_gained(plan, limit.loosened(problem, _unit_steps(limit)))
+        goals, proven = _gained(problem, plan, limit.loosened(problem, _unit_steps(limit)))
         found.append(
             LimitGain(
                 limit=limit.name,
@@ -289,21 +281,17 @@ def limit_gains(problem: StagingProblem, plan: Plan, progress: Say | None = None
     return tuple(found)
 
 
-def _goals_gained(plan: Plan, problem: StagingProblem) -> tuple[tuple[GoalGain, ...], bool]:
-    """Solve a loosened problem; return the goals that differ from a plan's, and whether both are proven."""
+def _gained(
+    problem: StagingProblem, plan: Plan, loosened: StagingProblem
+) -> tuple[tuple[Difference, ...], bool]:
+    """Solve a loosened problem; return the figures that differ, and whether both plans are proven."""
     try:
-        other = solve_plan(problem)
+        other = solve_plan(loosened)
     except InfeasiblePlan:
         # Looser limits exclude nothing: the search missed what the present plan shows to be there.
         return (), False
-    # What no operation can take is not in the first goal, and a looser limit may make room for it.
-    left = GoalGain(name="lesions left", unit="1", before=len(plan.unassigned), after=len(other.unassigned))
-    rest = [
-        GoalGain(name=a.name, unit=a.unit, before=a.value, after=b.value)
-        for a, b in zip(plan.solver.goals[1:], other.solver.goals[1:], strict=True)
-    ]
     return (
-        tuple(goal for goal in (left, *rest) if goal.before != goal.after),
+        differences(plan_figures(problem, plan), plan_figures(problem, other)),
         plan.solver.status == other.solver.status == "optimal",
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,13 +54,29 @@ class Outlook:
     @classmethod
     def of(cls, problem: StagingProblem, draft: Draft) -> Outlook:
         """Return the course of a draft."""
+        lungs = draft.lungs
+        return cls.of_sequence(
+            problem,
+            [
+                (
+                    step.side,
+                    step.week,
+                    lungs[step.side].items.row[lungs[step.side].operations[step.place]].tolist(),
+                    lungs[step.side].perfused[step.place],
+                )
+                for step in draft.steps
+            ],
+        )
+
+    @classmethod
+    def of_sequence(
+        cls, problem: StagingProblem, sequence: Iterable[tuple[Side, int, Sequence[int], bool]]
+    ) -> Outlook:
+        """Return the course of operations in time order: side, week, rows of specimens, whether perfused."""
         events = []
-        for step in draft.steps:
-            lung = draft.lungs[step.side]
-            rows = tuple(lung.items.row[lung.operations[step.place]].tolist())
-            perfused = lung.perfused[step.place]
+        for side, week, rows, perfused in sequence:
             losses = {m.measure: problem.loss(rows, perfused=perfused, model=m) for m in _models(problem)}
-            events.append(_Event(step.side, step.week, rows, perfused, losses))
+            events.append(_Event(side, week, tuple(rows), perfused, losses))
         return cls(problem, tuple(events))
 
     def around(self, index: int) -> dict[str, float | None]:
