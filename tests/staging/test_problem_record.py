@@ -214,6 +214,7 @@ INLINE = load_protocol("conservative").model_dump(mode="json")
         (changed("lesions", 0, lobe="lingula"), "lesions[0].lobe", "'lingula'"),
         (changed("lesions", 0, id=2), "lesions[1].id", "twice"),
         (changed("lesions", 0, vdt_days="never"), "lesions[0].vdt_days", "'never'"),
+        (changed("lesions", 0, vdt_days=0), "lesions[0].vdt_days", "takes time"),
         ({"planned": "best"}, "planned", "'best'"),
         ({"planned": [4, 9]}, "planned[1]", "9 is not"),
         ({"planned": "all"}, "specimens[2].lesions", "specimen 4 too"),

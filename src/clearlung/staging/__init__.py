@@ -16,6 +16,8 @@ from clearlung.staging.problem import StagingProblem
 from clearlung.staging.problem_record import ProblemRecord, parse_problem, problem_json, read_problem
 from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, shipped_protocols
 from clearlung.staging.solve import solve_plan
+from clearlung.staging.tradeoff import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint, trade_off
+from clearlung.staging.under import under
 
 __all__ = [
     "Comparison",
@@ -31,6 +33,10 @@ __all__ = [
     "Protocol",
     "RiskVerdict",
     "StagingProblem",
+    "Tradeoff",
+    "TradeoffAnswer",
+    "TradeoffOptions",
+    "TradeoffPoint",
     "Unassigned",
     "compare",
     "load_protocol",
@@ -40,4 +46,6 @@ __all__ = [
     "read_problem",
     "shipped_protocols",
     "solve_plan",
+    "trade_off",
+    "under",
 ]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from clearlung.anatomy import LOBE_SIDES, LOBES, Lobe, Side
 from clearlung.evidence import EvidenceBook
@@ -60,6 +60,13 @@ class LesionPart(Part):
         description="Volume doubling time: negative where it shrinks, infinite where it stays, null where"
         " unknown.",
     )
+
+    @field_validator("vdt_days")
+    @classmethod
+    def _takes_time(cls, value: float | str | None) -> float | str | None:
+        if value == 0:
+            raise ValueError("a doubling takes time: give days, or null where unknown")
+        return value
 
 
 def lesion_parts(table: LesionTable) -> tuple[LesionPart, ...]:
