@@ -227,13 +227,18 @@ def _warnings(outcome: Outcome, goals: tuple[Goal, ...]) -> list[str]:
             " early loss has recovered."
         )
     if weeks.value > 0:
-        warnings.append(
-            f"Specimens have the size of the scan's day: growth until their operation, up to"
-            f" {weeks.value:.0f} weeks later, is not in their tissue, minutes or technique."
-        )
+        warnings.append(growth_warning(weeks.value))
     if not outcome.complete:
         warnings.append(_left_warning(outcome.problem, outcome))
     return warnings
+
+
+def growth_warning(weeks: float) -> str:
+    """Say that specimens do not grow with their lesions."""
+    return (
+        f"Specimens have the size of the scan's day: growth until their operation, up to {weeks:.0f} weeks"
+        " later, is not in their tissue, minutes or technique."
+    )
 
 
 def _left_warning(problem: StagingProblem, outcome: Outcome) -> str:

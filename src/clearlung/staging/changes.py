@@ -28,8 +28,12 @@ class Case:
     numbers: Sequence[int | None]
 
     def number_now(self, place: int) -> int:
-        """Return an operation's number now: after those that were done."""
-        return max((one.number for one in self.done.operations), default=0) + place + 1
+        """Return an operation's number: the promised one for life, new ones after all of those."""
+        promised = self.numbers[place]
+        if promised is not None:
+            return promised
+        added = sum(number is None for number in self.numbers[: place + 1])
+        return max((operation.number for operation in self.plan.operations), default=0) + added
 
 
 def changes(

@@ -241,15 +241,13 @@ def smallest_change(
     return change(limit.after_steps(problem, high), proven=no.proven)
 
 
-def limit_gains(problem: StagingProblem, plan: Plan, progress: Say | None = None) -> tuple[LimitGain, ...]:
-    """Say what one unit more of each limit gains in the plan's goals.
+def limit_gains(problem: StagingProblem, progress: Say | None = None) -> tuple[LimitGain, ...]:
+    """Say what one unit more of each limit gains in the figures of the best plan.
 
     Parameters
     ----------
     problem
-        The problem of the plan.
-    plan
-        Its plan.
+        Specimens, function and limits.
     progress
         Called with a phrase for each step: each is a run of the solver.
 
@@ -257,8 +255,14 @@ def limit_gains(problem: StagingProblem, plan: Plan, progress: Say | None = None
     -------
     tuple of LimitGain
         For each limit that is set and can give.
+
+    Raises
+    ------
+    InfeasiblePlan
+        If there is no plan to begin with.
     """
     say = progress or (lambda phrase: None)
+    plan = solve_plan(problem)
     found = []
     for limit in LIMITS.values():
         value, tried = limit.value(problem), limit.after_steps(problem, _unit_steps(limit))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from clearlung.anatomy import LOBE_SIDES, SIDES, Lobe, Side
-from clearlung.errors import CaseConflict
+from clearlung.errors import CaseConflict, CaseError
 from clearlung.followup import LesionTable
 from clearlung.nodules import NoduleTable, sphere_volume_mm3
 from clearlung.resection import EarlierResection, FunctionModel, PatientFunction, SpecimenSet, excise
@@ -89,6 +90,26 @@ class Done(_Part):
         if any((operation.week or 0) > self.today_week for operation in self.operations):
             raise ValueError(f"an operation is later than today, week {self.today_week}")
         return self
+
+
+def read_done(path: Path) -> Done:
+    """Read what was done from a JSON file.
+
+    Raises
+    ------
+    CaseError
+        If the file cannot be read, or holds an unknown field or an impossible value; ``field`` names it.
+    """
+    try:
+        return Done.model_validate_json(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise CaseError("file", f"{path.name!r} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise CaseError("file", f"is not UTF-8 text ({error.reason} at byte {error.start})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "file"
+        raise CaseError(field, f"{first['msg']}: see docs/done.schema.json") from error
 
 
 def removed_lesions(plan: Plan, done: Done) -> frozenset[int]:

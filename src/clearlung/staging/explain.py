@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from clearlung.errors import InfeasiblePlan
 from clearlung.resection import SpecimenSet
-from clearlung.staging.figures import Difference, Figures, differences, figures, plan_figures, values
+from clearlung.staging.figures import WEEKS, Difference, Figures, differences, figures, plan_figures, values
 from clearlung.staging.fixed import (
     NOISE,
     LimitUse,
@@ -124,13 +124,13 @@ def explain_lesion(
     groups = problem.specimens.lesions
     row = next((r for r, group in enumerate(groups) if lesion in group), None)
     here = next((i for i, session in enumerate(sessions) if row in session.rows), None)
-    case = _Case(problem, plan, sessions, [o.week for o in plan.operations])
+    case = _Case(problem, plan, _waiting(problem, plan, sessions), [o.week for o in plan.operations])
     places = () if row is None or here is None else case.places(row, here)
     fitting = [place for place in places if place.how != "none"]
     best = min(fitting, key=lambda place: case.value_of(place.cost), default=None)
     return LesionExplanation(
         lesion=lesion,
-        operation=None if here is None else here + 1,
+        operation=None if here is None else case.number(here),
         specimen=None if row is None else int(problem.specimens.id[row]),
         technique=None if row is None else str(problem.specimens.technique[row]),
         companions=() if row is None else tuple(other for other in groups[row] if other != lesion),
@@ -140,6 +140,19 @@ def explain_lesion(
         next_best=None if best is None else best.operation,
         resolved=() if row is None or here is None or not resolve else tuple(case.resolved(row, here, say)),
     )
+
+
+def _waiting(problem: StagingProblem, plan: Plan, sessions: Sequence[Session]) -> list[Session]:
+    """Return operations that wait for something else than limits where the plan has them wait for it.
+
+    What is left of a plan keeps to promised weeks, and to intervals after what was done before it.
+    """
+    found: list[Session] = []
+    for session, operation in zip(sessions, plan.operations, strict=True):
+        done = [replace(s, not_before=o.week) for s, o in zip(found, plan.operations, strict=False)]
+        waits = earliest(problem, [*done, session])[-1] < operation.week
+        found.append(replace(session, not_before=operation.week) if waits else session)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,6 +169,17 @@ class _Case:
         """The plan's figures."""
         return figures(self.problem, self.sessions, self.weeks)
 
+    def number(self, place: int) -> int:
+        """Return an operation's number in the plan."""
+        return self.plan.operations[place].number
+
+    def named(self, use: LimitUse, places: Sequence[int] | None = None) -> LimitUse:
+        """Return a use of the n-th operation, or the n-th of some places, with its number in the plan."""
+        if use.operation is None:
+            return use
+        place = use.operation - 1 if places is None else places[use.operation - 1]
+        return use.model_copy(update={"operation": self.number(place)})
+
     def value_of(self, cost: Sequence[Difference]) -> tuple[float, ...]:
         """Return all figures of a plan that differs so from this one."""
         new = {d.name: d.after for d in cost}
@@ -169,7 +193,9 @@ class _Case:
             if use.operation in (here + 1, None)
         ]
         fuller = self._fuller(here)
-        return tuple(BindingUse(**use.model_dump(), binds=self._binds(use, here, fuller)) for use in own)
+        return tuple(
+            BindingUse(**self.named(use).model_dump(), binds=self._binds(use, here, fuller)) for use in own
+        )
 
     def _fuller(self, here: int) -> list[list[LimitUse]]:
         """Return the limits of the operation with each specimen of the lung's other operations added."""
@@ -227,7 +253,7 @@ class _Case:
         broken, moved = self._judge(self._with(row, here, there, None))
         if not broken:
             cost = differences(self.now, moved)
-            return Place(operation=there + 1, how="move", exchanged=(), broken=(), cost=cost)
+            return Place(operation=self.number(there), how="move", exchanged=(), broken=(), cost=cost)
         best: tuple[tuple[float, ...], int, Figures] | None = None
         for other in self.sessions[there].rows:
             changed = self._with(row, here, there, other)
@@ -238,9 +264,9 @@ class _Case:
             if not breaks and (best is None or values(found) < best[0]):
                 best = values(found), other, found
         if best is None:
-            return Place(operation=there + 1, how="none", exchanged=(), broken=broken, cost=())
+            return Place(operation=self.number(there), how="none", exchanged=(), broken=broken, cost=())
         return Place(
-            operation=there + 1,
+            operation=self.number(there),
             how="exchange",
             exchanged=self.problem.specimens.lesions[best[1]],
             broken=broken,
@@ -291,7 +317,7 @@ class _Case:
             with_whom = _named(specimens.lesions[company])
             say(f"the best plan with {name} together with {with_whom}")
             joined = replace(self.problem, specimens=_joined(specimens, row, company))
-            condition = f"{name} in one operation with {with_whom}, now of operation {there + 1}"
+            condition = f"{name} in one operation with {with_whom}, now of operation {self.number(there)}"
             found.append(self._resolve(joined, condition))
         say(f"the best plan without {name}")
         rest = np.delete(np.arange(len(specimens)), row)
@@ -305,11 +331,14 @@ class _Case:
             plan = solve_plan(problem)
         except InfeasiblePlan:
             return Resolved(condition=condition, possible=False, cost=(), proven=False)
-        after = plan_figures(problem, plan)
+        cost = differences(self.now, plan_figures(problem, plan))
+        if any(session.not_before for session in self.sessions):
+            # The solver knows nothing of what these operations wait for: its weeks are not comparable.
+            cost = tuple(one for one in cost if one.name != WEEKS)
         return Resolved(
             condition=condition,
             possible=True,
-            cost=differences(self.now, after),
+            cost=cost,
             proven=plan.solver.status == "optimal",
         )
 

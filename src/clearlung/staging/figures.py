@@ -11,6 +11,9 @@ from clearlung.staging.fixed import Session, peak_ml, sessions_of
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
 
+WEEKS = "weeks until clear"
+"""Name of the figure that counts weeks."""
+
 
 class Difference(BaseModel):
     """One figure of two plans."""
@@ -46,7 +49,7 @@ def figures(problem: StagingProblem, sessions: Sequence[Session], weeks: Sequenc
             (f"tissue of the largest operation, {side} lung", "ml", float(peak_ml(problem, sessions, side)))
             for side in SIDES
         ),
-        ("weeks until clear", "week", float(max(weeks, default=0))),
+        (WEEKS, "week", float(max(weeks, default=0))),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clearlung.staging.assemble import evidence_of, lesions_of, operations_of
+from clearlung.staging.assemble import evidence_of, growth_warning, lesions_of, operations_of
 from clearlung.staging.figures import figures, values
 from clearlung.staging.fixed import Session
 from clearlung.staging.outlook import Outlook
@@ -18,6 +18,7 @@ def plan_of(
     problem: StagingProblem,
     sessions: Sequence[Session],
     weeks: Sequence[int],
+    numbers: Sequence[int],
     best: Plan | None,
     seconds: float,
 ) -> Plan:
@@ -27,8 +28,8 @@ def plan_of(
     ----------
     problem
         Their problem.
-    sessions, weeks
-        The operations in time order, and their weeks.
+    sessions, weeks, numbers
+        The operations in time order, their weeks and their numbers.
     best
         The solver's plan of the same problem, whose bounds hold for this one too as far as the earlier goals
         come out alike; None where there is none.
@@ -38,7 +39,10 @@ def plan_of(
     outlook = Outlook.of_sequence(
         problem, [(s.side, week, s.rows, s.perfused) for s, week in zip(sessions, weeks, strict=True)]
     )
-    operations = operations_of(problem, outlook)
+    operations = tuple(
+        operation.model_copy(update={"number": number})
+        for operation, number in zip(operations_of(problem, outlook), numbers, strict=True)
+    )
     goals = _goals(problem, sessions, weeks, best)
     count = next(goal for goal in goals if goal.name == "operations")
     return Plan(
@@ -47,15 +51,11 @@ def plan_of(
         operations=operations,
         unassigned=_unassigned(problem, sessions, best),
         lesions=lesions_of(problem, operations),
-        warnings=tuple(
-            dict.fromkeys(
-                (
-                    *problem.warnings,
-                    *outlook.extrapolations(),
-                    *outlook.unlimited(),
-                    *(() if best is None else best.warnings),
-                )
-            )
+        warnings=(
+            *problem.warnings,
+            *outlook.extrapolations(),
+            *outlook.unlimited(),
+            *([growth_warning(max(weeks))] if any(weeks) else []),
         ),
         evidence=evidence_of(problem, outlook),
         solver=SolverReport(

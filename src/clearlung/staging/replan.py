@@ -112,8 +112,15 @@ def replan(
         chosen = scratch
     if chosen is None:
         raise InfeasiblePlan(["What is left of the plan cannot be done within the limits."])
-    made = plan_of(rest.problem, chosen.sessions, chosen.weeks, scratch_plan, time.perf_counter() - began)
     case = Case(problem, plan, done, rest.problem, chosen.sessions, chosen.weeks, chosen.numbers)
+    made = plan_of(
+        rest.problem,
+        chosen.sessions,
+        chosen.weeks,
+        [case.number_now(place) for place in range(len(chosen.sessions))],
+        scratch_plan,
+        time.perf_counter() - began,
+    )
     operations, lesions, same = changes(case, rest.earlier)
     return Replan(
         done=done,

@@ -37,7 +37,7 @@ class LesionChange(_Part):
 class OperationChange(_Part):
     """One operation that was promised, or one that is added."""
 
-    number: int = Field(description="Its number now: those that were done keep theirs, and the rest follow.")
+    number: int = Field(description="Its promised number, or the next free one for one that is added.")
     promised: int | None = Field(description="Its number in the promised plan; null for one that is added.")
     side: Side
     done: bool
@@ -73,8 +73,7 @@ class Replan(_Part):
     )
     proven: bool = Field(description="Whether no plan of the same kind changes less.")
     plan: Plan = Field(
-        description="The operations that are left: numbers from 1 and weeks from today, so that it can be"
-        " explained, tested and planned on like any other."
+        description="The operations that are left, with their numbers for life and weeks from today."
     )
     operations: tuple[OperationChange, ...] = Field(description="Done and left, in time order.")
     lesions: tuple[LesionChange, ...] = Field(description="Only those that changed.")
