@@ -54,7 +54,7 @@ def plan_of(
         warnings=(
             *problem.warnings,
             *outlook.extrapolations(),
-            *outlook.unlimited(),
+            *outlook.unlimited(numbers),
             *([growth_warning(max(weeks))] if any(weeks) else []),
         ),
         evidence=evidence_of(problem, outlook),

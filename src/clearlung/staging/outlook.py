@@ -209,17 +209,21 @@ class Outlook:
         book = self.problem.protocol.book()
         return extrapolations(steps, self.problem.function.lung_ml, book, earlier)
 
-    def unlimited(self) -> tuple[str, ...]:
-        """Say how low DLCO falls where that is under what the protocol demands of FEV1: nothing limits it."""
+    def unlimited(self, numbers: Sequence[int] | None = None) -> tuple[str, ...]:
+        """Say how low DLCO falls where that is under what the protocol demands of FEV1: nothing limits it.
+
+        ``numbers`` are those of the operations, where they are not numbered from 1.
+        """
         if self.problem.patient is None or not self.events:
             return ()
         model, floor = self.problem.patient.lungs.dlco, self.problem.protocol.function.fev1_after_percent_min
-        low, number = min(
-            (model.percent(self._done("dlco", i + 1), event.week) - model.margin_percent, i + 1)
+        low, place = min(
+            (model.percent(self._done("dlco", i + 1), event.week) - model.margin_percent, i)
             for i, event in enumerate(self.events)
         )
         if low >= floor:
             return ()
+        number = place + 1 if numbers is None else numbers[place]
         return (
             f"No limit holds for DLCO: its lower bound right after operation {number} is {low:.0f} %, under"
             f" the {floor:g} % that the protocol demands of FEV1.",
