@@ -10,6 +10,7 @@ from clearlung import errors
 from clearlung.anatomy_folder import anatomy_schema
 from clearlung.casefile import load_case
 from clearlung.cli import app
+from clearlung.comparison_record import comparison_schema
 from clearlung.explanation import explanation_schema
 from clearlung.replan_folder import done_schema, replan_schema
 from clearlung.result_folder import plan_schema, problem_schema
@@ -53,6 +54,7 @@ def test_the_published_schemas_are_the_programs():
     assert (ROOT / "docs" / "replan.schema.json").read_text() == replan_schema()
     assert (ROOT / "docs" / "done.schema.json").read_text() == done_schema()
     assert (ROOT / "docs" / "problem.schema.json").read_text() == problem_schema()
+    assert (ROOT / "docs" / "comparison.schema.json").read_text() == comparison_schema()
 
 
 def test_the_protocol_in_the_guide_is_accepted():

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clearlung import RESEARCH_NOTICE, __version__
+from clearlung.cli_compare import compare
 from clearlung.cli_explain import explain, replan
 from clearlung.cli_nodules import app as nodules_app
 from clearlung.cli_resect import resect
@@ -52,6 +53,7 @@ app.command()(resect)
 app.command()(stage)
 app.command()(explain)
 app.command()(replan)
+app.command()(compare)
 
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 NodulesOption = Annotated[int, typer.Option("--nodules", help="Number of metastases.", min=0, max=2000)]

@@ -356,6 +356,6 @@ def _marked(points: list[TradeoffPoint]) -> tuple[TradeoffPoint, ...]:
     # Points without operations have infinite function: equal there, whichever way they are compared.
     no_worse = (costs[:, None, :] <= costs[None, :, :] + _NOISE).all(axis=2)
     better = (costs[:, None, :] < costs[None, :, :] - _NOISE).any(axis=2)
-    dominated: list[bool] = (no_worse & better).any(axis=0).tolist()
-    marked = [replace(point, dominated=d) for point, d in zip(distinct.values(), dominated, strict=True)]
+    dominated = np.any(no_worse & better, axis=0)
+    marked = [replace(p, dominated=bool(dominated[i])) for i, p in enumerate(distinct.values())]
     return tuple(sorted(marked, key=lambda point: point.costs))
