@@ -16,6 +16,7 @@ import typer
 
 from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.cli_compare import compare
+from clearlung.cli_explain import explain, replan
 from clearlung.cli_nodules import app as nodules_app
 from clearlung.cli_resect import resect
 from clearlung.cli_stage import stage
@@ -50,6 +51,8 @@ app = typer.Typer(
 app.add_typer(nodules_app)
 app.command()(resect)
 app.command()(stage)
+app.command()(explain)
+app.command()(replan)
 app.command()(compare)
 
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]

@@ -1,5 +1,6 @@
 """Specimens and operations chosen together, against every way to choose and every way to pack."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -115,7 +116,7 @@ def test_no_choice_needs_fewer_operations(seed):
     given = problem([("RLL", 1.0, 1.0)] * 5, limits)
     made = choose_together(given, cut)
     plan = solve_plan(made)
-    assert made.least_operations["right"] <= true
+    assert made.least_operations.counts["right"] <= true
     assert len(plan.operations) == true
     assert sorted(i for o in plan.operations for i in o.lesions) == [1, 2, 3, 4, 5]
     goal = plan.solver.goals[1]
@@ -158,3 +159,12 @@ def test_given_specimens_stay_and_claim_nothing_of_others():
     cut = excision([(1,), (2,)], [10, 10], [3, 3])
     together = solve_plan(choose_together(problem([("RLL", 1.0, 1.0)] * 2, protocol()), cut))
     assert "whichever specimens" in together.solver.goals[1].method
+
+
+def test_what_is_proven_of_every_choice_is_not_claimed_under_other_limits():
+    cut = excision([(1,), (2,), (3,)], [10, 10, 10], [3, 3, 3])
+    made = choose_together(problem([("RLL", 1.0, 1.0)] * 3, protocol(nodules_max=3)), cut)
+    tighter = replace(made, protocol=protocol(nodules_max=1))
+    goal = solve_plan(tighter).solver.goals[1]
+    assert (goal.value, goal.bound) == (3, 3)
+    assert "whichever specimens" not in goal.method

@@ -3,6 +3,7 @@
 from clearlung.report.anatomy_sheet import anatomy_png
 from clearlung.report.marks import operation_color, operation_marker
 from clearlung.report.nodule_sheet import TILE_MM, SheetNodule, nodule_sheets
+from clearlung.report.replan_figure import replan_alt_text, replan_png, replan_svg
 from clearlung.report.resection_sheet import Remainder, ResectionPicture, specimen_sheet
 from clearlung.report.resection_slices import specimen_slices
 from clearlung.report.source import ReportInput
@@ -19,6 +20,9 @@ __all__ = [
     "nodule_sheets",
     "operation_color",
     "operation_marker",
+    "replan_alt_text",
+    "replan_png",
+    "replan_svg",
     "specimen_sheet",
     "specimen_slices",
     "tradeoff_png",

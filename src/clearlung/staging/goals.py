@@ -87,9 +87,9 @@ def _operations_goal(outcome: Outcome) -> Goal:
     if by_function > bound:
         bound, method = by_function, "lung function with tissue cut to any size"
     least = outcome.problem.least_operations
-    if least is not None:
+    if least is not None and least.holds_for(outcome.problem):
         # Other specimens might need fewer: what holds whichever are chosen.
-        known = [least.get(side, 0) for side, items in outcome.lungs.items() if len(items)]
+        known = [least.counts.get(side, 0) for side, items in outcome.lungs.items() if len(items)]
         if sum(known) < bound:
             bound, method = sum(known), f"{method}; no choice of specimens needs fewer than {sum(known)}"
         else:

@@ -21,6 +21,31 @@ REENTRY_EVIDENCE = "time.reentry"
 PLACEMENT_EVIDENCE = "regimen.placement"
 
 
+@dataclass(frozen=True)
+class LeastOperations:
+    """How many operations each lung needs at least whichever specimens are chosen, and what that holds for.
+
+    Parameters
+    ----------
+    counts
+        By lung; those of which it is not known are left out.
+    limits
+        What of a problem it was proven for.
+    """
+
+    counts: Mapping[Side, int]
+    limits: tuple[object, ...]
+
+    @classmethod
+    def of(cls, problem: StagingProblem, counts: Mapping[Side, int]) -> LeastOperations:
+        """Return what is proven for a problem."""
+        return cls(counts, _limits_of_packing(problem))
+
+    def holds_for(self, problem: StagingProblem) -> bool:
+        """Whether a problem has the limits and the lesions that it was proven for."""
+        return self.limits == _limits_of_packing(problem)
+
+
 @dataclass(frozen=True, eq=False)
 class StagingProblem:
     """Everything that decides a plan.
@@ -57,8 +82,8 @@ class StagingProblem:
         DLCO, each lung's part, the lobes, earlier resections and exercise tests, for the plan's summary of
         function; None where only FEV1 is known.
     least_operations
-        How many operations each lung needs at least, whichever specimens are chosen; lungs of which that is
-        not known are left out. None where the specimens are given and not chosen.
+        How many operations each lung needs at least, whichever specimens are chosen. None where the specimens
+        are given and not chosen. A problem made from this one with other limits or lesions does not claim it.
 
     Raises
     ------
@@ -80,7 +105,7 @@ class StagingProblem:
     evidence_ids: tuple[str, ...] = ()
     seed: int = 0
     patient: PatientFunction | None = None
-    least_operations: Mapping[Side, int] | None = None
+    least_operations: LeastOperations | None = None
 
     def __post_init__(self) -> None:
         side_of = dict(zip(self.lesions.id.tolist(), self.lesions.side.tolist(), strict=True))
@@ -166,3 +191,17 @@ def operated_before(patient: PatientFunction | None) -> frozenset[Side]:
     """Return the lungs that the patient's earlier resections opened."""
     earlier = () if patient is None else patient.earlier
     return frozenset(side for side in SIDES if operated(earlier, side))
+
+
+def _limits_of_packing(problem: StagingProblem) -> tuple[object, ...]:
+    """Return all that decides how many operations a lung's lesions need."""
+    return (
+        problem.protocol.per_operation,
+        problem.perfusions_per_lung,
+        problem.access_minutes,
+        problem.perfusion_minutes,
+        problem.reentry_minutes,
+        problem.operated,
+        tuple(problem.lesions.id.tolist()),
+        tuple(sorted(problem.specimens.unresectable)),
+    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -25,6 +26,7 @@ from clearlung.staging.problem import (
     ACCESS_EVIDENCE,
     PERFUSION_EVIDENCE,
     REENTRY_EVIDENCE,
+    LeastOperations,
     StagingProblem,
     operated_before,
 )
@@ -139,7 +141,7 @@ class ProblemRecord(Part):
             warnings=problem.warnings,
             evidence=problem.evidence_ids,
             specimen_evidence=problem.specimens.evidence,
-            least_operations=None if problem.least_operations is None else dict(problem.least_operations),
+            least_operations=_least(problem),
             seed=problem.seed,
         )
 
@@ -158,7 +160,7 @@ class ProblemRecord(Part):
         confidence = protocol.function.confidence
         fev1 = self.fev1.model("fev1", book, confidence)
         patient = None if self.patient is None else self.patient.patient(fev1, book, confidence)
-        return StagingProblem(
+        problem = StagingProblem(
             specimens=specimens,
             lesions=lesion_table(self.lesions),
             function=fev1,
@@ -173,8 +175,10 @@ class ProblemRecord(Part):
             evidence_ids=self.evidence,
             seed=self.seed,
             patient=patient,
-            least_operations=self.least_operations,
         )
+        if self.least_operations is None:
+            return problem
+        return replace(problem, least_operations=LeastOperations.of(problem, self.least_operations))
 
     def _check_ids(self) -> None:
         """Refuse numbers that occur twice, lesions that are not there, and specimens across the midline."""
@@ -364,3 +368,9 @@ def _without_field(error: FieldError) -> str:
 
 def _or_evidence(minutes: float | None, key: str, book: EvidenceBook) -> float:
     return book.value(key, unit="min") if minutes is None else minutes
+
+
+def _least(problem: StagingProblem) -> dict[Side, int] | None:
+    """Return what is proven of every choice of specimens, if it holds for this very problem."""
+    least = problem.least_operations
+    return dict(least.counts) if least is not None and least.holds_for(problem) else None

@@ -29,7 +29,7 @@ from clearlung.staging.items import (
     thousandths_up,
 )
 from clearlung.staging.packing import minutes_bound, pack
-from clearlung.staging.problem import StagingProblem
+from clearlung.staging.problem import LeastOperations, StagingProblem
 
 # Beyond this many choices the program is not built; the cheapest specimens then stand.
 _CHOICES_MAX = 40_000
@@ -171,7 +171,8 @@ def choose_together(problem: StagingProblem, excision: Excision) -> StagingProbl
         if rows is not None:
             chosen = np.concatenate([chosen[excision.candidates.side[chosen] != side], rows])
     specimens = _specimens(excision, np.sort(chosen), fits)
-    return replace(problem, specimens=specimens, least_operations=least)
+    problem = replace(problem, specimens=specimens)
+    return replace(problem, least_operations=LeastOperations.of(problem, least))
 
 
 def _specimens(excision: Excision, chosen: NDArray[np.int64], fits: NDArray[np.bool_]) -> SpecimenSet:
