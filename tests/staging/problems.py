@@ -11,7 +11,7 @@ from clearlung.evidence import load_evidence
 from clearlung.followup import LesionTable
 from clearlung.perfusion import make_regimen
 from clearlung.resection import FunctionModel, SpecimenSet
-from clearlung.staging import Plan, Protocol, StagingProblem, load_protocol
+from clearlung.staging import Plan, Protocol, StagingProblem, broken_limits, load_protocol
 
 EASY_LUNG_ML = 1e6  # so large that tissue takes no function
 
@@ -104,6 +104,7 @@ def rows_of(operation) -> list[int]:
 
 def check(given: StagingProblem, plan: Plan) -> None:
     """Demand that a plan obeys every limit and accounts for every lesion."""
+    assert not broken_limits(plan)
     per, weeks, floors = given.protocol.per_operation, given.protocol.weeks, given.protocol.function
     model = given.function
     done = []

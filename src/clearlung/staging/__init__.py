@@ -1,6 +1,7 @@
 """Which metastasis in which operation: the protocol's limits, the optimizer and its plan."""
 
 from clearlung.staging.compare import Comparison, ComparisonRow, compare
+from clearlung.staging.limits import LIMITS, Limit, Reached, broken_limits
 from clearlung.staging.plan import (
     Interval,
     MeasuredFunction,
@@ -17,9 +18,11 @@ from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, 
 from clearlung.staging.solve import solve_plan
 
 __all__ = [
+    "LIMITS",
     "Comparison",
     "ComparisonRow",
     "Interval",
+    "Limit",
     "MeasuredFunction",
     "Operation",
     "Plan",
@@ -27,9 +30,11 @@ __all__ = [
     "PlannedSpecimen",
     "PredictedFunction",
     "Protocol",
+    "Reached",
     "RiskVerdict",
     "StagingProblem",
     "Unassigned",
+    "broken_limits",
     "compare",
     "load_protocol",
     "parse_protocol",
