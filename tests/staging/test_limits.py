@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from clearlung.staging import LIMITS, Protocol, broken_limits, solve_plan
-from tests.staging.problems import function, problem, protocol
+from tests.staging.problems import function, patient, problem, protocol
 
 # Numbers of a protocol that no plan can break: how sure a limit holds, and what the detector reports.
 NOT_LIMITS = {"function.confidence", "nodules.false_per_scan"}
@@ -24,7 +24,8 @@ def numbers():
 @pytest.fixture(scope="module")
 def plan():
     limits = protocol("high-volume", nodules_max=1, other_side_min=2, same_side_min=5, after_perfusion_min=6)
-    return solve_plan(problem(SIX, limits, model=function(lung_ml=5000.0), perfused=True))
+    fev1 = function(lung_ml=5000.0)
+    return solve_plan(problem(SIX, limits, model=fev1, patient=patient(fev1), perfused=True))
 
 
 def test_every_number_of_a_protocol_that_limits_a_plan_is_registered():

@@ -43,7 +43,7 @@ def limit_blocks(plan: Plan) -> tuple[Block, ...]:
         Table(
             columns,
             tuple(rows),
-            f"FEV1 in percent of predicted; limits of function hold with "
+            f"FEV1 and DLCO in percent of predicted; limits of function hold with "
             f"{plain(100 * protocol.function.confidence)} % confidence, so the lower bound counts.",
         ),
         Text(

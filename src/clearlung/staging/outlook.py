@@ -193,7 +193,7 @@ class Outlook:
 
     def unlimited(self) -> tuple[str, ...]:
         """Say how low DLCO falls where that is under what the protocol demands of FEV1: nothing limits it."""
-        if self.problem.patient is None or not self.events:
+        if self.problem.patient is None or not self.events or len(self.problem.floors) > 1:
             return ()
         model, floor = self.problem.patient.lungs.dlco, self.problem.protocol.function.fev1_after_percent_min
         low, number = min(
