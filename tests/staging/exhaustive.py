@@ -121,22 +121,25 @@ def _order_has_time(given, order):
 
 def _weeks(given, order_right, order_left, places, limit):
     """Earliest weeks of one sequence, each by bisection on the function model."""
-    rules, model = given.protocol.weeks, given.function
-    floor = given.protocol.function.fev1_after_percent_min + model.margin_percent
+    rules = given.protocol.weeks
     queue = {"right": list(order_right), "left": list(order_left)}
     done, week = [], 0
     for place in range(len(order_right) + len(order_left)):
         side = "right" if place in places else "left"
         group = queue[side].pop(0)
         perfused = len(queue[side]) < given.perfusions_per_lung
-        loss = given.loss(group, perfused=perfused)
+        loss = [given.loss(group, perfused=perfused, model=model) for model, _, _ in measures(given)]
         for then, other_side, was_perfused, _ in done:
             gap = rules.same_side_min if other_side == side else rules.other_side_min
             week = max(week, then + max(gap, rules.after_perfusion_min if was_perfused else 0))
 
         def bears(w, loss=loss):
-            course = [(then, earlier) for then, _, _, earlier in done]
-            return model.percent([*course, (w, loss)], w) >= floor - 1e-9
+            for m, (model, after, _) in enumerate(measures(given)):
+                course = [(then, earlier[m]) for then, _, _, earlier in done]
+                low = model.percent([*course, (w, loss[m])], w) - model.margin_percent
+                if after is not None and low < after - 1e-9:
+                    return False
+            return True
 
         if not bears(week):
             if not done:
@@ -151,7 +154,18 @@ def _weeks(given, order_right, order_left, places, limit):
         if week >= limit:
             return None
         done.append((week, side, perfused, loss))
-    final = model.final_percent([entry[3] for entry in done])
-    if done and final - model.margin_percent < given.protocol.function.ppo_fev1_percent_min - 1e-9:
-        return None
+    for m, (model, _, recovered) in enumerate(measures(given)):
+        low = model.final_percent([entry[3][m] for entry in done]) - model.margin_percent
+        if done and recovered is not None and low < recovered - 1e-9:
+            return None
     return week
+
+
+def measures(given):
+    """The models that limits hold for, with what they must keep right after operations and in the end."""
+    limits = given.protocol.function
+    found = [(given.function, limits.fev1_after_percent_min, limits.ppo_fev1_percent_min)]
+    if given.patient is not None:
+        dlco = (limits.dlco_after_percent_min, limits.ppo_dlco_percent_min)
+        found.append((given.patient.lungs.dlco, *dlco))
+    return found

@@ -10,8 +10,8 @@ from clearlung.anatomy import LOBE_SIDES
 from clearlung.evidence import load_evidence
 from clearlung.followup import LesionTable
 from clearlung.perfusion import make_regimen
-from clearlung.resection import FunctionModel, SpecimenSet
-from clearlung.staging import Plan, Protocol, StagingProblem, load_protocol
+from clearlung.resection import FunctionModel, LungFunction, PatientFunction, SpecimenSet, lobe_volumes
+from clearlung.staging import Plan, Protocol, StagingProblem, broken_limits, load_protocol
 
 EASY_LUNG_ML = 1e6  # so large that tissue takes no function
 
@@ -32,6 +32,15 @@ def function(lung_ml=EASY_LUNG_ML, fev1_percent=98.0, **constants) -> FunctionMo
         load_evidence(), "fev1", percent=fev1_percent, predicted=2.8, lung_ml=lung_ml, confidence=0.95
     )
     return replace(model, **constants)
+
+
+def patient(fev1: FunctionModel, dlco_percent=80.0, *, known=True, **constants) -> PatientFunction:
+    """A patient with this FEV1, and a DLCO whose course the evidence's constants or others describe."""
+    dlco = FunctionModel.from_evidence(
+        load_evidence(), "dlco", percent=dlco_percent, predicted=None, lung_ml=fev1.lung_ml, confidence=0.95
+    )
+    lungs = LungFunction(fev1, replace(dlco, **constants), 0.53, "ct volume")
+    return PatientFunction(lungs, lobe_volumes(fev1.lung_ml, load_evidence()), None, known)
 
 
 def problem(
@@ -104,9 +113,12 @@ def rows_of(operation) -> list[int]:
 
 def check(given: StagingProblem, plan: Plan) -> None:
     """Demand that a plan obeys every limit and accounts for every lesion."""
+    assert not broken_limits(plan)
     per, weeks, floors = given.protocol.per_operation, given.protocol.weeks, given.protocol.function
     model = given.function
     done = []
+    if given.patient is not None and plan.operations:
+        _check_dlco(given, plan)
     assert [o.number for o in plan.operations] == list(range(1, len(plan.operations) + 1))
     assert not plan.operations or plan.operations[0].week == 0
     for i, operation in enumerate(plan.operations):
@@ -165,3 +177,16 @@ def check(given: StagingProblem, plan: Plan) -> None:
         assert goal.proven == (goal.bound == goal.value)
     assert (plan.solver.status == "optimal") == all(g.proven for g in plan.solver.goals)
     assert plan.solver.objective == len(plan.operations)
+
+
+def _check_dlco(given: StagingProblem, plan: Plan) -> None:
+    """Demand that DLCO keeps to its limits, where there are any."""
+    model, floors, done = given.patient.lungs.dlco, given.protocol.function, []
+    for operation in plan.operations:
+        loss = given.loss(rows_of(operation), perfused=operation.perfusion is not None, model=model)
+        done.append((operation.week, loss))
+        low = model.percent(done, operation.week) - model.margin_percent
+        assert abs(operation.dlco_after_low_percent - low) < 1e-6
+        assert low >= (floors.dlco_after_percent_min or -1e9) - 1e-6
+    low = model.final_percent([loss for _, loss in done]) - model.margin_percent
+    assert low >= (floors.ppo_dlco_percent_min or -1e9) - 1e-6

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from clearlung.resection import Recovery
 from clearlung.staging.protocol import Weeks
-from clearlung.staging.sequence import Course, Rules, bearable, earliest_weeks
+from clearlung.staging.sequence import Course, Demand, Losses, Rules, bearable, earliest_weeks
 
 TWO = Recovery(0.7, 1.9, 42.0)
 fast = settings(max_examples=150, deadline=None, derandomize=True)
@@ -24,54 +24,61 @@ def course(draw, most=3):
     permanent = [sum(steps[:i]) / 100 for i in range(n + 1)]
     early = [draw(st.integers(1, 30)) / 100 for _ in range(n)]
     k = draw(st.integers(0, n))
-    return Course(tuple(permanent), tuple(early), tuple(i >= n - k for i in range(n)))
+    measures = [Losses(tuple(permanent), tuple(early))]
+    # A second measure that loses other parts: what waits for one may not wait for the other.
+    steps = draw(st.lists(st.integers(0, 8), min_size=n, max_size=n))
+    permanent = [sum(steps[:i]) / 100 for i in range(n + 1)]
+    measures.append(Losses(tuple(permanent), tuple(draw(st.integers(1, 30)) / 100 for _ in range(n))))
+    return Course(tuple(measures), tuple(i >= n - k for i in range(n)))
 
 
-rules = st.builds(
-    lambda other, same, after, loss, recovery, before: Rules(
-        Weeks(other_side_min=other, same_side_min=same, after_perfusion_min=after),
-        loss / 100,
-        recovery,
-        (before[0] / 100, before[1] / 100),
-    ),
-    st.integers(0, 5),
-    st.integers(1, 9),
-    st.integers(1, 9),
+demands = st.builds(
+    lambda loss, recovery, before: Demand(loss / 100, recovery, (before[0] / 100, before[1] / 100)),
     st.integers(5, 70),
     st.builds(Recovery, st.sampled_from([0.0, 0.3, 0.7, 1.0]), st.floats(0.5, 8), st.floats(8, 50)),
     st.sampled_from([(0, 0), (0, 0), (5, 0), (2, 7)]),
 )
+weeks = st.builds(
+    lambda other, same, after: Weeks(other_side_min=other, same_side_min=same, after_perfusion_min=after),
+    st.integers(0, 5),
+    st.integers(1, 9),
+    st.integers(1, 9),
+)
+rules = st.builds(lambda weeks, one, other: Rules(weeks, (one, other)), weeks, demands, demands)
 
 
 def by_stepping(order, right, left, rules):
     """Weeks of one interleaving, found by trying one week after the other."""
     done, week = [], 0
     place = {"right": 0, "left": 0}
-    permanent = {"right": 0.0, "left": 0.0}
     for side in order:
         lung = right if side == "right" else left
         i = place[side]
-        permanent[side] = lung.permanent[i + 1]
-        for then, other, perfused, _ in done:
+        place[side] += 1
+        for then, other, perfused, _, _ in done:
             gap = rules.weeks.same_side_min if other == side else rules.weeks.other_side_min
             week = max(week, then + max(gap, rules.weeks.after_perfusion_min if perfused else 0))
 
-        def loss(w, early=lung.early[i]):
-            residual = sum(e * rules.recovery.left(w - then) for then, _, _, e in done)
-            residual += sum(
-                part * math.exp(-w / tau)
-                for part, tau in zip(rules.unrecovered, rules.recovery.weeks, strict=True)
-            )
-            return sum(permanent.values()) + early + residual
+        def borne(w, lung=lung, i=i):
+            for m, demand in enumerate(rules.demands):
+                residual = sum(e.measures[m].early[k] * demand.recovery.left(w - t) for t, _, _, e, k in done)
+                residual += sum(
+                    part * math.exp(-w / tau)
+                    for part, tau in zip(demand.unrecovered, demand.recovery.weeks, strict=True)
+                )
+                permanent = right.measures[m].permanent[place["right"]]
+                permanent += left.measures[m].permanent[place["left"]]
+                if permanent + lung.measures[m].early[i] + residual > demand.loss_max + 1e-10:
+                    return False
+            return True
 
-        while loss(week) > rules.loss_max + 1e-10:
+        while not borne(week):
             if not done:
                 return None  # the first operation is in week 0 or never
             week += 1
             if week > 600:
                 return None
-        done.append((week, side, lung.perfused[i], lung.early[i]))
-        place[side] += 1
+        done.append((week, side, lung.perfused[i], lung, i))
     return [entry[0] for entry in done]
 
 
@@ -113,7 +120,8 @@ def test_the_steps_are_the_earliest_of_their_interleaving(right, left, rules):
 @given(course(), course(), rules, st.integers(1, 20))
 def test_more_function_never_takes_longer(right, left, rules, more):
     steps = earliest_weeks(right, left, rules)
-    easier = earliest_weeks(right, left, replace(rules, loss_max=rules.loss_max + more / 100))
+    less = tuple(replace(d, loss_max=d.loss_max + more / 100) for d in rules.demands)
+    easier = earliest_weeks(right, left, replace(rules, demands=less))
     if steps:
         assert easier
         assert easier[-1].week <= steps[-1].week
@@ -128,15 +136,18 @@ def test_right_and_left_may_be_exchanged(right, left, rules):
 
 
 def test_intervals_of_two_and_two():
-    plain = Course((0.0, 0.0, 0.0), (0.0, 0.0), (False, False))
+    plain = Course((Losses((0.0, 0.0, 0.0), (0.0, 0.0)),), (False, False))
     weeks = Weeks(other_side_min=3, same_side_min=6, after_perfusion_min=6)
-    steps = earliest_weeks(plain, plain, Rules(weeks, math.inf, TWO))
+    steps = earliest_weeks(plain, plain, Rules(weeks, (Demand(math.inf, TWO),)))
     assert [(s.side, s.week) for s in steps] == [("right", 0), ("left", 3), ("right", 6), ("left", 9)]
 
 
 def test_seventy_operations_end_in_time():
     n = 35
-    lung = Course(tuple(0.004 * i for i in range(n + 1)), (0.28,) * n, (False,) * n)
+    fev1 = Losses(tuple(0.004 * i for i in range(n + 1)), (0.28,) * n)
+    dlco = Losses(tuple(0.005 * i for i in range(n + 1)), (0.2,) * n)
+    lung = Course((fev1, dlco), (False,) * n)
     weeks = Weeks(other_side_min=3, same_side_min=6, after_perfusion_min=6)
-    steps = earliest_weeks(lung, lung, Rules(weeks, 0.6, TWO))
+    rules = Rules(weeks, (Demand(0.6, TWO), Demand(0.65, Recovery(1.0, 12.0, 12.0))))
+    steps = earliest_weeks(lung, lung, rules)
     assert len(steps) == 70

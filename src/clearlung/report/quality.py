@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from clearlung.evidence import Evidence
 from clearlung.report.document import Block, Bullets, Cell, Column, Heading, Table, Text
-from clearlung.report.limits import LIMIT_FIELDS
 from clearlung.report.numbers import fixed, percent, plain, with_unit
 from clearlung.report.overview import lowest_fev1_percent, quality_in_words
 from clearlung.report.source import ReportInput
-from clearlung.staging import ComparisonRow, Plan, compare
+from clearlung.staging import LIMITS, ComparisonRow, Plan, compare
 
 
 def proof_blocks(plan: Plan) -> tuple[Block, ...]:
@@ -120,7 +119,11 @@ def evidence_blocks(plan: Plan) -> tuple[Block, ...]:
     words = f"{assumed} of {len(plan.evidence)} numbers are assumed: nothing was published that fixes them."
     if own:
         words += f" {own} of these {'was' if own == 1 else 'were'} set by the protocol."
-    plain_limits = [field for field in LIMIT_FIELDS if field not in plan.protocol.evidence]
+    plain_limits = [
+        field
+        for field, limit in LIMITS.items()
+        if limit.bound(plan.protocol) is not None and field not in plan.protocol.evidence
+    ]
     return (
         Heading("What the plan rests on", anchor="evidence"),
         Text(words, "strong"),

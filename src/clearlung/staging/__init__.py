@@ -12,6 +12,7 @@ from clearlung.staging.conflicts import (
 from clearlung.staging.done import Done, DoneOperation, FoundLesion, read_done, rest_problem
 from clearlung.staging.explain import LesionExplanation, explain_lesion
 from clearlung.staging.figures import Difference
+from clearlung.staging.limits import LIMITS, Limit, Reached, broken_limits
 from clearlung.staging.plan import (
     Interval,
     MeasuredFunction,
@@ -34,6 +35,7 @@ from clearlung.staging.tradeoff import Tradeoff, TradeoffAnswer, TradeoffOptions
 from clearlung.staging.under import under
 
 __all__ = [
+    "LIMITS",
     "Comparison",
     "ComparisonRow",
     "Conflict",
@@ -44,6 +46,7 @@ __all__ = [
     "Interval",
     "LesionChange",
     "LesionExplanation",
+    "Limit",
     "LimitGain",
     "MeasuredFunction",
     "Operation",
@@ -54,6 +57,7 @@ __all__ = [
     "PredictedFunction",
     "ProblemRecord",
     "Protocol",
+    "Reached",
     "Replan",
     "RiskVerdict",
     "SmallestChange",
@@ -64,6 +68,7 @@ __all__ = [
     "TradeoffPoint",
     "Unassigned",
     "Wanted",
+    "broken_limits",
     "choose_together",
     "compare",
     "explain_conflict",

@@ -29,6 +29,7 @@ from clearlung.staging.plan import (
 from clearlung.staging.problem import (
     PERFUSION_EVIDENCE,
     PLACEMENT_EVIDENCE,
+    Floor,
     StagingProblem,
 )
 from clearlung.staging.select import choices
@@ -84,25 +85,40 @@ def assemble(
 
 def _left_for_function(outcome: Outcome, operations: tuple[Operation, ...]) -> list[Unassigned]:
     """Return the lesions that stay because lung function does not bear their removal."""
-    problem, budget = outcome.problem, outcome.budget
-    limits, fev1 = problem.protocol.function, problem.function.baseline_percent
+    problem = outcome.problem
     removed = {int(row) for lung in outcome.draft.lungs.values() for row in lung.items.row}
     rows = [row for items in outcome.lungs.values() for row in items.row.tolist() if row not in removed]
     left: list[Unassigned] = []
     for row in rows:
-        ml = float(problem.specimens.volume_ml[row])
-        loss = problem.loss([row], perfused=False)
-        added = fev1 * (loss.permanent + loss.early - budget.access)
-        reason = (
-            f"Lung function does not bear its {ml:.1f} ml as well: as planned, the lower bound of FEV1 right"
-            f" after the last operation is {operations[-1].fev1_after_low_percent:.1f} % (limit"
-            f" {limits.fev1_after_percent_min:g} %); this would take {added:.1f} points more there, or"
-            f" {added + fev1 * budget.access:.1f} points at once in an operation of its own."
-        )
+        reason = min(_room(problem, floor, operations, row) for floor in problem.floors)[1]
         left += [
             Unassigned(lesion=i, code="function_limit", reason=reason) for i in problem.specimens.lesions[row]
         ]
     return left
+
+
+def _room(
+    problem: StagingProblem, floor: Floor, operations: tuple[Operation, ...], row: int
+) -> tuple[float, str]:
+    """Return what one measure leaves beside its limit if a specimen is taken as well, and that in words."""
+    model, ml = floor.model, float(problem.specimens.volume_ml[row])
+    loss = problem.loss([row], perfused=False, model=model)
+    access = model.baseline_percent * model.early_access
+    at_once = model.baseline_percent * (loss.permanent + loss.early)
+    if floor.after_percent_min is None:
+        limit, when = floor.recovered_percent_min or 0.0, "after full recovery"
+        low = getattr(operations[-1], f"{model.measure}_recovered_percent") - model.margin_percent
+        added = model.baseline_percent * loss.permanent
+        ways = f"{added:.1f} points more"
+    else:
+        limit, when = floor.after_percent_min, "right after the last operation"
+        low = getattr(operations[-1], f"{model.measure}_after_low_percent")
+        added = at_once - access
+        ways = f"{added:.1f} points more there, or {at_once:.1f} points at once in an operation of its own"
+    return low - added - limit, (
+        f"Lung function does not bear its {ml:.1f} ml as well: as planned, the lower bound of {floor.name}"
+        f" {when} is {low:.1f} % (limit {limit:g} %); this would take {ways}."
+    )
 
 
 def operations_of(problem: StagingProblem, outlook: Outlook) -> tuple[Operation, ...]:
@@ -248,7 +264,7 @@ def _left_warning(problem: StagingProblem, outcome: Outcome) -> str:
         " the protocol demands."
     )
     if problem.perfusions_per_lung:
-        without = max(choice.most_lesions(0) for choice in choices(outcome.lungs, outcome.budget))
+        without = max(c.most_lesions(0) for c in choices(outcome.lungs, outcome.budget, 0))
         if without > outcome.lesions_bound:
             text += (
                 f" A perfusion takes function for good: without any, up to {without} instead of"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,29 +13,42 @@ from numpy.typing import NDArray
 from clearlung.anatomy import Side
 from clearlung.staging.items import MINUTES, ML, THOUSAND, Items, Limits
 from clearlung.staging.packing import Packing
-from clearlung.staging.problem import StagingProblem
+from clearlung.staging.problem import Floor, StagingProblem
+from clearlung.staging.protocol import Weeks
 from clearlung.staging.repair import Assignment, loads_of
-from clearlung.staging.sequence import FUNCTION_NOISE, Course, Rules, Step, bearable, earliest_weeks
+from clearlung.staging.sequence import (
+    FUNCTION_NOISE,
+    Course,
+    Demand,
+    Losses,
+    Rules,
+    Step,
+    bearable,
+    earliest_weeks,
+)
 
 Order = Literal["tumor", "tissue"]
 
 
 @dataclass(frozen=True)
-class Budget:
-    """How much function may be lost, as fractions of the first FEV1, and what operations take of it.
+class Allowance:
+    """How much of one measure of function may be lost, and what operations take of it.
+
+    All are fractions of its first value.
 
     Parameters
     ----------
     after, final
-        Largest loss right after an operation, all earlier ones recovered, and after full recovery.
+        Largest loss right after an operation, all earlier ones recovered, and after full recovery; infinite
+        where nothing limits it.
     access
         What opening the chest takes at once.
     tissue, tissue_early
         What a ml around beds takes for good, and at once.
     perfusion
         What a perfusion takes for good.
-    rules
-        What separates operations.
+    demand
+        The largest loss, as the sequence needs it.
     relief_ml, bedless_ml
         For each specimen of the problem, how much of it does not count for good because it is taken
         anatomically, and how much leaves no bed.
@@ -46,33 +60,35 @@ class Budget:
     tissue: float
     tissue_early: float
     perfusion: float
-    rules: Rules
+    demand: Demand
     relief_ml: NDArray[np.float64]
     bedless_ml: NDArray[np.float64]
 
     @classmethod
-    def of(cls, problem: StagingProblem) -> Budget:
-        """Read it from the function model and the protocol; limits hold at the lower bound."""
-        model, limits = problem.function, problem.protocol.function
+    def of(cls, problem: StagingProblem, floor: Floor) -> Self:
+        """Read it from a function model and its limits, which hold at the lower bound."""
+        model = floor.model
         nothing = model.loss(0.0, perfused=False)
         liter = model.loss(1000.0, perfused=False)
 
         gain = sum(model.unrecovered)
 
-        def loss_allowed(percent_min: float) -> float:
+        def loss_allowed(percent_min: float | None) -> float:
+            if percent_min is None:
+                return math.inf
             return 1.0 + gain - (percent_min + model.margin_percent) / model.baseline_percent
 
-        after = loss_allowed(limits.fev1_after_percent_min)
+        after = loss_allowed(floor.after_percent_min)
         specimens = problem.specimens
         bedless = np.where(specimens.anatomical, specimens.volume_ml, 0.0)
         return cls(
             after=after,
-            final=loss_allowed(limits.ppo_fev1_percent_min),
+            final=loss_allowed(floor.recovered_percent_min),
             access=nothing.early,
             tissue=(liter.permanent - nothing.permanent) / 1000,
             tissue_early=(liter.early - nothing.early) / 1000,
             perfusion=model.loss(0.0, perfused=True).permanent,
-            rules=Rules(problem.protocol.weeks, after, model.recovery, model.unrecovered),
+            demand=Demand(after, model.recovery, model.unrecovered),
             relief_ml=(1.0 - model.anatomical_factor) * bedless,
             bedless_ml=bedless,
         )
@@ -111,15 +127,48 @@ class Budget:
         spent = self.perfusion * perfusions
         return (min(self.final, self.after - self.early(last_ml)) - spent + FUNCTION_NOISE) / self.tissue
 
-    def course(self, lung: LungDraft) -> Course:
-        """Return the losses of one lung's operations in order."""
+    def losses(self, lung: LungDraft) -> Losses:
+        """Return what one lung's operations take of it."""
         permanent, early = [0.0], []
         for ml, places, perfusion in zip(lung.ml(), lung.operations, lung.perfused, strict=True):
             rows = lung.items.row[places]
             counted = ml - float(self.relief_ml[rows].sum())
             permanent.append(permanent[-1] + self.permanent(counted, int(perfusion)))
             early.append(self.early(max(0.0, ml - float(self.bedless_ml[rows].sum()))))
-        return Course(tuple(permanent), tuple(early), lung.perfused)
+        return Losses(tuple(permanent), tuple(early))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much function may be lost.
+
+    Parameters
+    ----------
+    measures
+        FEV1, and DLCO where the protocol limits it.
+    weeks
+        The protocol's intervals.
+    """
+
+    measures: tuple[Allowance, ...]
+    weeks: Weeks
+
+    @classmethod
+    def of(cls, problem: StagingProblem) -> Budget:
+        """Read it from the patient's function and the protocol."""
+        return cls(
+            tuple(Allowance.of(problem, floor) for floor in problem.floors),
+            problem.protocol.weeks,
+        )
+
+    @property
+    def rules(self) -> Rules:
+        """What separates operations."""
+        return Rules(self.weeks, tuple(measure.demand for measure in self.measures))
+
+    def course(self, lung: LungDraft) -> Course:
+        """Return what one lung's operations take of every measure."""
+        return Course(tuple(measure.losses(lung) for measure in self.measures), lung.perfused)
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,9 +260,11 @@ class Candidate:
     def bearable(self, budget: Budget) -> bool:
         """Whether function bears it, however long it waits."""
         perfusions = sum(self.right.perfused) + sum(self.left.perfused)
-        counted_ml = budget.counted_ml(self.right.items) + budget.counted_ml(self.left.items)
-        permanent = budget.permanent(counted_ml, perfusions)
-        return permanent <= budget.final + FUNCTION_NOISE and bearable(*self.courses(budget), budget.rules)
+        for measure in budget.measures:
+            counted_ml = measure.counted_ml(self.right.items) + measure.counted_ml(self.left.items)
+            if measure.permanent(counted_ml, perfusions) > measure.final + FUNCTION_NOISE:
+                return False
+        return bearable(*self.courses(budget), budget.rules)
 
 
 def schedule(candidate: Candidate, budget: Budget) -> Draft | None:
@@ -233,7 +284,7 @@ def weeks_bound(draft: Draft, budget: Budget) -> int:
     plan's operations still keep all rules, and the earliest weeks of the relaxed course are no later.
     Segments and lobes lose less for as much tissue, so with them there is no such bound.
     """
-    if budget.anatomical:
+    if any(measure.anatomical for measure in budget.measures):
         return 0
     courses = []
     for lung in draft.lungs.values():
@@ -241,7 +292,13 @@ def weeks_bound(draft: Draft, budget: Budget) -> int:
         least = max(0.0, total - (n - 1) * peak)
         prefix = [max(0.0, total - (n - i) * peak, i * least) for i in range(n + 1)]
         flags = lung.perfused
-        permanent = tuple(budget.permanent(prefix[i], sum(flags[:i])) for i in range(n + 1))
-        courses.append(Course(permanent, (budget.early(least),) * n, flags))
+        losses = tuple(
+            Losses(
+                tuple(measure.permanent(prefix[i], sum(flags[:i])) for i in range(n + 1)),
+                (measure.early(least),) * n,
+            )
+            for measure in budget.measures
+        )
+        courses.append(Course(losses, flags))
     steps = earliest_weeks(courses[0], courses[1], budget.rules)
     return steps[-1].week if steps else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.draft import Budget, Draft, weeks_bound
@@ -100,13 +100,13 @@ def _operations_goal(outcome: Outcome) -> Goal:
 def _operations_bound_incomplete(outcome: Outcome) -> int:
     """Bound for any choice of as many lesions: their number, their least tissue, their least minutes."""
     removed, bounds = outcome.removed, []
-    for choice in choices(outcome.lungs, outcome.budget):
+    for choice in choices(outcome.lungs, outcome.budget, outcome.limits.perfused):
         if choice.lesions < removed:
             continue
         operated = [side for side, items in choice.lungs.items() if len(items)]
         perfusions = min(outcome.limits.perfused, 1) * len(operated)
         by_function = operations_bound_by_function(
-            choice.least_ml(removed), perfusions, outcome.limits, outcome.budget
+            choice.least_ml(removed), perfusions, outcome.limits, choice.budget
         )
         most_ml = choice.most_ml(outcome.limits.perfused)
         by_minutes = minutes_bound(choice.least_minutes(removed, most_ml), outcome.limits, operated)
@@ -144,7 +144,7 @@ def _weeks_goal(outcome: Outcome) -> Goal:
 
 def _weeks_by_intervals(outcome: Outcome) -> int:
     """Fewest weeks that the intervals need for this many operations, however they are shared."""
-    rules = replace(outcome.budget.rules, loss_max=float("inf"))
+    rules = outcome.budget.rules.endless()
     total = outcome.draft.operations
     right, left = (len(outcome.draft.lungs[side].operations) for side in SIDES)
     splits = [(right, left)] if _split_is_unique(outcome) else [(i, total - i) for i in range(total + 1)]
@@ -160,4 +160,4 @@ def _weeks_by_intervals(outcome: Outcome) -> int:
 def _bare(operations: int, perfused: int) -> Course:
     """Operations that take no function at all."""
     flags = tuple(i >= operations - perfused for i in range(operations))
-    return Course((0.0,) * (operations + 1), (0.0,) * operations, flags)
+    return Course((), flags)

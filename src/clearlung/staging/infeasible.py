@@ -8,10 +8,13 @@ import numpy as np
 
 from clearlung.anatomy import Side
 from clearlung.errors import InfeasiblePlan
+from clearlung.resection import Measure
 from clearlung.staging.draft import Draft
 from clearlung.staging.items import Items
 from clearlung.staging.plan import Unassigned
-from clearlung.staging.problem import StagingProblem
+from clearlung.staging.problem import Floor, StagingProblem
+
+_ARTICLE: dict[Measure, str] = {"fev1": "an", "dlco": "a"}
 
 
 def check_perfusion(problem: StagingProblem, lungs: dict[Side, Items], refused: list[Unassigned]) -> None:
@@ -55,34 +58,41 @@ def check_function(problem: StagingProblem, lungs: dict[Side, Items]) -> None:
     rows = [row for items in lungs.values() for row in items.row.tolist()]
     if not rows:
         return
-    model, limits = problem.function, problem.protocol.function
-    losses = {row: problem.loss([row], perfused=problem.perfusions_per_lung > 0) for row in rows}
+    reasons = [reason for floor in problem.floors for reason in _excluded(problem, floor, rows)]
+    if reasons:
+        raise InfeasiblePlan(reasons)
+
+
+def _excluded(problem: StagingProblem, floor: Floor, rows: list[int]) -> list[str]:
+    """Say which limits of one measure of function the smallest operation would break."""
+    model, name = floor.model, floor.name
+    losses = {row: problem.loss([row], perfused=problem.perfusions_per_lung > 0, model=model) for row in rows}
     smallest = min(rows, key=lambda row: (losses[row].permanent + losses[row].early, row))
     smallest_ml, loss = float(problem.specimens.volume_ml[smallest]), losses[smallest]
     final = model.final_percent([loss]) - model.margin_percent
     after = model.percent([(0, loss)], week=0) - model.margin_percent
     reasons = []
     for value, limit, key, when in (
-        (after, limits.fev1_after_percent_min, "fev1_after_percent_min", "right after it"),
-        (final, limits.ppo_fev1_percent_min, "ppo_fev1_percent_min", "after full recovery"),
+        (after, floor.after_percent_min, f"{model.measure}_after_percent_min", "right after it"),
+        (final, floor.recovered_percent_min, f"ppo_{model.measure}_percent_min", "after full recovery"),
     ):
-        if value >= limit - 1e-9:
+        if limit is None or value >= limit - 1e-9:
             continue
         kept = -loss.early if when == "right after it" else sum(model.unrecovered)
         share = 1.0 - loss.permanent + kept
         needed = math.ceil((limit + model.margin_percent) / share * 10 - 1e-6) / 10 if share > 0 else math.inf
         lower = math.floor(value * 10 + 1e-6) / 10
         change = (
-            f"function.{key} would have to be {lower:g} or lower, or FEV1 before it {needed:g} % or higher."
+            f"function.{key} would have to be {lower:g} or lower, or {name} before it {needed:g} % or higher."
             if lower >= 0
-            else f"FEV1 before it would have to be {needed:g} % or higher; no limit allows it."
+            else f"{name} before it would have to be {needed:g} % or higher; no limit allows it."
         )
         reasons.append(
-            f"Even the smallest operation ({smallest_ml:.1f} ml) leaves an FEV1 of {value:.1f} % {when}"
-            f" (lower bound at {limits.confidence:.0%} confidence), under the limit of {limit:g} %: {change}"
+            f"Even the smallest operation ({smallest_ml:.1f} ml) leaves {_ARTICLE[model.measure]} {name} of"
+            f" {value:.1f} % {when} (lower bound at {model.confidence:.0%} confidence), under the limit of"
+            f" {limit:g} %: {change}"
         )
-    if reasons:
-        raise InfeasiblePlan(reasons)
+    return reasons
 
 
 def check_weeks(problem: StagingProblem, draft: Draft) -> None:

@@ -212,7 +212,7 @@ class Outlook:
 
         ``numbers`` are those of the operations, where they are not numbered from 1.
         """
-        if self.problem.patient is None or not self.events:
+        if self.problem.patient is None or not self.events or len(self.problem.floors) > 1:
             return ()
         model, floor = self.problem.patient.lungs.dlco, self.problem.protocol.function.fev1_after_percent_min
         low, place = min(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clearlung.anatomy import SIDES, Side
+from clearlung.errors import CaseError
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
 from clearlung.perfusion import Regimen
@@ -46,6 +47,29 @@ class LeastOperations:
         return self.limits == _limits_of_packing(problem)
 
 
+@dataclass(frozen=True)
+class Floor:
+    """What the protocol demands of one measure of lung function.
+
+    Parameters
+    ----------
+    model
+        The patient's model of it.
+    after_percent_min, recovered_percent_min
+        Percent of predicted that its lower bound must keep right after each operation, and after full
+        recovery; None for no limit.
+    """
+
+    model: FunctionModel
+    after_percent_min: float | None
+    recovered_percent_min: float | None
+
+    @property
+    def name(self) -> str:
+        """FEV1 or DLCO."""
+        return self.model.measure.upper()
+
+
 @dataclass(frozen=True, eq=False)
 class StagingProblem:
     """Everything that decides a plan.
@@ -57,7 +81,7 @@ class StagingProblem:
     lesions
         Every lesion, also those that no specimen removes.
     function
-        FEV1 of the patient, which the limits hold for; its confidence is the protocol's.
+        FEV1 of the patient; its confidence is the protocol's.
     function_assumed
         Which of FEV1, predicted FEV1, lung volume and DLCO are assumed and not measured.
     protocol
@@ -79,8 +103,8 @@ class StagingProblem:
     seed
         Of the packing heuristic. The same problem with the same seed gives the same plan.
     patient
-        DLCO, each lung's part, the lobes, earlier resections and exercise tests, for the plan's summary of
-        function; None where only FEV1 is known.
+        DLCO, each lung's part, the lobes, earlier resections and exercise tests, for limits of DLCO and the
+        plan's summary of function; None where only FEV1 is known.
     least_operations
         How many operations each lung needs at least, whichever specimens are chosen. None where the specimens
         are given and not chosen. A problem made from this one with other limits or lesions does not claim it.
@@ -180,6 +204,28 @@ class StagingProblem:
             perfused=perfused,
             anatomical_ml=float(volume_ml[self.specimens.anatomical[chosen]].sum()),
         )
+
+    @property
+    def floors(self) -> tuple[Floor, ...]:
+        """What the protocol demands of FEV1, and of DLCO where it limits that.
+
+        Raises
+        ------
+        CaseError
+            If DLCO is limited and was not measured.
+        """
+        limits = self.protocol.function
+        fev1 = Floor(self.function, limits.fev1_after_percent_min, limits.ppo_fev1_percent_min)
+        dlco = (limits.dlco_after_percent_min, limits.ppo_dlco_percent_min)
+        if dlco == (None, None):
+            return (fev1,)
+        if self.patient is None or not self.patient.dlco_known:
+            raise CaseError(
+                "function.dlco_percent",
+                "is not known, and the protocol limits DLCO: measure it, or leave"
+                " function.dlco_after_percent_min and function.ppo_dlco_percent_min out of the protocol",
+            )
+        return fev1, Floor(self.patient.lungs.dlco, *dlco)
 
     @property
     def perfusions_per_lung(self) -> int:

@@ -60,7 +60,13 @@ class Function(_Part):
     fev1_after_percent_min: float = _limit(
         "%", "FEV1 right after each operation, percent of predicted, at least.", ge=0, le=150
     )
-    confidence: float = _limit("1", "Confidence at which both hold.", ge=0.5, lt=1)
+    ppo_dlco_percent_min: float | None = _limit(
+        "%", "DLCO after full recovery, percent of predicted, at least.", default=None, ge=0, le=150
+    )
+    dlco_after_percent_min: float | None = _limit(
+        "%", "DLCO right after each operation, percent of predicted, at least.", default=None, ge=0, le=150
+    )
+    confidence: float = _limit("1", "Confidence at which these hold.", ge=0.5, lt=1)
     rule_set: str = Field(
         default=DEFAULT_RULE_SET, description="Registered rule set that classes the predicted values."
     )

@@ -102,7 +102,10 @@ class Search:
         """Fewest operations in which function bears all these specimens, whatever the other limits."""
         perfusions = sum(min(self.limits.perfused, 1) for items in lungs.values() if len(items))
         total = sum(items.ml for items in lungs.values())
-        return operations_bound_by_function(total, perfusions, self.limits, self.budget)
+        return max(
+            operations_bound_by_function(total, perfusions, self.limits, measure)
+            for measure in self.budget.measures
+        )
 
     def _candidates(
         self, lungs: dict[Side, Items], split: tuple[int, int], effort: Effort
@@ -113,12 +116,13 @@ class Search:
                 yield candidate
 
     def _balanced(self, lungs: dict[Side, Items], split: tuple[int, int]) -> Iterator[Candidate]:
-        total = sum(self.budget.counted_ml(items) for items in lungs.values())
-        means = [self.budget.bedded_ml(lungs[side]) / n for side, n in zip(SIDES, split, strict=True) if n]
         perfusions = sum(min(self.limits.perfused, n) for n in split)
         # Balanced operations are near their mean: where function does not bear half of it, do not pack.
-        if not self.budget.allows(total, min(means, default=0.0) / 2, perfusions):
-            return
+        for measure in self.budget.measures:
+            total = sum(measure.counted_ml(items) for items in lungs.values())
+            means = [measure.bedded_ml(lungs[side]) / n for side, n in zip(SIDES, split, strict=True) if n]
+            if not measure.allows(total, min(means, default=0.0) / 2, perfusions):
+                return
         packings: dict[Side, Packing] = {}
         for side, operations in zip(SIDES, split, strict=True):
             packing = self.packing(lungs[side], operations)
@@ -137,7 +141,10 @@ class Search:
     ) -> Iterator[Candidate]:
         """Try smaller last operations: they come when the most function is gone."""
         totals = (lungs["right"].ml, lungs["left"].ml)
-        for volumes in tapered_volumes(totals, split, self.limits, self.budget, effort):
+        tapers = (
+            tapered_volumes(totals, split, self.limits, measure, effort) for measure in self.budget.measures
+        )
+        for volumes in chain.from_iterable(tapers):
             right = self._tapered_lung(lungs["right"], volumes[0])
             left = None if right is None else self._tapered_lung(lungs["left"], volumes[1])
             if right is not None and left is not None:
@@ -166,7 +173,7 @@ class Search:
         """
         best: Choice | None = None
         removed, bound = 0, 0
-        for choice in choices(lungs, self.budget):
+        for choice in choices(lungs, self.budget, self.limits.perfused):
             most = choice.most_lesions(self.limits.perfused)
             bound = max(bound, most)
             progress(f"lung function: at most {most} of {choice.lesions} lesions")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from clearlung.anatomy import SIDES, Side
-from clearlung.staging.draft import Budget
+from clearlung.staging.draft import Allowance, Budget
 from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Weights
 
 
@@ -22,11 +22,11 @@ from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Weigh
 class Choice:
     """The least tissue for every number of lesions, of the lungs that are operated on.
 
-    Tissue is what counts for good: of segments and lobes, less than all.
+    Tissue is what counts for good of one measure of function: of segments and lobes, less than all.
     """
 
     lungs: dict[Side, Items]
-    budget: Budget
+    budget: Allowance
 
     @cached_property
     def _weight(self) -> Weights:
@@ -112,10 +112,19 @@ class Choice:
         return self.budget.most_ml(smallest, perfusions)
 
 
-def choices(lungs: dict[Side, Items], budget: Budget) -> list[Choice]:
-    """Return the choices of operating on both lungs, and on one only: each spares the other's perfusion."""
+def choices(lungs: dict[Side, Items], budget: Budget, perfused_per_lung: int) -> list[Choice]:
+    """Return the choices of operating on both lungs, and on one only: each spares the other's perfusion.
+
+    Each choice goes by the measure of function that bears the fewest lesions.
+    """
     nothing = {side: items.subset(np.zeros(len(items), dtype=bool)) for side, items in lungs.items()}
-    found = [Choice(lungs, budget)]
+    ways = [lungs]
     if all(len(items) for items in lungs.values()):
-        found += [Choice({**nothing, side: lungs[side]}, budget) for side in SIDES]
-    return found
+        ways += [{**nothing, side: lungs[side]} for side in SIDES]
+    return [
+        min(
+            (Choice(way, measure) for measure in budget.measures),
+            key=lambda choice: choice.most_lesions(perfused_per_lung),
+        )
+        for way in ways
+    ]

@@ -2,7 +2,7 @@
 
 Each lung's operations have a fixed order. What is decided is which lung comes next and in which week.
 
-Why an operation never gains by waiting longer than it must: the function after it is
+Why an operation never gains by waiting longer than it must: each measure of function after it is
 ``1 - P - R(t)``, with ``P`` the permanent parts so far, which do not depend on time, and
 ``R(t) = F exp(-t / tau_fast) + S exp(-t / tau_slow)`` the early parts that have not recovered:
 ``F = f sum_i e_i exp(w_i / tau_fast)``, ``S = (1 - f) sum_i e_i exp(w_i / tau_slow)``, each with what
@@ -18,26 +18,33 @@ week of the last one on each, ``F`` and ``S``; one that is no larger in all four
 same operations done and the same lung last. Label setting over these states is exact. The two sums cannot be
 merged into one number: of two sequences either may have the larger ``F`` and the other the larger ``S``, and
 both are kept. The earliest week at which ``R`` has fallen far enough is found by bisection over whole weeks.
+
+Where DLCO is limited as well, it has permanent parts and sums of its own. All of the above holds for each
+measure by itself: an operation's earliest week is the first at which every measure bears it, and a sequence
+dominates another only if no sum of any measure is larger.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from clearlung.anatomy import Side
 from clearlung.resection import Recovery
 from clearlung.staging.protocol import Weeks
 
-# FEV1 as a fraction: differences below this are floating-point noise.
+# Function as a fraction: differences below this are floating-point noise.
 FUNCTION_NOISE = 1e-10
 _LONG_AGO = -1_000_000
 
+_Sums = tuple[float, float]
+"""Logarithms of the fast and the slow sum of what has not recovered of one measure."""
+
 
 @dataclass(frozen=True)
-class Course:
-    """One lung's operations in their order, as fractions of the first FEV1.
+class Losses:
+    """What one lung's operations in their order take of one measure, as fractions of its first value.
 
     Parameters
     ----------
@@ -45,26 +52,37 @@ class Course:
         Lost for good after 0, 1, ... operations: one entry more than operations.
     early
         Lost at once by each operation, and recovered later.
-    perfused
-        Whether each is perfused.
     """
 
     permanent: tuple[float, ...]
     early: tuple[float, ...]
-    perfused: tuple[bool, ...]
-
-    def __len__(self) -> int:
-        return len(self.early)
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What separates operations: weeks, and the largest loss of function right after each.
+class Course:
+    """One lung's operations in their order.
 
     Parameters
     ----------
-    weeks
-        The protocol's intervals.
+    measures
+        What they take of each measure, as many as :class:`Rules` have.
+    perfused
+        Whether each is perfused.
+    """
+
+    measures: tuple[Losses, ...]
+    perfused: tuple[bool, ...]
+
+    def __len__(self) -> int:
+        return len(self.perfused)
+
+
+@dataclass(frozen=True)
+class Demand:
+    """The largest loss of one measure right after an operation.
+
+    Parameters
+    ----------
     loss_max
         Largest loss right after an operation; what ``unrecovered`` gives back is not yet in it.
     recovery
@@ -73,7 +91,6 @@ class Rules:
         What operations before the first one still have to give back in week 0, fast and slow part.
     """
 
-    weeks: Weeks
     loss_max: float
     recovery: Recovery
     unrecovered: tuple[float, float] = (0.0, 0.0)
@@ -82,6 +99,26 @@ class Rules:
     def start(self) -> float:
         """Loss of earlier operations that is still there in week 0."""
         return sum(self.unrecovered)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What separates operations.
+
+    Parameters
+    ----------
+    weeks
+        The protocol's intervals.
+    demands
+        For each measure, what may be lost of it.
+    """
+
+    weeks: Weeks
+    demands: tuple[Demand, ...]
+
+    def endless(self) -> Rules:
+        """Return the intervals alone, without any limit of function."""
+        return replace(self, demands=())
 
 
 class Step(NamedTuple):
@@ -96,7 +133,7 @@ class Step(NamedTuple):
 class _Label:
     last: int
     other: int
-    log_early: tuple[float, float]
+    log_early: tuple[_Sums, ...]
     parent: _Label | None
     on_right: bool
 
@@ -104,8 +141,10 @@ class _Label:
         return (
             self.last <= label.last
             and self.other <= label.other
-            and self.log_early[0] <= label.log_early[0] + FUNCTION_NOISE
-            and self.log_early[1] <= label.log_early[1] + FUNCTION_NOISE
+            and all(
+                mine[0] <= other[0] + FUNCTION_NOISE and mine[1] <= other[1] + FUNCTION_NOISE
+                for mine, other in zip(self.log_early, label.log_early, strict=True)
+            )
         )
 
 
@@ -156,17 +195,27 @@ def bearable(right: Course, left: Course, rules: Rules) -> bool:
                 (right, left, done_right, done_left, (done_right + 1, done_left)),
                 (left, right, done_left, done_right, (done_right, done_left + 1)),
             ):
-                if done < len(here):
-                    slack = _slack(here, there, done, other, rules)
-                    first = not done and not other
-                    if slack - rules.start >= -FUNCTION_NOISE if first else slack > FUNCTION_NOISE:
-                        reached.add(state)
+                if done < len(here) and _borne(
+                    _slacks(here, there, done, other, rules), rules, first=not done and not other
+                ):
+                    reached.add(state)
     return (len(right), len(left)) in reached
 
 
-def _slack(here: Course, there: Course, done: int, done_there: int, rules: Rules) -> float:
-    """Loss that the next operation leaves for what has not recovered."""
-    return rules.loss_max - here.permanent[done + 1] - there.permanent[done_there] - here.early[done]
+def _slacks(here: Course, there: Course, done: int, done_there: int, rules: Rules) -> list[float]:
+    """Loss of each measure that the next operation leaves for what has not recovered."""
+    return [
+        demand.loss_max - mine.permanent[done + 1] - other.permanent[done_there] - mine.early[done]
+        for demand, mine, other in zip(rules.demands, here.measures, there.measures, strict=True)
+    ]
+
+
+def _borne(slacks: list[float], rules: Rules, *, first: bool) -> bool:
+    """Whether every measure bears the next operation: the first in week 0, a later one in some week."""
+    return all(
+        slack - demand.start >= -FUNCTION_NOISE if first else slack > FUNCTION_NOISE
+        for slack, demand in zip(slacks, rules.demands, strict=True)
+    )
 
 
 def _extend(
@@ -183,21 +232,20 @@ def _extend(
     index, index_there = done if go_right else done[::-1]
     if index >= len(here):
         return
-    slack = _slack(here, there, index, index_there, rules)
+    slacks = _slacks(here, there, index, index_there, rules)
+    if not _borne(slacks, rules, first=label is None):
+        return
     if label is None:
-        if slack - rules.start < -FUNCTION_NOISE:
-            return
-        before = (_log(rules.unrecovered[0]), _log(rules.unrecovered[1]))
-        new = _Label(0, _LONG_AGO, _add_early(before, here.early[index], 0, rules.recovery), None, go_right)
+        before = tuple((_log(d.unrecovered[0]), _log(d.unrecovered[1])) for d in rules.demands)
+        new = _Label(0, _LONG_AGO, _add_all(before, here, index, 0, rules), None, go_right)
     else:
         last_here, last_there = (
             (label.last, label.other) if label.on_right == go_right else (label.other, label.last)
         )
         week = _week_by_intervals(here, there, index, index_there, last_here, last_there, rules.weeks)
-        if slack <= FUNCTION_NOISE:
-            return
-        week = _week_by_function(label.log_early, slack, week, rules.recovery)
-        early = _add_early(label.log_early, here.early[index], week, rules.recovery)
+        for sums, slack, demand in zip(label.log_early, slacks, rules.demands, strict=True):
+            week = _week_by_function(sums, slack, week, demand.recovery)
+        early = _add_all(label.log_early, here, index, week, rules)
         new = _Label(week, last_there, early, label, go_right)
     key = (done[0] + go_right, done[1] + (not go_right), go_right)
     kept = states.setdefault(key, [])
@@ -222,7 +270,7 @@ def _week_by_intervals(
     return first
 
 
-def _week_by_function(log_early: tuple[float, float], slack: float, week: int, recovery: Recovery) -> int:
+def _week_by_function(log_early: _Sums, slack: float, week: int, recovery: Recovery) -> int:
     """First week from the given one in which no more than the slack has not recovered."""
 
     def left(when: int) -> float:
@@ -240,9 +288,17 @@ def _week_by_function(log_early: tuple[float, float], slack: float, week: int, r
     return high
 
 
-def _add_early(
-    log_early: tuple[float, float], early: float, week: int, recovery: Recovery
-) -> tuple[float, float]:
+def _add_all(
+    log_early: tuple[_Sums, ...], here: Course, index: int, week: int, rules: Rules
+) -> tuple[_Sums, ...]:
+    """Add an operation's early losses of every measure."""
+    return tuple(
+        _add_early(sums, losses.early[index], week, demand.recovery)
+        for sums, losses, demand in zip(log_early, here.measures, rules.demands, strict=True)
+    )
+
+
+def _add_early(log_early: _Sums, early: float, week: int, recovery: Recovery) -> _Sums:
     """Add an operation's early loss to both sums, in logarithms: they grow without end with the weeks."""
     fast, slow = (
         _log_sum(before, _log(early * share) + week / tau)

@@ -12,13 +12,14 @@ they lose: what this file yields is checked, and its limits are then lower than 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from clearlung.anatomy import SIDES, Side
-from clearlung.staging.draft import Budget
+from clearlung.staging.draft import Allowance
 from clearlung.staging.items import THOUSAND, Limits
 
 # Shares of the largest reserve that are tried: with more, waits are shorter, with less, packing is easier.
@@ -32,13 +33,13 @@ Effort = Literal["glance", "search", "all"]
 _OPERATIONS_MAX = 400
 
 
-def operations_bound_by_function(total_ml: float, perfusions: int, limits: Limits, budget: Budget) -> int:
+def operations_bound_by_function(total_ml: float, perfusions: int, limits: Limits, budget: Allowance) -> int:
     """Return how many operations function needs at least, with tissue cut to any size and endless recovery.
 
     An operation has one perfusion at most, so before the last j operations all but j of them have taken their
     part. Segments and lobes lose less for as much tissue, so with them the bound is 0.
     """
-    if budget.anatomical:
+    if budget.anatomical or math.isinf(budget.after):
         return 0
     left, after, most = total_ml, 0.0, limits.ml / THOUSAND
     for operations in range(_OPERATIONS_MAX):
@@ -53,12 +54,12 @@ def operations_bound_by_function(total_ml: float, perfusions: int, limits: Limit
     return _OPERATIONS_MAX
 
 
-def _room_ml(budget: Budget, perfusions: int) -> float:
+def _room_ml(budget: Allowance, perfusions: int) -> float:
     """Tissue that the function right after an operation leaves, its own early part not yet counted."""
     return (budget.after - budget.access - budget.perfusion * perfusions) / budget.tissue
 
 
-def _share(room_ml: float, budget: Budget) -> float:
+def _share(room_ml: float, budget: Allowance) -> float:
     """Largest operation in that room."""
     if budget.tissue_early <= 0:
         return float("inf") if room_ml >= 0 else 0.0
@@ -66,7 +67,7 @@ def _share(room_ml: float, budget: Budget) -> float:
 
 
 def tapered_volumes(
-    total_ml: tuple[float, float], split: tuple[int, int], limits: Limits, budget: Budget, effort: Effort
+    total_ml: tuple[float, float], split: tuple[int, int], limits: Limits, budget: Allowance, effort: Effort
 ) -> Iterator[tuple[list[float], list[float]]]:
     """Yield limits of tissue for each operation of the right and of the left lung, in their order.
 
@@ -77,6 +78,8 @@ def tapered_volumes(
     protocol allows, which is the easiest to pack; ``"glance"`` tries that for one share.
     """
     most = limits.ml / THOUSAND
+    if math.isinf(budget.after):
+        return
     for last in SIDES:
         pattern = _pattern(split, last)
         taper = _Taper(total_ml, tuple(pattern), limits.perfused, budget)
@@ -129,7 +132,7 @@ class _Taper:
     total_ml: tuple[float, float]
     pattern: tuple[Side, ...]
     perfused: int
-    budget: Budget
+    budget: Allowance
 
     def fits(self, reserve_ml: float, most_ml: float) -> bool:
         """Whether the lungs' tissue fits."""
