@@ -151,6 +151,8 @@ def _weeks(given, order_right, order_left, places, limit):
                 middle = (low + high) // 2
                 low, high = (low, middle) if bears(middle) else (middle, high)
             week = high
+        while any(first <= week <= last for first, last in rules.blocked):
+            week += 1
         if week >= limit:
             return None
         done.append((week, side, perfused, loss))

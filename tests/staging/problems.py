@@ -145,6 +145,7 @@ def check(given: StagingProblem, plan: Plan) -> None:
         removed = sum(s.volume_ml for s in operation.specimens)
         assert abs(operation.removed_ml - removed) < 1e-6
         assert removed <= per.removed_ml_max + 1e-6
+        assert not any(first <= operation.week <= last for first, last in weeks.blocked)
         for earlier in plan.operations[:i]:
             gap = operation.week - earlier.week
             assert gap >= (weeks.same_side_min if earlier.side == operation.side else weeks.other_side_min)

@@ -10,6 +10,7 @@ from clearlung.staging import LIMITS, Protocol, broken_limits, solve_plan
 from tests.staging.problems import function, patient, problem, protocol
 
 # Numbers of a protocol that no plan can break: how sure a limit holds, and what the detector reports.
+BLOCKED = "weeks.blocked"
 NOT_LIMITS = {"function.confidence", "nodules.false_per_scan"}
 SIX = [("RUL", 4.0, 30.0), ("RUL", 5.0, 25.0), ("RLL", 3.0, 20.0), ("LUL", 6.0, 30.0), ("LLL", 2.0, 10.0)]
 
@@ -30,7 +31,8 @@ def plan():
 
 def test_every_number_of_a_protocol_that_limits_a_plan_is_registered():
     assert set(numbers()) - set(LIMITS) == NOT_LIMITS
-    assert list(LIMITS) == [field for field in numbers() if field in LIMITS]
+    assert set(LIMITS) - set(numbers()) == {BLOCKED}
+    assert [field for field in LIMITS if field != BLOCKED] == [f for f in numbers() if f in LIMITS]
     for field, limit in LIMITS.items():
         assert limit.field == field
         assert limit.title
@@ -38,7 +40,8 @@ def test_every_number_of_a_protocol_that_limits_a_plan_is_registered():
 
 
 def test_a_minimum_is_named_so_and_a_maximum_too():
-    assert all(field.endswith("_min" if limit.least else "_max") for field, limit in LIMITS.items())
+    for field in set(LIMITS) - {BLOCKED}:
+        assert field.endswith("_min" if LIMITS[field].least else "_max")
 
 
 def with_limit(plan, field, value):
@@ -47,7 +50,7 @@ def with_limit(plan, field, value):
     return plan.model_copy(update={"protocol": plan.protocol.model_copy(update={part: changed})})
 
 
-@pytest.mark.parametrize("field", list(LIMITS))
+@pytest.mark.parametrize("field", [field for field in LIMITS if field != BLOCKED])
 def test_a_limit_holds_up_to_what_the_plan_reaches_and_not_beyond(plan, field):
     limit = LIMITS[field]
     reached = limit.reached(plan)
@@ -81,3 +84,13 @@ def test_without_operations_nothing_is_broken():
     assert not broken_limits(plan)
     assert LIMITS["per_operation.nodules_max"].reached(plan) is None
     assert LIMITS["function.ppo_fev1_percent_min"].reached(plan) is None
+
+
+def test_operations_in_blocked_weeks_are_counted(plan):
+    second, third = plan.operations[1:3]
+    blocked = with_limit(plan, BLOCKED, ((second.week, second.week), (third.week, third.week + 1)))
+    reached = LIMITS[BLOCKED].reached(blocked)
+    assert reached.value >= 2
+    assert broken_limits(blocked) == {BLOCKED: reached}
+    assert LIMITS[BLOCKED].slack(plan) is None
+    assert LIMITS[BLOCKED].holds(with_limit(plan, BLOCKED, ((plan.weeks_until_clear + 1, 1000),)))

@@ -35,6 +35,7 @@ limits = st.fixed_dictionaries(
         "same_side_min": st.integers(1, 8),
         "after_perfusion_min": st.integers(1, 9),
         "per_lung_max": st.integers(1, 2),
+        "blocked": st.sampled_from([(), (), ((1, 4),), ((2, 2), (4, 9)), ((3, 3), (5, 5), (11, 12))]),
     }
 )
 

@@ -134,3 +134,19 @@ def test_the_rule_set_is_a_registered_one():
     with pytest.raises(ProtocolError, match="must be one of accp-2013, ers-ests-2009") as caught:
         parse_protocol(changed('rule_set = "accp-2013"', 'rule_set = "dice"'))
     assert caught.value.field == "function.rule_set"
+
+
+BLOCKED = "# blocked = [[5, 6]]        # weeks in which nobody operates, counted from the first operation"
+
+
+def test_blocked_weeks_are_read_in_order():
+    weeks = parse_protocol(changed(BLOCKED, "blocked = [[9, 12], [4, 4]]")).weeks
+    assert weeks.blocked == ((4, 4), (9, 12))
+    assert [weeks.free_from(week) for week in (3, 4, 10, 13)] == [3, 5, 13, 13]
+
+
+@pytest.mark.parametrize("given", ["[[0, 3]]", "[[6, 5]]", "[[5, 2000]]", "[[5]]", '"spring"'])
+def test_blocked_weeks_that_are_none_are_refused(given):
+    with pytest.raises(ProtocolError) as caught:
+        parse_protocol(changed(BLOCKED, f"blocked = {given}"))
+    assert caught.value.field.startswith("weeks.blocked")

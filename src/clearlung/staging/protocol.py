@@ -20,6 +20,9 @@ from clearlung.errors import EvidenceError, ProtocolError
 from clearlung.evidence import EvidenceBook, load_evidence
 from clearlung.resection import DEFAULT_RULE_SET, RULE_SETS
 
+# Twenty years: a plan that takes longer is a slip of the pen.
+_LAST_WEEK = 1040
+
 
 def _limit(unit: str, description: str, **bounds: Any) -> Any:
     return Field(description=description, json_schema_extra={"unit": unit}, **bounds)
@@ -47,8 +50,38 @@ class Weeks(_Part):
         "week", "Weeks after an operation with perfusion, at least.", ge=1, le=104
     )
     total_max: int | None = _limit(
-        "week", "Week of the last operation, at most.", default=None, ge=0, le=1040
+        "week", "Week of the last operation, at most.", default=None, ge=0, le=_LAST_WEEK
     )
+    blocked: tuple[tuple[int, int], ...] = Field(
+        default=(),
+        description="Weeks in which nobody operates: ranges [from, to], both included, counted from the first"
+        " operation.",
+    )
+
+    @field_validator("blocked")
+    @classmethod
+    def _ranges(cls, ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+        for first, last in ranges:
+            if not 1 <= first <= last <= _LAST_WEEK:
+                raise ValueError(
+                    f"[{first}, {last}] must run from week 1 or later to the same week or a later one, up to"
+                    f" {_LAST_WEEK}: the first operation is in week 0"
+                )
+        return tuple(sorted(ranges))
+
+    def free_from(self, week: int) -> int:
+        """Return the first week from this one on that is not blocked.
+
+        Examples
+        --------
+        >>> weeks = Weeks(other_side_min=3, same_side_min=6, after_perfusion_min=6, blocked=((4, 5), (6, 8)))
+        >>> weeks.free_from(3), weeks.free_from(4)
+        (3, 9)
+        """
+        for first, last in self.blocked:
+            if first <= week <= last:
+                week = last + 1
+        return week
 
 
 class Function(_Part):

@@ -19,6 +19,10 @@ same operations done and the same lung last. Label setting over these states is 
 merged into one number: of two sequences either may have the larger ``F`` and the other the larger ``S``, and
 both are kept. The earliest week at which ``R`` has fallen far enough is found by bisection over whole weeks.
 
+Weeks that are not free are skipped: once intervals and function allow a week, they allow every later one, so
+the earliest admissible week is the first free one from there. That first free week never comes earlier for a
+later start, so the induction holds: what could start no later still starts no later.
+
 Where DLCO is limited as well, it has permanent parts and sums of its own. All of the above holds for each
 measure by itself: an operation's earliest week is the first at which every measure bears it, and a sequence
 dominates another only if no sum of any measure is larger.
@@ -245,6 +249,7 @@ def _extend(
         week = _week_by_intervals(here, there, index, index_there, last_here, last_there, rules.weeks)
         for sums, slack, demand in zip(label.log_early, slacks, rules.demands, strict=True):
             week = _week_by_function(sums, slack, week, demand.recovery)
+        week = rules.weeks.free_from(week)
         early = _add_all(label.log_early, here, index, week, rules)
         new = _Label(week, last_there, early, label, go_right)
     key = (done[0] + go_right, done[1] + (not go_right), go_right)

@@ -7,6 +7,7 @@ from itertools import combinations
 
 from clearlung.staging.limits.base import Limit, Reached, most, register
 from clearlung.staging.plan import Operation, Plan
+from clearlung.staging.protocol import Protocol
 
 
 def shortest(plan: Plan, counts: Callable[[Operation, Operation], bool]) -> Reached | None:
@@ -68,3 +69,25 @@ class TotalWeeks(Limit):
     def reached(self, plan: Plan) -> Reached | None:
         """Return the last operation's week."""
         return most(plan, lambda o: o.week)
+
+
+@register
+class BlockedWeeks(Limit):
+    """Operations in weeks in which nobody operates: none."""
+
+    field = "weeks.blocked"
+
+    def bound(self, protocol: Protocol) -> float | None:
+        """Return zero, or None where every week is free."""
+        return 0.0 if protocol.weeks.blocked else None
+
+    def reached(self, plan: Plan) -> Reached | None:
+        """Return how many operations are in such weeks, and which."""
+        if not plan.operations:
+            return None
+        blocked = [
+            o.number
+            for o in plan.operations
+            if any(first <= o.week <= last for first, last in plan.protocol.weeks.blocked)
+        ]
+        return Reached(len(blocked), "operations\u00a0" + ", ".join(map(str, blocked)) if blocked else "none")
