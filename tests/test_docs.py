@@ -10,7 +10,7 @@ from clearlung import errors
 from clearlung.anatomy_folder import anatomy_schema
 from clearlung.casefile import load_case
 from clearlung.cli import app
-from clearlung.result_folder import plan_schema
+from clearlung.result_folder import plan_schema, problem_schema
 from clearlung.staging import parse_protocol
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +47,7 @@ def test_every_command_in_the_documents_parses(document, line):
 def test_the_published_schemas_are_the_programs():
     assert (ROOT / "docs" / "plan.schema.json").read_text() == plan_schema()
     assert (ROOT / "docs" / "anatomy.schema.json").read_text() == anatomy_schema()
+    assert (ROOT / "docs" / "problem.schema.json").read_text() == problem_schema()
 
 
 def test_the_protocol_in_the_guide_is_accepted():

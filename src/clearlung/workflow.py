@@ -80,8 +80,8 @@ class PlanRequest:
 class PlanResult:
     """The results of all phases.
 
-    ``scan`` and ``anatomy`` are None where the plan was made from a radiologist's list; ``reviewed`` tells
-    whether somebody has looked at the nodules.
+    ``scan`` and ``anatomy`` are None where the plan was made from a radiologist's list; ``problem`` is what
+    ``plan`` solves; ``reviewed`` tells whether somebody has looked at the nodules.
     """
 
     scan: Scan | None
@@ -89,6 +89,7 @@ class PlanResult:
     nodules: NoduleTable
     lesions: LesionTable
     specimens: SpecimenSet
+    problem: StagingProblem
     plan: Plan
     protocol: Protocol
     case: Case
@@ -345,7 +346,18 @@ def _stage(
         )
         plan = solve_plan(problem)
     return PlanResult(
-        scan, anatomy, nodules, lesions, specimens, plan, protocol, case, inputs, reviewed, tuple(watch.times)
+        scan=scan,
+        anatomy=anatomy,
+        nodules=nodules,
+        lesions=lesions,
+        specimens=specimens,
+        problem=problem,
+        plan=plan,
+        protocol=protocol,
+        case=case,
+        inputs=inputs,
+        reviewed=reviewed,
+        times=tuple(watch.times),
     )
 
 

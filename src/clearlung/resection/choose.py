@@ -24,6 +24,8 @@ CHOICE_EVIDENCE = (
     "technique.short_margin_cost",
     "technique.untested_bed_cost",
 )
+"""Ids of the evidence that a choice among specimens rests on."""
+
 # A part of thousands of candidates may take longer; the gap is then stated.
 _SECONDS_MAX = 20.0
 

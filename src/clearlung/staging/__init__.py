@@ -13,6 +13,7 @@ from clearlung.staging.plan import (
     Unassigned,
 )
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.problem_record import ProblemRecord, parse_problem, problem_json, read_problem
 from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, shipped_protocols
 from clearlung.staging.solve import solve_plan
 
@@ -26,13 +27,17 @@ __all__ = [
     "PlannedLesion",
     "PlannedSpecimen",
     "PredictedFunction",
+    "ProblemRecord",
     "Protocol",
     "RiskVerdict",
     "StagingProblem",
     "Unassigned",
     "compare",
     "load_protocol",
+    "parse_problem",
     "parse_protocol",
+    "problem_json",
+    "read_problem",
     "shipped_protocols",
     "solve_plan",
 ]

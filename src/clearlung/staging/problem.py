@@ -135,7 +135,7 @@ class StagingProblem:
             access_minutes=book.value(ACCESS_EVIDENCE, unit="min"),
             perfusion_minutes=book.value(PERFUSION_EVIDENCE, unit="min"),
             reentry_minutes=book.value(REENTRY_EVIDENCE, unit="min"),
-            operated=_operated_before(patient) if operated is None else operated,
+            operated=operated_before(patient) if operated is None else operated,
             warnings=warnings,
             evidence_ids=evidence_ids,
             seed=seed,
@@ -158,7 +158,7 @@ class StagingProblem:
         return 0 if self.regimen is None else self.protocol.perfusion.per_lung_max
 
 
-def _operated_before(patient: PatientFunction | None) -> frozenset[Side]:
+def operated_before(patient: PatientFunction | None) -> frozenset[Side]:
     """Return the lungs that the patient's earlier resections opened."""
     earlier = () if patient is None else patient.earlier
     return frozenset(side for side in SIDES if operated(earlier, side))
