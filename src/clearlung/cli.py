@@ -17,6 +17,7 @@ import typer
 from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.cli_nodules import app as nodules_app
 from clearlung.cli_resect import resect
+from clearlung.cli_stress import stress
 from clearlung.cli_values import (
     AnatomyOption,
     CaseOption,
@@ -47,6 +48,7 @@ app = typer.Typer(
 )
 app.add_typer(nodules_app)
 app.command()(resect)
+app.command()(stress)
 
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 NodulesOption = Annotated[int, typer.Option("--nodules", help="Number of metastases.", min=0, max=2000)]

@@ -6,6 +6,7 @@ from clearlung.report.nodule_sheet import TILE_MM, SheetNodule, nodule_sheets
 from clearlung.report.resection_sheet import Remainder, ResectionPicture, specimen_sheet
 from clearlung.report.resection_slices import specimen_slices
 from clearlung.report.source import ReportInput
+from clearlung.report.stress_figure import stress_alt, stress_png, stress_svg
 from clearlung.report.write import write_report
 
 __all__ = [
@@ -20,5 +21,8 @@ __all__ = [
     "operation_marker",
     "specimen_sheet",
     "specimen_slices",
+    "stress_alt",
+    "stress_png",
+    "stress_svg",
     "write_report",
 ]

@@ -31,12 +31,13 @@ _FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
 _WEEKS_AFTER = 52
 # Waits that are tried: early loss recovers fast at first, and a longer wait lets tumors grow.
 _WAITS = (1, 2, 3, 4, 6, 8, 13, 26, 52)
-# What says nothing alone: size and minutes matter for nodules that are found, a stay for a complication.
+# What is varied together, by the name that stands for it: size and minutes matter for nodules that are found,
+# and a stay for a complication. The others say nothing alone.
 _TOGETHER = {
-    name: frozenset(names)
-    for names in (("found_ratio", "found_diameter", "found_minutes"), ("complication", "edema", "stay"))
-    for name in names
+    "found_ratio": ("found_ratio", "found_diameter", "found_minutes"),
+    "complication": ("complication", "edema", "stay"),
 }
+_WITHIN = {name for names in _TOGETHER.values() for name in names[1:]}
 _Z95 = 1.959964
 _DIGITS = 6
 
@@ -106,14 +107,16 @@ def _spreads(tested: Rehearsal) -> tuple[SpreadUsed, ...]:
     """Return what was varied, each with the share of scenarios that hold where it varies alone."""
     found: list[SpreadUsed] = []
     for name, spread in tested.draws.spreads.items():
-        alone = {
-            n: s if n in _TOGETHER.get(name, {name}) else s.muted() for n, s in tested.draws.spreads.items()
-        }
-        draws = Draws(alone, tested.draws.scenarios, tested.draws.seed)
-        held = Rehearsal.of(tested.problem, tested.plan, draws).held
         values = {key: getattr(spread, key) for key in SpreadUsed.model_fields if key != "alone"}
-        found.append(SpreadUsed(**values, alone=share_of(held)))
+        alone = None if name in _WITHIN else _alone(tested, _TOGETHER.get(name, (name,)))
+        found.append(SpreadUsed(**values, alone=alone))
     return tuple(found)
+
+
+def _alone(tested: Rehearsal, names: tuple[str, ...]) -> Share:
+    spreads = {name: s if name in names else s.muted() for name, s in tested.draws.spreads.items()}
+    draws = Draws(spreads, tested.draws.scenarios, tested.draws.seed)
+    return share_of(Rehearsal.of(tested.problem, tested.plan, draws).held)
 
 
 def as_planned(tested: Rehearsal) -> Rehearsal:

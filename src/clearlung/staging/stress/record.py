@@ -45,9 +45,9 @@ class SpreadUsed(_Part):
     assumed: bool = Field(
         description="Whether its range is assumed; how patients spread within it is for all of them."
     )
-    alone: Share = Field(
-        description="Scenarios in which every limit holds where this alone varies, with what it cannot do"
-        " without: found nodules have a number, a size and minutes, complications a chance and a stay."
+    alone: Share | None = Field(
+        description="Scenarios in which every limit holds where this alone varies: found nodules with their"
+        " size and minutes, complications with edema and stay; null for what is varied with another."
     )
 
 
