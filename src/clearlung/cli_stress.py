@@ -104,8 +104,9 @@ def _summary(made: Stress) -> dict[str, Any]:
             "status": robust.status,
             "reasons": robust.reasons,
             "reserve": robust.reserve,
-            "holds": None if made.reserve_record is None else made.reserve_record.holds.share,
-            "operations": None if made.robust.plan is None else len(made.robust.plan.operations),
+            "holds": robust.holds,
+            "operations": robust.operations,
+            "weeks": robust.weeks,
         }
     return found
 
@@ -172,11 +173,10 @@ def _robust_lines(record: RobustRecord | None) -> list[str]:
     if record is None:
         return []
     if record.status == "holds":
-        last = record.steps[-1]
         kept = ", ".join(f"{name} {value:.3g}" for name, value in record.reserve.items() if value)
         return [
-            f"With reserve ({kept or 'none needed'}): {last.operations} operations in {last.weeks} weeks;"
-            f" every limit holds in {last.holds or 0:.1%}."
+            f"With reserve ({kept or 'none needed'}): {record.operations} operations in {record.weeks} weeks;"
+            f" every limit holds in {record.holds or 0:.1%}."
         ]
     words = "No plan can hold so often." if record.status == "impossible" else "No plan was found."
-    return [f"{words} {reason}" for reason in record.reasons]
+    return [" ".join((words, *record.reasons))]

@@ -151,12 +151,15 @@ class RobustRecord(_Part):
     protocol: str
     confidence: float = Field(gt=0, lt=1, description="Share of scenarios in which every limit must hold.")
     status: Literal["holds", "impossible", "not found"] = Field(
-        description="holds: the last plan keeps the limits in that share; impossible: no plan of these"
+        description="holds: the plan keeps the limits in that share; impossible: no plan of these"
         " specimens can, for the reasons given; not found: the search ended without one, which proves"
         " nothing."
     )
     reasons: tuple[str, ...]
     reserve: dict[str, float] = Field(
-        description="What the last plan leaves of each limit for what may come, in the limit's unit."
+        description="What the plan leaves of each limit for what may come, in the limit's unit."
     )
+    operations: int | None = Field(description="Of the plan with reserve; null where there is none.")
+    weeks: int | None
+    holds: float | None = Field(description="Share of scenarios in which it keeps the protocol's limits.")
     steps: tuple[RobustStep, ...]

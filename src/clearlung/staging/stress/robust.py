@@ -25,6 +25,12 @@ from clearlung.staging.stress.staged import Staged
 _STEPS = 12
 # A limit that has to give way gives at least this part of itself, so that every step changes the plan.
 _LEAST_STEP = 0.01
+# And at most so much of itself in one step: what breaks may hang on the weeks and not on the load.
+_LARGEST_STEP = 2 / 3
+# Where reserve makes plans longer, and what grows meanwhile breaks more than it mends, so many plans show it.
+_PATIENCE = 2
+# A plan that holds is brought back towards the last that did not: reserve costs operations.
+_HALVINGS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,15 +91,20 @@ def plan_with_reserve(
     while not reasons and tested is not None and not search.done(tested):
         say(f"reserve: plan {len(search.steps) + 1}")
         tested = search.next(tested) if len(search.steps) < _STEPS else None
-    holds = tested is not None and not reasons
+    if tested is not None and not reasons:
+        tested = search.relaxed(tested, say)
+    kept = None if reasons else tested
     return RobustPlan(
-        tested.plan if tested is not None and holds else None,
+        None if kept is None else kept.plan,
         RobustRecord(
             protocol=problem.protocol.name,
             confidence=options.confidence,
-            status="holds" if holds else "impossible" if reasons else "not found",
-            reasons=tuple(reasons) if reasons else () if holds else (search.stopped,),
-            reserve=search.reserve() if holds else {},
+            status="impossible" if reasons else "not found" if kept is None else "holds",
+            reasons=tuple(reasons) or (() if kept else (search.stopped, search.best())),
+            reserve={} if kept is None else search.reserve(),
+            operations=None if kept is None else len(kept.plan.operations),
+            weeks=None if kept is None else kept.plan.weeks_until_clear,
+            holds=None if kept is None else kept.share,
             steps=tuple(search.steps),
         ),
     )
@@ -106,6 +117,7 @@ class _Search:
         self._problem, self._draws, self._confidence, self._left = problem, draws, confidence, left
         self._level = confidence
         self._protocol = problem.protocol
+        self._least = _least(problem)
         self.steps: list[RobustStep] = []
         self.stopped = (
             f"After {_STEPS} plans with ever more reserve the limits still did not hold often enough."
@@ -145,24 +157,58 @@ class _Search:
 
     def next(self, tested: Rehearsal) -> Rehearsal | None:
         """Tighten what broke and plan anew; None, with the reason noted, where that ends."""
-        tighter = self._tighter(tested)
-        if tighter is None:
+        shares = [step.holds or 0.0 for step in self.steps]
+        if len(shares) > _PATIENCE and max(shares[-_PATIENCE:]) <= max(shares[:-_PATIENCE]):
+            self.stopped = (
+                "More reserve makes more operations that end later, and what grows and is lost meanwhile"
+                " breaks more than the reserve mends."
+            )
             return None
-        self._protocol = with_limits(self._problem.protocol, tighter)
+        tighter = self._tighter(tested)
+        return None if tighter is None else self._plan(tighter)
+
+    def relaxed(self, tested: Rehearsal, say: Callable[[str], None]) -> Rehearsal:
+        """Return the plan with the least reserve that holds between the last two that were tried."""
+        protocol = self._protocol
+        if len(self.steps) > 1:
+            loose, tight = dict(self.steps[-2].limits), dict(self.steps[-1].limits)
+            for halving in range(_HALVINGS):
+                say(f"reserve: less of it, {halving + 1} of {_HALVINGS}")
+                middle = _between(loose, tight)
+                if middle == tight:
+                    break
+                found = self._plan(middle)
+                if found is not None and self.done(found):
+                    tested, tight, protocol = found, middle, self._protocol
+                else:
+                    loose = middle
+        self._protocol = protocol
+        return tested
+
+    def best(self) -> str:
+        """Say how far the search came."""
+        step = max(self.steps, key=lambda step: step.holds or 0.0)
+        return (
+            f"The best of its plans, {step.operations} operations in {step.weeks} weeks, holds in"
+            f" {step.holds or 0.0:.0%} of the scenarios."
+        )
+
+    def _plan(self, limits: Mapping[str, float]) -> Rehearsal | None:
+        self._protocol = with_limits(self._problem.protocol, limits)
         try:
             plan = solve_plan(replace(self._problem, protocol=self._protocol))
         except InfeasiblePlan as error:
-            self._note(tighter, None)
+            self._note(limits, None)
             self.stopped = f"With the reserve that the scenarios ask for there is no plan. {error}"
             return None
         if len(plan.unassigned) > self._left:
-            self._note(tighter, plan)
+            self._note(limits, plan)
             self.stopped = (
                 f"With the reserve that the scenarios ask for {len(plan.unassigned)} lesions stay, and"
                 f" {self._left} without it."
             )
             return None
-        return self.test(plan, tighter)
+        return self.test(plan, limits)
 
     def _note(self, limits: Mapping[str, float], plan: Plan | None) -> None:
         self.steps.append(
@@ -179,27 +225,57 @@ class _Search:
         """Return limits with what is missed at the level taken off; a higher level where none is missed.
 
         At the wanted share every limit that is missed gives way. Above it, where each holds often enough and
-        all together do not, only the one that breaks most often: reserve has its price in operations.
+        all together do not, one alone, that which breaks most often: reserve has its price in operations.
         """
         now, planned = self.limits(), as_planned(tested)
         # A level so high that it asks for every scenario is the last.
         while 1 - self._level > 0.5 / self._draws.scenarios:
             found = dict(now)
-            for limit, value in self._giving_way(tested):
+            for limit, value in _most_broken_first(tested):
                 missed = quantile(tested.excess[limit.name], self._level)
                 if (missed > NOISE).any():
                     loads = limit.load(planned.course)[:, 0]
-                    found[limit.name] = _tightened(limit, value, now[limit.name], loads, missed)
+                    wanted = _tightened(limit, value, now[limit.name], loads, missed)
+                    # No tighter than the largest specimen: it could not be planned at all.
+                    least = min(now[limit.name], self._least.get(limit.name, wanted))
+                    found[limit.name] = wanted if limit.floor else max(wanted, least)
+                if found != now and self._level > self._confidence:
+                    break
             if found != now:
                 return found
             self._level = 1 - (1 - self._level) / 2
         self.stopped = "No limit can be tightened further: what breaks does not depend on how it is planned."
         return None
 
-    def _giving_way(self, tested: Rehearsal) -> tuple[tuple[StressLimit, float], ...]:
-        if self._level == self._confidence:
-            return tested.limits
-        return (max(tested.limits, key=lambda own: (tested.excess[own[0].name] > NOISE).any(axis=0).mean()),)
+
+def _most_broken_first(tested: Rehearsal) -> list[tuple[StressLimit, float]]:
+    def broken(own: tuple[StressLimit, float]) -> float:
+        return float((tested.excess[own[0].name] > NOISE).any(axis=0).mean())
+
+    return sorted(tested.limits, key=broken, reverse=True)
+
+
+def _least(problem: StagingProblem) -> dict[str, float]:
+    """Return what the largest specimens need of each limit in an operation with nothing else."""
+    specimens = problem.specimens
+    if not len(specimens):
+        return {}
+    most = float(specimens.counts.max())
+    before = problem.access_minutes + problem.reentry_minutes
+    before += problem.perfusion_minutes if problem.perfusions_per_lung else 0.0
+    return {
+        "per_operation.nodules_max": most,
+        "per_operation.nodules_per_lobe_max": most,
+        "per_operation.minutes_max": before + float(specimens.minutes.max()),
+        "per_operation.removed_ml_max": float(specimens.volume_ml.max()),
+    }
+
+
+def _between(loose: Mapping[str, float], tight: Mapping[str, float]) -> dict[str, float]:
+    """Return limits halfway, whole numbers nearer the tight ones."""
+    whole = {limit.name for limit in LIMITS if limit.whole}
+    middle = {name: (loose[name] + tight[name]) / 2 for name in tight}
+    return {name: float(np.floor(value)) if name in whole else value for name, value in middle.items()}
 
 
 def _tightened(
@@ -210,7 +286,7 @@ def _tightened(
         return now + max(float(missed.max()), _LEAST_STEP * max(value, 1.0))
     broken = missed > NOISE
     wanted = float((planned[broken] * value / (value + missed[broken])).min())
-    lower = min(wanted, now * (1 - _LEAST_STEP))
+    lower = max(min(wanted, now * (1 - _LEAST_STEP)), now * (1 - _LARGEST_STEP))
     # One nodule is the least that an operation is for.
     return max(1.0, float(np.floor(lower))) if limit.whole else lower
 
