@@ -20,6 +20,7 @@ from clearlung.cli_explain import explain, replan
 from clearlung.cli_nodules import app as nodules_app
 from clearlung.cli_resect import resect
 from clearlung.cli_stage import stage
+from clearlung.cli_stress import stress
 from clearlung.cli_values import (
     AnatomyOption,
     CaseOption,
@@ -54,6 +55,7 @@ app.command()(stage)
 app.command()(explain)
 app.command()(replan)
 app.command()(compare)
+app.command()(stress)
 
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 NodulesOption = Annotated[int, typer.Option("--nodules", help="Number of metastases.", min=0, max=2000)]

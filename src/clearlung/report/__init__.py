@@ -7,6 +7,7 @@ from clearlung.report.replan_figure import replan_alt_text, replan_png, replan_s
 from clearlung.report.resection_sheet import Remainder, ResectionPicture, specimen_sheet
 from clearlung.report.resection_slices import specimen_slices
 from clearlung.report.source import ReportInput
+from clearlung.report.stress_figure import stress_alt, stress_png, stress_svg
 from clearlung.report.tradeoff_figure import tradeoff_png, tradeoff_svg, tradeoff_words
 from clearlung.report.write import write_report
 
@@ -25,6 +26,9 @@ __all__ = [
     "replan_svg",
     "specimen_sheet",
     "specimen_slices",
+    "stress_alt",
+    "stress_png",
+    "stress_svg",
     "tradeoff_png",
     "tradeoff_svg",
     "tradeoff_words",

@@ -30,6 +30,16 @@ from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, 
 from clearlung.staging.replan import replan
 from clearlung.staging.replan_record import LesionChange, OperationChange, Replan
 from clearlung.staging.solve import solve_plan
+from clearlung.staging.stress import (
+    RobustPlan,
+    RobustRecord,
+    Spread,
+    StressOptions,
+    StressRecord,
+    plan_with_reserve,
+    spreads_of,
+    stress_test,
+)
 from clearlung.staging.together import choose_together
 from clearlung.staging.tradeoff import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint, trade_off
 from clearlung.staging.under import under
@@ -60,8 +70,13 @@ __all__ = [
     "Reached",
     "Replan",
     "RiskVerdict",
+    "RobustPlan",
+    "RobustRecord",
     "SmallestChange",
+    "Spread",
     "StagingProblem",
+    "StressOptions",
+    "StressRecord",
     "Tradeoff",
     "TradeoffAnswer",
     "TradeoffOptions",
@@ -77,6 +92,7 @@ __all__ = [
     "load_protocol",
     "parse_problem",
     "parse_protocol",
+    "plan_with_reserve",
     "problem_json",
     "read_done",
     "read_problem",
@@ -84,6 +100,8 @@ __all__ = [
     "rest_problem",
     "shipped_protocols",
     "solve_plan",
+    "spreads_of",
+    "stress_test",
     "trade_off",
     "under",
 ]
