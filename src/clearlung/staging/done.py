@@ -217,12 +217,14 @@ def rest_problem(problem: StagingProblem, plan: Plan, done: Done) -> StagingProb
 
 
 def _from_today(protocol: Protocol, week: int) -> Protocol:
-    """Return the protocol with the week of the last operation counted from today."""
+    """Return the protocol with its weeks counted from today."""
     total = protocol.weeks.total_max
-    if total is None:
-        return protocol
-    weeks = protocol.weeks.model_copy(update={"total_max": max(0, total - week)})
-    return protocol.model_copy(update={"weeks": weeks})
+    ranges = [(first - week, last - week) for first, last in protocol.weeks.blocked]
+    moved = {
+        "total_max": None if total is None else max(0, total - week),
+        "blocked": tuple((max(1, first), last) for first, last in ranges if last >= 1),
+    }
+    return protocol.model_copy(update={"weeks": protocol.weeks.model_copy(update=moved)})
 
 
 def _without(specimens: SpecimenSet, out: frozenset[int] | set[int]) -> SpecimenSet:

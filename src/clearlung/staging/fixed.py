@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from clearlung.anatomy import LOBE_SIDES, LOBES, Lobe, Side
 from clearlung.resection import Loss
 from clearlung.staging.plan import Plan
-from clearlung.staging.problem import StagingProblem
+from clearlung.staging.problem import Floor, StagingProblem
 
 # Points of percent predicted, minutes and milliliters below this are floating-point noise.
 NOISE = 1e-6
@@ -113,9 +113,10 @@ def earliest(
     earlier
         What was done before week 0.
     """
-    model, rules = problem.function, problem.protocol.weeks
-    floor = problem.protocol.function.fev1_after_percent_min + model.margin_percent
-    done: list[tuple[float, Loss]] = []
+    rules = problem.protocol.weeks
+    held: list[tuple[Floor, list[tuple[float, Loss]]]] = [
+        (floor, []) for floor in problem.floors if floor.after_percent_min is not None
+    ]
     before = list(earlier)
     weeks: list[int] = []
     for session in sessions:
@@ -123,13 +124,25 @@ def earliest(
         for past in before:
             gap = rules.same_side_min if past.side == session.side else rules.other_side_min
             week = max(week, past.week + max(gap, rules.after_perfusion_min if past.perfused else 0))
-        loss = problem.loss(session.rows, perfused=session.perfused)
+        losses = [
+            problem.loss(session.rows, perfused=session.perfused, model=floor.model) for floor, _ in held
+        ]
 
-        def missing(when: int, loss: Loss = loss) -> float:
-            return floor - model.percent([*done, (when, loss)], when)
+        def missing(when: int, losses: list[Loss] = losses) -> float:
+            return max(
+                (
+                    (floor.after_percent_min or 0.0)
+                    + floor.model.margin_percent
+                    - floor.model.percent([*done, (when, loss)], when)
+                    for (floor, done), loss in zip(held, losses, strict=True)
+                ),
+                default=0.0,
+            )
 
-        week = _first(week, missing)
-        done.append((week, loss))
+        # A week that is not free is no better than the next one that is, and function only gains by waiting.
+        week = rules.free_from(_first(rules.free_from(week), missing))
+        for (_, done), loss in zip(held, losses, strict=True):
+            done.append((week, loss))
         before.append(EarlierSession(session.side, week, session.perfused))
         weeks.append(week)
     return weeks
@@ -171,23 +184,25 @@ def limit_uses(
     found: list[LimitUse] = []
     opened = {*problem.operated, *(past.side for past in earlier)}
     before = list(earlier)
-    done: list[tuple[float, Loss]] = []
-    model, floors = problem.function, problem.protocol.function
+    held: list[tuple[Floor, list[tuple[float, Loss]]]] = [(floor, []) for floor in problem.floors]
     for number, (session, week) in enumerate(zip(sessions, weeks, strict=True), start=1):
         found += content_uses(problem, session, number, reentry=session.side in opened)
         found += _interval_uses(problem, session, week, number, before)
-        done.append((week, problem.loss(session.rows, perfused=session.perfused)))
-        after = model.percent(done, week) - model.margin_percent
-        found.append(
-            _at_least(number, "function.fev1_after_percent_min", "%", after, floors.fev1_after_percent_min)
-        )
+        for floor, done in held:
+            loss = problem.loss(session.rows, perfused=session.perfused, model=floor.model)
+            done.append((week, loss))
+            if floor.after_percent_min is not None:
+                after = floor.model.percent(done, week) - floor.model.margin_percent
+                field = f"function.{floor.model.measure}_after_percent_min"
+                found.append(_at_least(number, field, "%", after, floor.after_percent_min))
         opened.add(session.side)
         before.append(EarlierSession(session.side, week, session.perfused))
     if sessions:
-        final = model.final_percent([loss for _, loss in done]) - model.margin_percent
-        found.append(
-            _at_least(None, "function.ppo_fev1_percent_min", "%", final, floors.ppo_fev1_percent_min)
-        )
+        for floor, done in held:
+            if floor.recovered_percent_min is not None:
+                final = floor.model.final_percent([loss for _, loss in done]) - floor.model.margin_percent
+                field = f"function.ppo_{floor.model.measure}_percent_min"
+                found.append(_at_least(None, field, "%", final, floor.recovered_percent_min))
     total = problem.protocol.weeks.total_max
     if total is not None:
         found.append(_at_most(None, "weeks.total_max", "week", max(weeks, default=0), total))
