@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +80,9 @@ class StagingProblem:
     patient
         DLCO, each lung's part, the lobes, earlier resections and exercise tests, for limits of DLCO and the
         plan's summary of function; None where only FEV1 is known.
+    perfusions
+        How many of each lung's last operations are perfused; None for as many as the protocol allows, and
+        where it allows fewer in all than for each lung, for the solver to choose.
 
     Raises
     ------
@@ -101,6 +104,7 @@ class StagingProblem:
     evidence_ids: tuple[str, ...] = ()
     seed: int = 0
     patient: PatientFunction | None = None
+    perfusions: Mapping[Side, int] | None = None
 
     def __post_init__(self) -> None:
         side_of = dict(zip(self.lesions.id.tolist(), self.lesions.side.tolist(), strict=True))
@@ -200,8 +204,23 @@ class StagingProblem:
 
     @property
     def perfusions_per_lung(self) -> int:
-        """How many of each lung's last operations are perfused."""
+        """How many of each lung's last operations may be perfused."""
         return 0 if self.regimen is None else self.protocol.perfusion.per_lung_max
+
+    @property
+    def perfusions_in_all(self) -> int:
+        """How many perfusions the protocol allows both lungs together, by number and by drug."""
+        limits, each = self.protocol.perfusion, self.perfusions_per_lung
+        allowed = [each * len(SIDES)]
+        if limits.total_max is not None:
+            allowed.append(limits.total_max)
+        if limits.drug_mg_max is not None and self.regimen is not None:
+            allowed.append(int(limits.drug_mg_max / self.regimen.dose_mg + 1e-9))
+        return min(allowed)
+
+    def perfusions_on(self, side: Side) -> int:
+        """How many of a lung's last operations are perfused."""
+        return self.perfusions_per_lung if self.perfusions is None else self.perfusions[side]
 
 
 def _operated_before(patient: PatientFunction | None) -> frozenset[Side]:
