@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import combinations, permutations, product
 
 from clearlung.staging import StagingProblem
@@ -24,6 +25,15 @@ def partitions(things):
 
 def best_goals(given: StagingProblem) -> tuple[int, int, int, int, int]:
     """Lesions left, operations, peak of the right and of the left lung in whole ml, weeks."""
+    each, total = given.perfusions_per_lung, allowed_in_all(given)
+    most = {side: each if side in given.specimens.side else 0 for side in ("right", "left")}
+    if given.perfusions is None and sum(most.values()) > total:
+        ways = [(right, total - right) for right in range(total + 1)]
+        return min(
+            best_goals(replace(given, perfusions={"right": right, "left": left}))
+            for right, left in ways
+            if right <= most["right"] and left <= most["left"]
+        )
     spec = given.specimens
     rows = list(range(len(spec)))
     counts = spec.counts.tolist()
@@ -37,6 +47,18 @@ def best_goals(given: StagingProblem) -> tuple[int, int, int, int, int]:
         if found:
             return (total - removed, *min(found))
     raise AssertionError("not even the empty plan is possible")
+
+
+def allowed_in_all(given):
+    """How many perfusions the protocol's number and its drug allow."""
+    limits, count = given.protocol.perfusion, 0
+    while count < 2 * given.perfusions_per_lung:
+        if limits.total_max is not None and count + 1 > limits.total_max:
+            break
+        if limits.drug_mg_max is not None and (count + 1) * given.regimen.dose_mg > limits.drug_mg_max:
+            break
+        count += 1
+    return count
 
 
 def _best_of(given, subset):
@@ -93,7 +115,7 @@ def _has_time(given, group, *, first, perfused):
 
 def _follow(given, first, others):
     """Whether some order of the others after this first operation has time for what the last ones need."""
-    perfusions = given.perfusions_per_lung
+    perfusions = given.perfusions_on(given.specimens.side[first[0]])
     able = [_has_time(given, g, first=False, perfused=True) for g in others]
     if len(others) < perfusions:
         return all(able) and _has_time(given, first, first=True, perfused=True)
@@ -115,7 +137,9 @@ def fewest_weeks(given, right, left, under=math.inf):
 
 
 def _order_has_time(given, order):
-    unperfused = len(order) - given.perfusions_per_lung
+    if not order:
+        return True
+    unperfused = len(order) - given.perfusions_on(given.specimens.side[order[0][0]])
     return all(_has_time(given, g, first=i == 0, perfused=i >= unperfused) for i, g in enumerate(order))
 
 
@@ -127,11 +151,14 @@ def _weeks(given, order_right, order_left, places, limit):
     for place in range(len(order_right) + len(order_left)):
         side = "right" if place in places else "left"
         group = queue[side].pop(0)
-        perfused = len(queue[side]) < given.perfusions_per_lung
+        perfused = len(queue[side]) < given.perfusions_on(side)
         loss = [given.loss(group, perfused=perfused, model=model) for model, _, _ in measures(given)]
         for then, other_side, was_perfused, _ in done:
             gap = rules.same_side_min if other_side == side else rules.other_side_min
-            week = max(week, then + max(gap, rules.after_perfusion_min if was_perfused else 0))
+            if was_perfused:
+                between = (given.protocol.perfusion.weeks_between_min or 0) if perfused else 0
+                gap = max(gap, rules.after_perfusion_min, between)
+            week = max(week, then + gap)
 
         def bears(w, loss=loss):
             for m, (model, after, _) in enumerate(measures(given)):

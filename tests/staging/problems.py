@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -163,9 +164,18 @@ def check(given: StagingProblem, plan: Plan) -> None:
         assert abs(plan.function.ppo_fev1_percent - final) < 1e-6
         assert plan.function.ppo_fev1_low_percent >= floors.ppo_fev1_percent_min - 1e-6
     assert weeks.total_max is None or plan.weeks_until_clear <= weeks.total_max
+    limits, perfused = given.protocol.perfusion, [o for o in plan.operations if o.perfusion]
+    fewer = limits.total_max is not None or limits.drug_mg_max is not None
+    assert len(perfused) <= (limits.total_max if limits.total_max is not None else 20)
+    assert sum(o.perfusion.dose_mg for o in perfused) <= (limits.drug_mg_max or 1e9) + 1e-6
+    for earlier, later in pairwise(perfused):
+        assert later.week - earlier.week >= (limits.weeks_between_min or 0)
     for side in ("right", "left"):
         own = [o for o in plan.operations if o.side == side]
         expected = min(given.perfusions_per_lung, len(own))
+        if fewer:
+            assert sum(o.side == side for o in perfused) <= expected
+            expected = sum(o.side == side for o in perfused)
         assert [o.perfusion is not None for o in own] == [False] * (len(own) - expected) + [True] * expected
     removed_lesions = [lesion for o in plan.operations for lesion in o.lesions]
     left = [u.lesion for u in plan.unassigned]

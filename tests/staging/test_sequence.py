@@ -52,7 +52,13 @@ weeks = st.builds(
     st.integers(1, 9),
     st.one_of(st.just(()), blocked),
 )
-rules = st.builds(lambda weeks, one, other: Rules(weeks, (one, other)), weeks, demands, demands)
+rules = st.builds(
+    lambda weeks, one, other, between: Rules(weeks, (one, other), between),
+    weeks,
+    demands,
+    demands,
+    st.sampled_from([0, 0, 7, 15]),
+)
 
 
 def by_stepping(order, right, left, rules):
@@ -65,7 +71,10 @@ def by_stepping(order, right, left, rules):
         place[side] += 1
         for then, other, perfused, _, _ in done:
             gap = rules.weeks.same_side_min if other == side else rules.weeks.other_side_min
-            week = max(week, then + max(gap, rules.weeks.after_perfusion_min if perfused else 0))
+            if perfused:
+                between = rules.perfusions_between if lung.perfused[i] else 0
+                gap = max(gap, rules.weeks.after_perfusion_min, between)
+            week = max(week, then + gap)
 
         def borne(w, lung=lung, i=i):
             for m, demand in enumerate(rules.demands):

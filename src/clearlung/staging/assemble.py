@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy import LOBES, Lobe, Side
+from clearlung.anatomy import LOBES, SIDES, Lobe, Side
 from clearlung.evidence import Evidence
 from clearlung.followup import diameter_after_mm
 from clearlung.resection import OperationModel
@@ -263,8 +263,9 @@ def _left_warning(problem: StagingProblem, outcome: Outcome) -> str:
         f"{outcome.lesions - outcome.removed} lesions stay: their removal would leave less lung function than"
         " the protocol demands."
     )
-    if problem.perfusions_per_lung:
-        without = max(c.most_lesions(0) for c in choices(outcome.lungs, outcome.budget, 0))
+    if any(outcome.limits.perfused.values()):
+        none = dict.fromkeys(SIDES, 0)
+        without = max(c.most_lesions(none) for c in choices(outcome.lungs, outcome.budget, none))
         if without > outcome.lesions_bound:
             text += (
                 f" A perfusion takes function for good: without any, up to {without} instead of"
@@ -283,7 +284,7 @@ def evidence_of(problem: StagingProblem, outlook: Outlook) -> tuple[Evidence, ..
         *outlook.evidence(),
         *OperationModel.EVIDENCE,
     }
-    if problem.perfusions_per_lung and problem.regimen is not None:
+    if problem.regimen is not None and any(problem.perfusions_on(side) for side in SIDES):
         ids |= {*problem.regimen.evidence, PERFUSION_EVIDENCE, PLACEMENT_EVIDENCE}
     book = problem.protocol.book()
     return tuple(book[key] for key in sorted(ids))

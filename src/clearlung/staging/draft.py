@@ -148,10 +148,13 @@ class Budget:
         FEV1, and DLCO where the protocol limits it.
     weeks
         The protocol's intervals.
+    perfusions_between
+        Weeks between two perfusions, at least.
     """
 
     measures: tuple[Allowance, ...]
     weeks: Weeks
+    perfusions_between: int
 
     @classmethod
     def of(cls, problem: StagingProblem) -> Budget:
@@ -159,12 +162,14 @@ class Budget:
         return cls(
             tuple(Allowance.of(problem, floor) for floor in problem.floors),
             problem.protocol.weeks,
+            problem.protocol.perfusion.weeks_between_min or 0,
         )
 
     @property
     def rules(self) -> Rules:
         """What separates operations."""
-        return Rules(self.weeks, tuple(measure.demand for measure in self.measures))
+        demands = tuple(measure.demand for measure in self.measures)
+        return Rules(self.weeks, demands, self.perfusions_between)
 
     def course(self, lung: LungDraft) -> Course:
         """Return what one lung's operations take of every measure."""
@@ -231,7 +236,7 @@ def arrange(items: Items, where: Assignment, operations: int, limits: Limits, or
         key = np.zeros(operations)
         np.add.at(key, where, items.urgency)
     ranked = np.argsort(-key, kind="stable")
-    count = min(limits.perfused, operations)
+    count = min(limits.perfused[items.side], operations)
     always = count == operations
     minutes, room = loads[:, MINUTES], partial(limits.minutes_left, items.side, first=False)
     ranked = ranked[np.argsort(minutes[ranked] <= room(perfused=always), kind="stable")]

@@ -104,7 +104,7 @@ def _operations_bound_incomplete(outcome: Outcome) -> int:
         if choice.lesions < removed:
             continue
         operated = [side for side, items in choice.lungs.items() if len(items)]
-        perfusions = min(outcome.limits.perfused, 1) * len(operated)
+        perfusions = sum(min(outcome.limits.perfused[side], 1) for side in operated)
         by_function = operations_bound_by_function(
             choice.least_ml(removed), perfusions, outcome.limits, choice.budget
         )
@@ -150,7 +150,7 @@ def _weeks_by_intervals(outcome: Outcome) -> int:
     splits = [(right, left)] if _split_is_unique(outcome) else [(i, total - i) for i in range(total + 1)]
     weeks = []
     for split in splits:
-        bare = [_bare(n, min(outcome.limits.perfused, n)) for n in split]
+        bare = [_bare(n, min(outcome.limits.perfused[side], n)) for side, n in zip(SIDES, split, strict=True)]
         steps = earliest_weeks(bare[0], bare[1], rules)
         if steps is not None:
             weeks.append(steps[-1].week if steps else 0)

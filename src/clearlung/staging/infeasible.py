@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 
-from clearlung.anatomy import Side
+from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
 from clearlung.resection import Measure
 from clearlung.staging.draft import Draft
@@ -66,7 +67,11 @@ def check_function(problem: StagingProblem, lungs: dict[Side, Items]) -> None:
 def _excluded(problem: StagingProblem, floor: Floor, rows: list[int]) -> list[str]:
     """Say which limits of one measure of function the smallest operation would break."""
     model, name = floor.model, floor.name
-    losses = {row: problem.loss([row], perfused=problem.perfusions_per_lung > 0, model=model) for row in rows}
+    perfused = {side: problem.perfusions_on(side) > 0 for side in SIDES}
+    losses = {
+        row: problem.loss([row], perfused=perfused[cast(Side, str(problem.specimens.side[row]))], model=model)
+        for row in rows
+    }
     smallest = min(rows, key=lambda row: (losses[row].permanent + losses[row].early, row))
     smallest_ml, loss = float(problem.specimens.volume_ml[smallest]), losses[smallest]
     final = model.final_percent([loss]) - model.margin_percent

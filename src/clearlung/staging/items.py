@@ -6,6 +6,7 @@ exact, a plan never exceeds a limit, and bounds hold to a thousandth per specime
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,7 +82,7 @@ class Limits:
 
     ``minutes`` is what the access leaves. A perfused operation has ``perfusion`` fewer, and one on a lung
     that has been operated on has ``reentry`` fewer: every operation but a lung's first, and on the lungs in
-    ``operated`` the first as well. The last ``perfused`` operations on a lung are perfused.
+    ``operated`` the first as well. The last ``perfused`` operations on each lung are perfused.
     """
 
     lesions: int
@@ -89,7 +90,7 @@ class Limits:
     minutes: int
     ml: int
     perfusion: int
-    perfused: int
+    perfused: Mapping[Side, int]
     reentry: int
     operated: frozenset[Side]
 
@@ -103,7 +104,7 @@ class Limits:
         row = [self.lesions, self.minutes, self.ml, *[self.lobe] * lobes]
         table = np.tile(np.array(row, dtype=np.int64), (operations, 1))
         table[:, MINUTES] = [
-            self.minutes_left(side, first=place == 0, perfused=place >= operations - self.perfused)
+            self.minutes_left(side, first=place == 0, perfused=place >= operations - self.perfused[side])
             for place in range(operations)
         ]
         return table
@@ -118,7 +119,7 @@ def limits_of(problem: StagingProblem) -> Limits:
         minutes=thousandths_down(per.minutes_max - problem.access_minutes),
         ml=thousandths_down(per.removed_ml_max),
         perfusion=int(thousandths_up(np.array(problem.perfusion_minutes))),
-        perfused=problem.perfusions_per_lung,
+        perfused={side: problem.perfusions_on(side) for side in SIDES},
         reentry=int(thousandths_up(np.array(problem.reentry_minutes))),
         operated=problem.operated,
     )
@@ -160,7 +161,7 @@ def _without_time_in_sequence(
     perfused. And what leaves no time for re-entry has to be in the first operation, the shortest first; what
     does not fit it together with the others is refused.
     """
-    limits, perfused = limits_of(problem), problem.perfusions_per_lung
+    limits, perfused = limits_of(problem), problem.perfusions_on(side)
     rows = np.flatnonzero(fits & (problem.specimens.side == side))
     items = _items(problem, side, fits)
     minutes = items.weight[:, MINUTES]
@@ -199,7 +200,7 @@ def _sequence_refusal(
             f" fill it: {sums}"
         )
     return "perfusion_limit", (
-        f"Its operation must be one of the last {problem.perfusions_per_lung} on the {side} lung, which are"
+        f"Its operation must be one of the last {problem.perfusions_on(side)} on the {side} lung, which are"
         f" perfused: {sums}"
     )
 

@@ -78,9 +78,11 @@ def minutes_bound(total: int, limits: Limits, sides: Sequence[Side]) -> int:
     The last few also perfuse, and all but the first on each lung that nobody has opened also free it.
     """
     fresh = len(set(sides) - limits.operated)
+    # However the lungs share the operations, no fewer are perfused than if all were on the one with fewer.
+    perfused = min((limits.perfused[side] for side in sides), default=0)
 
     def left(operations: int) -> int:
-        spent = min(limits.perfused, operations) * limits.perfusion
+        spent = min(perfused, operations) * limits.perfusion
         return operations * limits.minutes - spent - max(0, operations - fresh) * limits.reentry
 
     operations = 1

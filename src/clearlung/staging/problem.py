@@ -108,6 +108,9 @@ class StagingProblem:
     least_operations
         How many operations each lung needs at least, whichever specimens are chosen. None where the specimens
         are given and not chosen. A problem made from this one with other limits or lesions does not claim it.
+    perfusions
+        How many of each lung's last operations are perfused; None for as many as the protocol allows, and
+        where it allows fewer in all than for each lung, for the solver to choose.
 
     Raises
     ------
@@ -130,6 +133,7 @@ class StagingProblem:
     seed: int = 0
     patient: PatientFunction | None = None
     least_operations: LeastOperations | None = None
+    perfusions: Mapping[Side, int] | None = None
 
     def __post_init__(self) -> None:
         side_of = dict(zip(self.lesions.id.tolist(), self.lesions.side.tolist(), strict=True))
@@ -229,8 +233,23 @@ class StagingProblem:
 
     @property
     def perfusions_per_lung(self) -> int:
-        """How many of each lung's last operations are perfused."""
+        """How many of each lung's last operations may be perfused."""
         return 0 if self.regimen is None else self.protocol.perfusion.per_lung_max
+
+    @property
+    def perfusions_in_all(self) -> int:
+        """How many perfusions the protocol allows both lungs together, by number and by drug."""
+        limits, each = self.protocol.perfusion, self.perfusions_per_lung
+        allowed = [each * len(SIDES)]
+        if limits.total_max is not None:
+            allowed.append(limits.total_max)
+        if limits.drug_mg_max is not None and self.regimen is not None:
+            allowed.append(int(limits.drug_mg_max / self.regimen.dose_mg + 1e-9))
+        return min(allowed)
+
+    def perfusions_on(self, side: Side) -> int:
+        """How many of a lung's last operations are perfused."""
+        return self.perfusions_per_lung if self.perfusions is None else self.perfusions[side]
 
 
 def operated_before(patient: PatientFunction | None) -> frozenset[Side]:
@@ -243,7 +262,7 @@ def _limits_of_packing(problem: StagingProblem) -> tuple[object, ...]:
     """Return all that decides how many operations a lung's lesions need."""
     return (
         problem.protocol.per_operation,
-        problem.perfusions_per_lung,
+        tuple(problem.perfusions_on(side) for side in SIDES),
         problem.access_minutes,
         problem.perfusion_minutes,
         problem.reentry_minutes,

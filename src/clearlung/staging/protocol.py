@@ -133,6 +133,13 @@ class Perfusion(_Part):
 
     regimen: str = Field(description="A registered regimen, or none.")
     per_lung_max: int = _limit("1", "Perfusions of each lung, at most.", ge=0, le=10)
+    total_max: int | None = _limit("1", "Perfusions in all, at most.", default=None, ge=0, le=20)
+    weeks_between_min: int | None = _limit(
+        "week", "Weeks between two perfusions of whichever lungs, at least.", default=None, ge=0, le=104
+    )
+    drug_mg_max: float | None = _limit(
+        "mg", "Drug of all perfusions together, at most.", default=None, gt=0, le=100_000
+    )
 
 
 class Protocol(_Part):

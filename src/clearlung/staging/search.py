@@ -100,7 +100,7 @@ class Search:
 
     def operations_bound(self, lungs: dict[Side, Items]) -> int:
         """Fewest operations in which function bears all these specimens, whatever the other limits."""
-        perfusions = sum(min(self.limits.perfused, 1) for items in lungs.values() if len(items))
+        perfusions = sum(min(self.limits.perfused[side], 1) for side, items in lungs.items() if len(items))
         total = sum(items.ml for items in lungs.values())
         return max(
             operations_bound_by_function(total, perfusions, self.limits, measure)
@@ -116,7 +116,7 @@ class Search:
                 yield candidate
 
     def _balanced(self, lungs: dict[Side, Items], split: tuple[int, int]) -> Iterator[Candidate]:
-        perfusions = sum(min(self.limits.perfused, n) for n in split)
+        perfusions = sum(min(self.limits.perfused[side], n) for side, n in zip(SIDES, split, strict=True))
         # Balanced operations are near their mean: where function does not bear half of it, do not pack.
         for measure in self.budget.measures:
             total = sum(measure.counted_ml(items) for items in lungs.values())
@@ -153,7 +153,7 @@ class Search:
     def _tapered_lung(self, items: Items, volumes_ml: list[float]) -> LungDraft | None:
         """Pack one lung with a limit of tissue for each operation in order."""
         count = len(volumes_ml)
-        perfused = tuple(i >= count - self.limits.perfused for i in range(count))
+        perfused = tuple(i >= count - self.limits.perfused[items.side] for i in range(count))
         ml = tuple(int(v * THOUSAND) for v in volumes_ml)
         key = (items.side, items.row.tobytes(), ml)
         if key not in self._tapers:

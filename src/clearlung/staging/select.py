@@ -6,6 +6,7 @@ are the ones to remove: a knapsack with unit values, solved exactly.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -93,26 +94,26 @@ class Choice:
             "left": self.lungs["left"].subset(chosen[split:]),
         }
 
-    def most_lesions(self, perfused_per_lung: int) -> int:
+    def most_lesions(self, perfused: Mapping[Side, int]) -> int:
         """Return how many lesions function could bear at most, with endless time to recover.
 
         The last operation takes at least the smallest specimen's tissue, and each lung that is operated on
         has at least one perfusion where the protocol perfuses. Nothing else is held against them, so no plan
         removes more.
         """
-        most_ml = self.most_ml(perfused_per_lung)
+        most_ml = self.most_ml(perfused)
         return sum(self.least_ml(n) <= most_ml for n in range(1, self.lesions + 1))
 
-    def most_ml(self, perfused_per_lung: int) -> float:
+    def most_ml(self, perfused: Mapping[Side, int]) -> float:
         """Tissue that function could bear at most, with endless time to recover."""
-        perfusions = min(perfused_per_lung, 1) * sum(len(items) > 0 for items in self.lungs.values())
+        perfusions = sum(min(perfused[side], 1) for side, items in self.lungs.items() if len(items))
         # A segment or lobe leaves no bed: the last operation's early loss may be that of access alone.
         bedless = self.budget.bedless_ml[self._row].any()
         smallest = float(self._weight[:, ML].min()) / THOUSAND if self.lesions and not bedless else 0.0
         return self.budget.most_ml(smallest, perfusions)
 
 
-def choices(lungs: dict[Side, Items], budget: Budget, perfused_per_lung: int) -> list[Choice]:
+def choices(lungs: dict[Side, Items], budget: Budget, perfused: Mapping[Side, int]) -> list[Choice]:
     """Return the choices of operating on both lungs, and on one only: each spares the other's perfusion.
 
     Each choice goes by the measure of function that bears the fewest lesions.
@@ -124,7 +125,7 @@ def choices(lungs: dict[Side, Items], budget: Budget, perfused_per_lung: int) ->
     return [
         min(
             (Choice(way, measure) for measure in budget.measures),
-            key=lambda choice: choice.most_lesions(perfused_per_lung),
+            key=lambda choice: choice.most_lesions(perfused),
         )
         for way in ways
     ]

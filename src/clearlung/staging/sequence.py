@@ -115,10 +115,14 @@ class Rules:
         The protocol's intervals.
     demands
         For each measure, what may be lost of it.
+    perfusions_between
+        Weeks between two perfusions, at least. The perfused operations are a lung's last ones, so that of all
+        perfusions the latest is the last operation on one lung or the other.
     """
 
     weeks: Weeks
     demands: tuple[Demand, ...]
+    perfusions_between: int = 0
 
     def endless(self) -> Rules:
         """Return the intervals alone, without any limit of function."""
@@ -246,7 +250,7 @@ def _extend(
         last_here, last_there = (
             (label.last, label.other) if label.on_right == go_right else (label.other, label.last)
         )
-        week = _week_by_intervals(here, there, index, index_there, last_here, last_there, rules.weeks)
+        week = _week_by_intervals(here, there, index, index_there, last_here, last_there, rules)
         for sums, slack, demand in zip(label.log_early, slacks, rules.demands, strict=True):
             week = _week_by_function(sums, slack, week, demand.recovery)
         week = rules.weeks.free_from(week)
@@ -260,18 +264,19 @@ def _extend(
 
 
 def _week_by_intervals(
-    here: Course, there: Course, index: int, index_there: int, last_here: int, last_there: int, weeks: Weeks
+    here: Course, there: Course, index: int, index_there: int, last_here: int, last_there: int, rules: Rules
 ) -> int:
     """First week that the protocol's intervals allow for the next operation on this lung."""
+    weeks, between = rules.weeks, rules.perfusions_between if here.perfused[index] else 0
     first = max(0, last_here, last_there)
     if index:
         first = max(first, last_here + weeks.same_side_min)
         if here.perfused[index - 1]:
-            first = max(first, last_here + weeks.after_perfusion_min)
+            first = max(first, last_here + max(weeks.after_perfusion_min, between))
     if index_there:
         first = max(first, last_there + weeks.other_side_min)
         if there.perfused[index_there - 1]:
-            first = max(first, last_there + weeks.after_perfusion_min)
+            first = max(first, last_there + max(weeks.after_perfusion_min, between))
     return first
 
 

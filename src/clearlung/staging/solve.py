@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from clearlung.errors import InfeasiblePlan
 from clearlung.staging.assemble import assemble
@@ -14,6 +15,7 @@ from clearlung.staging.items import limits_of, screen
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.search import Search
+from clearlung.staging.share import best_of, in_words, shares
 
 
 def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None = None) -> Plan:
@@ -50,9 +52,30 @@ def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None =
     those with the most tissue; and an operation that is too long for a lung that has been opened comes before
     them all. Of specimens that only a lung's first operation has time for, the shortest are taken, as many as
     fit it together.
+
+    Where the protocol allows fewer perfusions in all than for each lung, every way to share them between the
+    lungs is planned, and the best by the goals' order taken; bounds are those of all ways.
     """
-    began = time.perf_counter()
     say = progress or (lambda phrase: None)
+    ways = shares(problem)
+    if not ways:
+        return _solve(problem, say)
+    plans: list[Plan] = []
+    reasons: list[str] = []
+    for way in ways:
+        say(f"perfusions: {in_words(way)}")
+        try:
+            plans.append(_solve(replace(problem, perfusions=way), say))
+        except InfeasiblePlan as error:
+            reasons += error.reasons
+    if not plans:
+        raise InfeasiblePlan(list(dict.fromkeys(reasons)))
+    return best_of(problem, ways, plans)
+
+
+def _solve(problem: StagingProblem, say: Callable[[str], None]) -> Plan:
+    """Plan with a given number of perfusions of each lung."""
+    began = time.perf_counter()
     lungs, refused = screen(problem)
     limits, budget = limits_of(problem), Budget.of(problem)
     check_perfusion(problem, lungs, refused)

@@ -13,7 +13,7 @@ they lose: what this file yields is checked, and its limits are then lower than 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -131,7 +131,7 @@ class _Taper:
 
     total_ml: tuple[float, float]
     pattern: tuple[Side, ...]
-    perfused: int
+    perfused: Mapping[Side, int]
     budget: Allowance
 
     def fits(self, reserve_ml: float, most_ml: float) -> bool:
@@ -143,7 +143,7 @@ class _Taper:
 
         The later operations are taken as full as they may be, which gives the earlier ones the most room.
         """
-        perfusions = sum(min(self.perfused, self.pattern.count(side)) for side in SIDES)
+        perfusions = sum(min(self.perfused[side], self.pattern.count(side)) for side in SIDES)
         rest: dict[Side, float] = dict(zip(SIDES, self.total_ml, strict=True))
         total, after = sum(self.total_ml), 0.0
         volumes: dict[Side, list[float]] = {"right": [], "left": []}
@@ -152,7 +152,7 @@ class _Taper:
             cap = min(most_ml, _share(room, self.budget))
             if cap <= 0:
                 return None
-            perfusions -= len(volumes[side]) < self.perfused
+            perfusions -= len(volumes[side]) < self.perfused[side]
             volumes[side].insert(0, cap)
             after += min(cap, rest[side])
             rest[side] -= min(cap, rest[side])

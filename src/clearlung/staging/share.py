@@ -1,0 +1,122 @@
+"""Which lung gets how many perfusions, where the protocol allows fewer in all than for each lung.
+
+There are few ways, so each is planned and the best plan taken. A goal of it is proven only if no other way
+can be better: by that way's own bound of the goal, where it does as well in all earlier goals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from clearlung.anatomy import SIDES, Side
+from clearlung.staging.plan import Goal, Plan
+from clearlung.staging.problem import StagingProblem
+
+
+def shares(problem: StagingProblem) -> list[dict[Side, int]]:
+    """Return every way to share the perfusions between the lungs; none where there is nothing to choose."""
+    each, total = problem.perfusions_per_lung, problem.perfusions_in_all
+    if problem.perfusions is not None:
+        return []
+    most = {side: each if (problem.specimens.side == side).any() else 0 for side in SIDES}
+    if sum(most.values()) <= total:
+        return []
+    return [
+        {"right": right, "left": total - right}
+        for right in range(min(most["right"], total), -1, -1)
+        if total - right <= most["left"]
+    ]
+
+
+def in_words(way: Mapping[Side, int]) -> str:
+    """Return the number for each lung in words."""
+    return ", ".join(f"{side} lung {way[side]}" for side in SIDES)
+
+
+def best_of(problem: StagingProblem, ways: Sequence[Mapping[Side, int]], plans: Sequence[Plan]) -> Plan:
+    """Return the plan that is best by the goals' order, with bounds that hold for every way.
+
+    Parameters
+    ----------
+    problem
+        Without a share of its own.
+    ways
+        All ways to share the perfusions.
+    plans
+        What was found for those that gave a plan.
+    """
+    best = min(plans, key=lambda plan: (_values(plan), -_perfusions(plan)))
+    compared = [(_values(plan), _bounds(plan)) for plan in plans]
+    # A way without a plan has not been shown to have none.
+    compared += [([math.inf] * len(_values(best)), [0.0] * len(_values(best)))] * (len(ways) - len(plans))
+    bounds = _bounds_of_all(_values(best), compared)
+    bounds[0] -= _refused(best)
+    goals = tuple(
+        _with_bound(goal, bound, len(ways)) for goal, bound in zip(best.solver.goals, bounds, strict=True)
+    )
+    operations = goals[1]
+    solver = best.solver.model_copy(
+        update={
+            "status": "optimal" if all(goal.proven for goal in goals) else "feasible",
+            "bound": operations.bound,
+            "gap": operations.gap,
+            "seconds": sum(plan.solver.seconds for plan in plans),
+            "goals": goals,
+        }
+    )
+    given = {side: sum(o.perfusion is not None for o in best.operations if o.side == side) for side in SIDES}
+    sentence = (
+        f"Perfusions that the protocol allows in all: {problem.perfusions_in_all}. Of the {len(ways)} ways to"
+        " share them between the lungs each was planned, and the best by the goals' order taken:"
+        f" {in_words(given)}."
+    )
+    warnings = (*best.warnings, sentence) if len(ways) > 1 else best.warnings
+    return best.model_copy(update={"solver": solver, "warnings": warnings})
+
+
+def _perfusions(plan: Plan) -> int:
+    return sum(operation.perfusion is not None for operation in plan.operations)
+
+
+def _refused(plan: Plan) -> int:
+    """Lesions that no operation can take: which ones depends on which are perfused."""
+    return len(plan.unassigned) - round(plan.solver.goals[0].value)
+
+
+def _values(plan: Plan) -> list[float]:
+    """Values of the goals, the first with all lesions that stay."""
+    values = [goal.value for goal in plan.solver.goals]
+    return [values[0] + _refused(plan), *values[1:]]
+
+
+def _bounds(plan: Plan) -> list[float]:
+    bounds = [goal.bound for goal in plan.solver.goals]
+    return [bounds[0] + _refused(plan), *bounds[1:]]
+
+
+def _bounds_of_all(best: list[float], compared: list[tuple[list[float], list[float]]]) -> list[float]:
+    """Return for each goal what no way falls below, given the best plan's values of the earlier goals."""
+    found = []
+    for k, value in enumerate(best):
+        least = value
+        for values, bounds in compared:
+            if any(bound > mine for bound, mine in zip(bounds[:k], best[:k], strict=True)):
+                continue
+            # A bound holds for its own plan's earlier values; where these differ, nothing is known.
+            least = min(least, bounds[k] if values[:k] == best[:k] else 0.0)
+        found.append(least)
+    return found
+
+
+def _with_bound(goal: Goal, bound: float, ways: int) -> Goal:
+    return goal.model_copy(
+        update={
+            "bound": bound,
+            "gap": max(0.0, goal.value - bound) / max(1.0, goal.value),
+            "proven": bound >= goal.value,
+            "method": f"{goal.method}; {ways} ways to share the perfusions compared"
+            if ways > 1
+            else goal.method,
+        }
+    )
