@@ -113,7 +113,7 @@ def earliest(
     earlier
         What was done before week 0.
     """
-    rules = problem.protocol.weeks
+    rules, between = problem.protocol.weeks, problem.protocol.perfusion.weeks_between_min or 0
     held: list[tuple[Floor, list[tuple[float, Loss]]]] = [
         (floor, []) for floor in problem.floors if floor.after_percent_min is not None
     ]
@@ -123,7 +123,9 @@ def earliest(
         week = max(session.not_before, weeks[-1] if weeks else 0)
         for past in before:
             gap = rules.same_side_min if past.side == session.side else rules.other_side_min
-            week = max(week, past.week + max(gap, rules.after_perfusion_min if past.perfused else 0))
+            if past.perfused:
+                gap = max(gap, rules.after_perfusion_min, between if session.perfused else 0)
+            week = max(week, past.week + gap)
         losses = [
             problem.loss(session.rows, perfused=session.perfused, model=floor.model) for floor, _ in held
         ]
@@ -252,11 +254,13 @@ def _interval_uses(
     problem: StagingProblem, session: Session, week: int, number: int, before: Sequence[EarlierSession]
 ) -> list[LimitUse]:
     """Return the weeks since the latest operation to which each interval applies."""
-    rules = problem.protocol.weeks
+    rules, between = problem.protocol.weeks, problem.protocol.perfusion.weeks_between_min
+    perfused = [past for past in before if past.perfused]
     kinds = (
         ("weeks.same_side_min", rules.same_side_min, [p for p in before if p.side == session.side]),
         ("weeks.other_side_min", rules.other_side_min, [p for p in before if p.side != session.side]),
-        ("weeks.after_perfusion_min", rules.after_perfusion_min, [p for p in before if p.perfused]),
+        ("weeks.after_perfusion_min", rules.after_perfusion_min, perfused),
+        ("perfusion.weeks_between_min", between or 0, perfused if session.perfused and between else []),
     )
     return [
         _at_least(number, name, "week", week - max(past.week for past in those), least)
