@@ -10,8 +10,11 @@ from clearlung import errors
 from clearlung.anatomy_folder import anatomy_schema
 from clearlung.casefile import load_case
 from clearlung.cli import app
-from clearlung.result_folder import plan_schema
-from clearlung.staging import parse_protocol
+from clearlung.comparison_record import comparison_schema
+from clearlung.explanation import explanation_schema
+from clearlung.replan_folder import done_schema, replan_schema
+from clearlung.result_folder import plan_schema, problem_schema
+from clearlung.staging import parse_protocol, read_done
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -47,6 +50,11 @@ def test_every_command_in_the_documents_parses(document, line):
 def test_the_published_schemas_are_the_programs():
     assert (ROOT / "docs" / "plan.schema.json").read_text() == plan_schema()
     assert (ROOT / "docs" / "anatomy.schema.json").read_text() == anatomy_schema()
+    assert (ROOT / "docs" / "explanation.schema.json").read_text() == explanation_schema()
+    assert (ROOT / "docs" / "replan.schema.json").read_text() == replan_schema()
+    assert (ROOT / "docs" / "done.schema.json").read_text() == done_schema()
+    assert (ROOT / "docs" / "problem.schema.json").read_text() == problem_schema()
+    assert (ROOT / "docs" / "comparison.schema.json").read_text() == comparison_schema()
 
 
 def test_the_protocol_in_the_guide_is_accepted():
@@ -56,6 +64,10 @@ def test_the_protocol_in_the_guide_is_accepted():
 
 def test_the_example_case_is_accepted():
     assert load_case(ROOT / "docs" / "example-case.toml").function.percent == pytest.approx(87.8, abs=0.1)
+
+
+def test_the_example_of_what_was_done_is_accepted():
+    assert read_done(ROOT / "docs" / "example-done.json").today_week == 4
 
 
 def test_the_exit_codes_in_the_guide_are_the_errors():

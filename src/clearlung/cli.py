@@ -15,8 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from clearlung import RESEARCH_NOTICE, __version__
+from clearlung.cli_compare import compare
+from clearlung.cli_explain import explain, replan
 from clearlung.cli_nodules import app as nodules_app
 from clearlung.cli_resect import resect
+from clearlung.cli_stage import stage
+from clearlung.cli_stress import stress
 from clearlung.cli_values import (
     AnatomyOption,
     CaseOption,
@@ -47,6 +51,11 @@ app = typer.Typer(
 )
 app.add_typer(nodules_app)
 app.command()(resect)
+app.command()(stage)
+app.command()(explain)
+app.command()(replan)
+app.command()(compare)
+app.command()(stress)
 
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 NodulesOption = Annotated[int, typer.Option("--nodules", help="Number of metastases.", min=0, max=2000)]

@@ -62,6 +62,10 @@ class CaseError(FieldError):
     """An unknown key or an impossible value in a case file."""
 
 
+class ProblemError(FieldError):
+    """A staging problem that cannot be used; ``field`` is its place in the JSON: ``specimens[3].lesions``."""
+
+
 class NoduleListError(FieldError):
     """A radiologist's list of nodules that cannot be read; ``field`` is ``line N, column``."""
 

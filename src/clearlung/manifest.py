@@ -8,7 +8,7 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -111,9 +111,11 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
-def published_schema(model: type[BaseModel], title: str) -> str:
-    """Return the JSON schema of what a result folder holds, as it is published in ``docs``."""
-    schema = model.model_json_schema(mode="serialization")
+def published_schema(
+    model: type[BaseModel], title: str, *, mode: Literal["serialization", "validation"] = "serialization"
+) -> str:
+    """Return a JSON schema as it is published in ``docs``: of what is written, or of what is read."""
+    schema = model.model_json_schema(mode=mode)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = title
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -40,6 +40,26 @@ def check_target(target: Path, *, replace: bool) -> None:
             )
 
 
+def check_file(target: Path, *, replace: bool) -> None:
+    """Refuse a file that must not be written, before any work is done.
+
+    Raises
+    ------
+    OutputError
+        If the target is a folder, its parent does not exist or is not writable, or it exists and ``replace``
+        is off.
+    """
+    target = target.absolute()
+    if not target.parent.is_dir():
+        raise OutputError(f"{target.parent} is not a folder: make it first")
+    if not os.access(target.parent, os.W_OK):
+        raise OutputError(f"{target.parent} is not writable")
+    if target.is_dir():
+        raise OutputError(f"{target} is a folder: name a file with -o")
+    if target.exists() and not replace:
+        raise OutputError(f"{target} exists: name another file, or replace it with --force")
+
+
 @contextmanager
 def folder_all_or_nothing(target: Path, *, replace: bool) -> Iterator[Path]:
     """Yield a folder that becomes the target when the block ends well, and vanishes when it does not.

@@ -17,7 +17,7 @@ from clearlung.nodules import write_nodules
 from clearlung.output import folder_all_or_nothing
 from clearlung.progress import Stopwatch
 from clearlung.report import ReportInput, write_report
-from clearlung.staging import Plan
+from clearlung.staging import Plan, ProblemRecord, problem_json
 from clearlung.workflow import PlanResult
 
 
@@ -40,8 +40,8 @@ def write_result(
         What :func:`clearlung.workflow.make_plan` returned.
     folder
         Becomes the result: ``nodules.csv``; ``nodules.nii.gz`` and ``lungs.nii.gz`` on the scan's own grid,
-        where there is a scan; ``plan.json``, ``ledger.jsonl``, ``nodules.mrk.json``, ``report.html``,
-        ``report.pdf``, ``plan.png``, ``manifest.json``.
+        where there is a scan; ``plan.json``, ``problem.json``, ``ledger.jsonl``, ``nodules.mrk.json``,
+        ``report.html``, ``report.pdf``, ``plan.png``, ``manifest.json``.
     command, options
         For the manifest.
     title
@@ -65,6 +65,7 @@ def write_result(
             write_nodules(result.nodules, work / "nodules.csv")
             _write_label_maps(result, work)
             (work / "plan.json").write_text(plan_json(result.plan), encoding="utf-8")
+            (work / "problem.json").write_text(problem_json(result.problem), encoding="utf-8")
             events = open_ledger(result.nodules, result.plan)
             (work / "ledger.jsonl").write_text("".join(e.line() + "\n" for e in events), encoding="utf-8")
             write_slicer_markups(result.nodules, result.plan, work / "nodules.mrk.json")
@@ -101,6 +102,11 @@ def plan_json(plan: Plan) -> str:
 def plan_schema() -> str:
     """Return the JSON schema of ``plan.json``, as published in ``docs/plan.schema.json``."""
     return published_schema(Plan, "Clearlung plan")
+
+
+def problem_schema() -> str:
+    """Return the JSON schema of ``problem.json``, as published in ``docs/problem.schema.json``."""
+    return published_schema(ProblemRecord, "Clearlung staging problem", mode="validation")
 
 
 def describe_source(result: PlanResult) -> str:

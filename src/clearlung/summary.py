@@ -47,9 +47,15 @@ def summary_table(plans: Sequence[Plan]) -> Table:
 
 def summary(result: PlanResult) -> dict[str, Any]:
     """Return a result's summary as plain data, as ``--json`` prints it."""
-    plan = result.plan
-    return asdict(compare([plan]).rows[0]) | {
+    return plan_summary(result.plan) | {
         "nodules": len(result.nodules),
+        "seconds": {time.phase: round(time.seconds, 2) for time in result.times},
+    }
+
+
+def plan_summary(plan: Plan) -> dict[str, Any]:
+    """Return a plan's summary as plain data."""
+    return asdict(compare([plan]).rows[0]) | {
         "solver": plan.solver.model_dump(exclude={"goals"}),
         "operations_list": [
             {
@@ -65,5 +71,4 @@ def summary(result: PlanResult) -> dict[str, Any]:
         ],
         "unassigned": [entry.model_dump() for entry in plan.unassigned],
         "warnings": list(plan.warnings),
-        "seconds": {time.phase: round(time.seconds, 2) for time in result.times},
     }

@@ -27,11 +27,12 @@ from clearlung.nodules import (
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.plan_warnings import plan_warnings
 from clearlung.progress import PhaseTime, Stopwatch
-from clearlung.resection import SpecimenSet, excise
+from clearlung.resection import SpecimenSet, prepare_excision
 from clearlung.staging import (
     Plan,
     Protocol,
     StagingProblem,
+    choose_together,
     load_protocol,
     shipped_protocols,
     solve_plan,
@@ -79,8 +80,8 @@ class PlanRequest:
 class PlanResult:
     """The results of all phases.
 
-    ``scan`` and ``anatomy`` are None where the plan was made from a radiologist's list; ``reviewed`` tells
-    whether somebody has looked at the nodules.
+    ``scan`` and ``anatomy`` are None where the plan was made from a radiologist's list; ``problem`` is what
+    ``plan`` solves; ``reviewed`` tells whether somebody has looked at the nodules.
     """
 
     scan: Scan | None
@@ -88,6 +89,7 @@ class PlanResult:
     nodules: NoduleTable
     lesions: LesionTable
     specimens: SpecimenSet
+    problem: StagingProblem
     plan: Plan
     protocol: Protocol
     case: Case
@@ -324,27 +326,41 @@ def _stage(
     book = protocol.book()
     with watch.phase("specimens"):
         lesions = lesions_of_first_scan(nodules)
-        specimens = excise(
+        excision = prepare_excision(
             nodules, anatomy, protocol.resection.techniques, book, None if scan is None else scan.volume
         )
     with watch.phase("staging"):
         patient, assumed, function_evidence = function_model(case, anatomy, protocol, book, scan)
         problem = StagingProblem.build(
             book,
-            specimens=specimens,
+            specimens=excision.specimens,
             lesions=lesions,
             function=patient.lungs.fev1,
             patient=patient,
             function_assumed=assumed,
             protocol=protocol,
             regimen=regimen_of(protocol, case, book),
-            warnings=plan_warnings(scan, anatomy, nodules, assumed, specimens, reviewed=reviewed),
             evidence_ids=function_evidence + (anatomy.evidence if anatomy else ()),
             seed=seed,
         )
+        problem = choose_together(problem, excision)
+        specimens = problem.specimens
+        warnings = plan_warnings(scan, anatomy, nodules, assumed, specimens, reviewed=reviewed)
+        problem = replace(problem, warnings=warnings)
         plan = solve_plan(problem)
     return PlanResult(
-        scan, anatomy, nodules, lesions, specimens, plan, protocol, case, inputs, reviewed, tuple(watch.times)
+        scan=scan,
+        anatomy=anatomy,
+        nodules=nodules,
+        lesions=lesions,
+        specimens=specimens,
+        problem=problem,
+        plan=plan,
+        protocol=protocol,
+        case=case,
+        inputs=inputs,
+        reviewed=reviewed,
+        times=tuple(watch.times),
     )
 
 

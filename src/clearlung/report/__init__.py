@@ -3,9 +3,12 @@
 from clearlung.report.anatomy_sheet import anatomy_png
 from clearlung.report.marks import operation_color, operation_marker
 from clearlung.report.nodule_sheet import TILE_MM, SheetNodule, nodule_sheets
+from clearlung.report.replan_figure import replan_alt_text, replan_png, replan_svg
 from clearlung.report.resection_sheet import Remainder, ResectionPicture, specimen_sheet
 from clearlung.report.resection_slices import specimen_slices
 from clearlung.report.source import ReportInput
+from clearlung.report.stress_figure import stress_alt, stress_png, stress_svg
+from clearlung.report.tradeoff_figure import tradeoff_png, tradeoff_svg, tradeoff_words
 from clearlung.report.write import write_report
 
 __all__ = [
@@ -18,7 +21,16 @@ __all__ = [
     "nodule_sheets",
     "operation_color",
     "operation_marker",
+    "replan_alt_text",
+    "replan_png",
+    "replan_svg",
     "specimen_sheet",
     "specimen_slices",
+    "stress_alt",
+    "stress_png",
+    "stress_svg",
+    "tradeoff_png",
+    "tradeoff_svg",
+    "tradeoff_words",
     "write_report",
 ]

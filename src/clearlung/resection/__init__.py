@@ -1,7 +1,7 @@
 """What each resection takes: techniques, specimens and their margins, lung function."""
 
 from clearlung.resection.candidates import CandidateSet, Closure, Cut, LesionMargin, Piece
-from clearlung.resection.choose import Choice, candidate_costs, choose
+from clearlung.resection.choose import CHOICE_EVIDENCE, Choice, candidate_costs, choose
 from clearlung.resection.excise import Excision, excise, prepare_excision
 from clearlung.resection.extrapolate import EXTRAPOLATION_EVIDENCE, CourseStep, extrapolations
 from clearlung.resection.function import (
@@ -47,6 +47,7 @@ from clearlung.resection.specimens import SpecimenSet
 from clearlung.resection.techniques import TECHNIQUES, MarginRule, Technique, make_techniques
 
 __all__ = [
+    "CHOICE_EVIDENCE",
     "DEFAULT_RULE_SET",
     "DENSITY_EVIDENCE",
     "EXTRAPOLATION_EVIDENCE",

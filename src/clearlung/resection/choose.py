@@ -24,6 +24,8 @@ CHOICE_EVIDENCE = (
     "technique.short_margin_cost",
     "technique.untested_bed_cost",
 )
+"""Ids of the evidence that a choice among specimens rests on."""
+
 # A part of thousands of candidates may take longer; the gap is then stated.
 _SECONDS_MAX = 20.0
 
@@ -83,7 +85,10 @@ def _lack(margin_mm: float, planned_mm: float, needed_mm: float) -> float:
 
 
 def choose(
-    candidates: CandidateSet, cost: NDArray[np.float64], without: Collection[int] = frozenset()
+    candidates: CandidateSet,
+    cost: NDArray[np.float64],
+    without: Collection[int] = frozenset(),
+    among: NDArray[np.bool_] | None = None,
 ) -> Choice:
     """Choose candidates that hold every lesion exactly once, at the least cost.
 
@@ -96,6 +101,8 @@ def choose(
     without
         Lesions that need not be removed: candidates that hold only them are not used, nor are those that hold
         them beside others, unless they are whole segments or lobes.
+    among
+        Which candidates may be used; all of them if left out.
 
     Returns
     -------
@@ -109,6 +116,8 @@ def choose(
         for row, group in enumerate(candidates.lesions)
     ]
     usable = np.array([bool(g) and left_out.isdisjoint(g) for g in groups], dtype=np.bool_)
+    if among is not None:
+        usable &= among
     rows = np.flatnonzero(usable)
     if not len(rows):
         return Choice(np.zeros(0, dtype=np.int64), 0.0, 0.0)

@@ -80,7 +80,17 @@ class Excision:
     @property
     def specimens(self) -> SpecimenSet:
         """What is chosen for all lesions."""
-        return self._specimens(self.choice, frozenset())
+        return self._specimens(self.choice.rows, frozenset())
+
+    def chosen(self, rows: NDArray[np.int64]) -> SpecimenSet:
+        """Return some candidates as specimens.
+
+        Parameters
+        ----------
+        rows
+            Rows of candidates of which no two hold the same lesion.
+        """
+        return self._specimens(rows, frozenset())
 
     def without(self, lesions: Collection[int]) -> SpecimenSet:
         """Return what is chosen where some lesions need not be taken out.
@@ -92,14 +102,14 @@ class Excision:
             of them stay as they are.
         """
         left_out = frozenset(lesions)
-        return self._specimens(choose(self.candidates, self.cost, left_out), left_out)
+        return self._specimens(choose(self.candidates, self.cost, left_out).rows, left_out)
 
-    def _specimens(self, choice: Choice, left_out: frozenset[int]) -> SpecimenSet:
+    def _specimens(self, chosen: NDArray[np.int64], left_out: frozenset[int]) -> SpecimenSet:
         """Return the chosen candidates as specimens, each voxel counted once."""
         every = self.candidates
         # In the order of the lesions: numbers follow the nodules'.
         place = {int(lesion): k for k, lesion in enumerate(self.nodules.id.tolist())}
-        rows = np.array(sorted(choice.rows.tolist(), key=lambda r: min(place[i] for i in every.lesions[r])))
+        rows = np.array(sorted(chosen.tolist(), key=lambda r: min(place[i] for i in every.lesions[r])))
         rows = rows.astype(np.int64)
         groups = tuple(tuple(i for i in every.lesions[r] if i not in left_out) for r in rows)
         lobe_ml = every.lobe_ml[rows]

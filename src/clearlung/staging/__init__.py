@@ -1,6 +1,17 @@
 """Which metastasis in which operation: the protocol's limits, the optimizer and its plan."""
 
 from clearlung.staging.compare import Comparison, ComparisonRow, compare
+from clearlung.staging.conflicts import (
+    Conflict,
+    LimitGain,
+    SmallestChange,
+    Wanted,
+    explain_conflict,
+    limit_gains,
+)
+from clearlung.staging.done import Done, DoneOperation, FoundLesion, read_done, rest_problem
+from clearlung.staging.explain import LesionExplanation, explain_lesion
+from clearlung.staging.figures import Difference
 from clearlung.staging.limits import LIMITS, Limit, Reached, broken_limits
 from clearlung.staging.plan import (
     Interval,
@@ -14,30 +25,83 @@ from clearlung.staging.plan import (
     Unassigned,
 )
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.problem_record import ProblemRecord, parse_problem, problem_json, read_problem
 from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, shipped_protocols
+from clearlung.staging.replan import replan
+from clearlung.staging.replan_record import LesionChange, OperationChange, Replan
 from clearlung.staging.solve import solve_plan
+from clearlung.staging.stress import (
+    RobustPlan,
+    RobustRecord,
+    Spread,
+    StressOptions,
+    StressRecord,
+    plan_with_reserve,
+    spreads_of,
+    stress_test,
+)
+from clearlung.staging.together import choose_together
+from clearlung.staging.tradeoff import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint, trade_off
+from clearlung.staging.under import under
 
 __all__ = [
     "LIMITS",
     "Comparison",
     "ComparisonRow",
+    "Conflict",
+    "Difference",
+    "Done",
+    "DoneOperation",
+    "FoundLesion",
     "Interval",
+    "LesionChange",
+    "LesionExplanation",
     "Limit",
+    "LimitGain",
     "MeasuredFunction",
     "Operation",
+    "OperationChange",
     "Plan",
     "PlannedLesion",
     "PlannedSpecimen",
     "PredictedFunction",
+    "ProblemRecord",
     "Protocol",
     "Reached",
+    "Replan",
     "RiskVerdict",
+    "RobustPlan",
+    "RobustRecord",
+    "SmallestChange",
+    "Spread",
     "StagingProblem",
+    "StressOptions",
+    "StressRecord",
+    "Tradeoff",
+    "TradeoffAnswer",
+    "TradeoffOptions",
+    "TradeoffPoint",
     "Unassigned",
+    "Wanted",
     "broken_limits",
+    "choose_together",
     "compare",
+    "explain_conflict",
+    "explain_lesion",
+    "limit_gains",
     "load_protocol",
+    "parse_problem",
     "parse_protocol",
+    "plan_with_reserve",
+    "problem_json",
+    "read_done",
+    "read_problem",
+    "replan",
+    "rest_problem",
     "shipped_protocols",
     "solve_plan",
+    "spreads_of",
+    "stress_test",
+    "trade_off",
+    "under",
 ]

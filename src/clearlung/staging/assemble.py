@@ -55,21 +55,21 @@ def assemble(
     """
     problem = outcome.problem
     outlook = Outlook.of(problem, outcome.draft)
-    operations = _operations(problem, outlook)
+    operations = operations_of(problem, outlook)
     left = [*refused, *_left_for_function(outcome, operations)]
     return Plan(
         protocol=problem.protocol,
         function=outlook.summary(),
         operations=operations,
         unassigned=tuple(sorted(left, key=lambda u: u.lesion)),
-        lesions=_lesions(problem, operations),
+        lesions=lesions_of(problem, operations),
         warnings=(
             *problem.warnings,
             *outlook.extrapolations(),
             *outlook.unlimited(),
             *_warnings(outcome, goals),
         ),
-        evidence=_evidence(problem, outlook),
+        evidence=evidence_of(problem, outlook),
         solver=SolverReport(
             status="optimal" if all(goal.proven for goal in goals) else "feasible",
             objective=operations_goal.value,
@@ -121,8 +121,8 @@ def _room(
     )
 
 
-def _operations(problem: StagingProblem, outlook: Outlook) -> tuple[Operation, ...]:
-    """Return the operations numbered in time order, with the function before and after each."""
+def operations_of(problem: StagingProblem, outlook: Outlook) -> tuple[Operation, ...]:
+    """Return a course's operations numbered in time order, with the function before and after each."""
     operations: list[Operation] = []
     opened, theatre = set(problem.operated), OperationModel.from_evidence(problem.protocol.book())
     for number, event in enumerate(outlook.events, start=1):
@@ -206,7 +206,8 @@ def _known(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def _lesions(problem: StagingProblem, operations: tuple[Operation, ...]) -> tuple[PlannedLesion, ...]:
+def lesions_of(problem: StagingProblem, operations: tuple[Operation, ...]) -> tuple[PlannedLesion, ...]:
+    """Return every lesion with its operation and its expected size on that day."""
     where = {lesion: operation for operation in operations for lesion in operation.lesions}
     table = problem.lesions
     found: list[PlannedLesion] = []
@@ -242,13 +243,18 @@ def _warnings(outcome: Outcome, goals: tuple[Goal, ...]) -> list[str]:
             " early loss has recovered."
         )
     if weeks.value > 0:
-        warnings.append(
-            f"Specimens have the size of the scan's day: growth until their operation, up to"
-            f" {weeks.value:.0f} weeks later, is not in their tissue, minutes or technique."
-        )
+        warnings.append(growth_warning(weeks.value))
     if not outcome.complete:
         warnings.append(_left_warning(outcome.problem, outcome))
     return warnings
+
+
+def growth_warning(weeks: float) -> str:
+    """Say that specimens do not grow with their lesions."""
+    return (
+        f"Specimens have the size of the scan's day: growth until their operation, up to {weeks:.0f} weeks"
+        " later, is not in their tissue, minutes or technique."
+    )
 
 
 def _left_warning(problem: StagingProblem, outcome: Outcome) -> str:
@@ -268,7 +274,7 @@ def _left_warning(problem: StagingProblem, outcome: Outcome) -> str:
     return text
 
 
-def _evidence(problem: StagingProblem, outlook: Outlook) -> tuple[Evidence, ...]:
+def evidence_of(problem: StagingProblem, outlook: Outlook) -> tuple[Evidence, ...]:
     """Return every entry that the plan rests on, once, by id."""
     ids = {
         *problem.evidence_ids,

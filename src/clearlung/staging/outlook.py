@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,13 +54,29 @@ class Outlook:
     @classmethod
     def of(cls, problem: StagingProblem, draft: Draft) -> Outlook:
         """Return the course of a draft."""
+        lungs = draft.lungs
+        return cls.of_sequence(
+            problem,
+            [
+                (
+                    step.side,
+                    step.week,
+                    lungs[step.side].items.row[lungs[step.side].operations[step.place]].tolist(),
+                    lungs[step.side].perfused[step.place],
+                )
+                for step in draft.steps
+            ],
+        )
+
+    @classmethod
+    def of_sequence(
+        cls, problem: StagingProblem, sequence: Iterable[tuple[Side, int, Sequence[int], bool]]
+    ) -> Outlook:
+        """Return the course of operations in time order: side, week, rows of specimens, whether perfused."""
         events = []
-        for step in draft.steps:
-            lung = draft.lungs[step.side]
-            rows = tuple(lung.items.row[lung.operations[step.place]].tolist())
-            perfused = lung.perfused[step.place]
+        for side, week, rows, perfused in sequence:
             losses = {m.measure: problem.loss(rows, perfused=perfused, model=m) for m in _models(problem)}
-            events.append(_Event(step.side, step.week, rows, perfused, losses))
+            events.append(_Event(side, week, tuple(rows), perfused, losses))
         return cls(problem, tuple(events))
 
     def around(self, index: int) -> dict[str, float | None]:
@@ -191,17 +207,21 @@ class Outlook:
         book = self.problem.protocol.book()
         return extrapolations(steps, self.problem.function.lung_ml, book, earlier)
 
-    def unlimited(self) -> tuple[str, ...]:
-        """Say how low DLCO falls where that is under what the protocol demands of FEV1: nothing limits it."""
+    def unlimited(self, numbers: Sequence[int] | None = None) -> tuple[str, ...]:
+        """Say how low DLCO falls where that is under what the protocol demands of FEV1: nothing limits it.
+
+        ``numbers`` are those of the operations, where they are not numbered from 1.
+        """
         if self.problem.patient is None or not self.events or len(self.problem.floors) > 1:
             return ()
         model, floor = self.problem.patient.lungs.dlco, self.problem.protocol.function.fev1_after_percent_min
-        low, number = min(
-            (model.percent(self._done("dlco", i + 1), event.week) - model.margin_percent, i + 1)
+        low, place = min(
+            (model.percent(self._done("dlco", i + 1), event.week) - model.margin_percent, i)
             for i, event in enumerate(self.events)
         )
         if low >= floor:
             return ()
+        number = place + 1 if numbers is None else numbers[place]
         return (
             f"No limit holds for DLCO: its lower bound right after operation {number} is {low:.0f} %, under"
             f" the {floor:g} % that the protocol demands of FEV1.",

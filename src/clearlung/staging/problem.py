@@ -23,6 +23,31 @@ PLACEMENT_EVIDENCE = "regimen.placement"
 
 
 @dataclass(frozen=True)
+class LeastOperations:
+    """How many operations each lung needs at least whichever specimens are chosen, and what that holds for.
+
+    Parameters
+    ----------
+    counts
+        By lung; those of which it is not known are left out.
+    limits
+        What of a problem it was proven for.
+    """
+
+    counts: Mapping[Side, int]
+    limits: tuple[object, ...]
+
+    @classmethod
+    def of(cls, problem: StagingProblem, counts: Mapping[Side, int]) -> LeastOperations:
+        """Return what is proven for a problem."""
+        return cls(counts, _limits_of_packing(problem))
+
+    def holds_for(self, problem: StagingProblem) -> bool:
+        """Whether a problem has the limits and the lesions that it was proven for."""
+        return self.limits == _limits_of_packing(problem)
+
+
+@dataclass(frozen=True)
 class Floor:
     """What the protocol demands of one measure of lung function.
 
@@ -80,6 +105,9 @@ class StagingProblem:
     patient
         DLCO, each lung's part, the lobes, earlier resections and exercise tests, for limits of DLCO and the
         plan's summary of function; None where only FEV1 is known.
+    least_operations
+        How many operations each lung needs at least, whichever specimens are chosen. None where the specimens
+        are given and not chosen. A problem made from this one with other limits or lesions does not claim it.
     perfusions
         How many of each lung's last operations are perfused; None for as many as the protocol allows, and
         where it allows fewer in all than for each lung, for the solver to choose.
@@ -104,6 +132,7 @@ class StagingProblem:
     evidence_ids: tuple[str, ...] = ()
     seed: int = 0
     patient: PatientFunction | None = None
+    least_operations: LeastOperations | None = None
     perfusions: Mapping[Side, int] | None = None
 
     def __post_init__(self) -> None:
@@ -163,7 +192,7 @@ class StagingProblem:
             access_minutes=book.value(ACCESS_EVIDENCE, unit="min"),
             perfusion_minutes=book.value(PERFUSION_EVIDENCE, unit="min"),
             reentry_minutes=book.value(REENTRY_EVIDENCE, unit="min"),
-            operated=_operated_before(patient) if operated is None else operated,
+            operated=operated_before(patient) if operated is None else operated,
             warnings=warnings,
             evidence_ids=evidence_ids,
             seed=seed,
@@ -223,7 +252,21 @@ class StagingProblem:
         return self.perfusions_per_lung if self.perfusions is None else self.perfusions[side]
 
 
-def _operated_before(patient: PatientFunction | None) -> frozenset[Side]:
+def operated_before(patient: PatientFunction | None) -> frozenset[Side]:
     """Return the lungs that the patient's earlier resections opened."""
     earlier = () if patient is None else patient.earlier
     return frozenset(side for side in SIDES if operated(earlier, side))
+
+
+def _limits_of_packing(problem: StagingProblem) -> tuple[object, ...]:
+    """Return all that decides how many operations a lung's lesions need."""
+    return (
+        problem.protocol.per_operation,
+        tuple(problem.perfusions_on(side) for side in SIDES),
+        problem.access_minutes,
+        problem.perfusion_minutes,
+        problem.reentry_minutes,
+        problem.operated,
+        tuple(problem.lesions.id.tolist()),
+        tuple(sorted(problem.specimens.unresectable)),
+    )
