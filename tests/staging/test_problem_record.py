@@ -139,6 +139,13 @@ def test_a_patient_whose_own_fev1_differs_from_the_problems_keeps_both():
     same(made, parse_problem(problem_json(made)))
 
 
+def test_a_fixed_share_of_the_perfusions_is_kept():
+    made = replace(problem([("RUL", 2, 9), ("LUL", 2, 9)], perfused=True), perfusions={"right": 0, "left": 1})
+    back = parse_problem(problem_json(made))
+    same(made, back)
+    assert back.perfusions_on("left") == 1
+
+
 def test_a_problem_without_lesions_is_one():
     same(problem([]), parse_problem(problem_json(problem([]))))
 

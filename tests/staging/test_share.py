@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from clearlung.errors import InfeasiblePlan
 from clearlung.staging import LIMITS, solve_plan
 from clearlung.staging.share import shares
 from tests.staging.problems import check, function, goals, problem, protocol
@@ -77,3 +78,9 @@ def test_more_weeks_between_perfusions_take_longer():
 def test_a_fixed_share_is_kept():
     plan = solve_plan(replace(limited(total_max=1), perfusions={"right": 0, "left": 1}))
     assert perfused(plan) == ["left"]
+
+
+@pytest.mark.parametrize("fixed", [{"right": 1, "left": 1}, {"right": 2, "left": 0}])
+def test_a_fixed_share_of_more_than_the_protocol_allows_is_refused(fixed):
+    with pytest.raises(InfeasiblePlan, match="1 of each lung and 1 in all"):
+        solve_plan(replace(limited(total_max=1), perfusions=fixed))

@@ -265,7 +265,7 @@ def _interval_uses(
     return [
         _at_least(number, name, "week", week - max(past.week for past in those), least)
         for name, least, those in kinds
-        if those
+        if those and least is not None
     ]
 
 

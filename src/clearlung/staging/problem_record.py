@@ -118,6 +118,11 @@ class ProblemRecord(Part):
         description="How many operations each lung needs at least whichever specimens are chosen, where these"
         " were chosen among others; null where they were given.",
     )
+    perfusions: dict[Side, Annotated[int, Field(ge=0)]] | None = Field(
+        default=None,
+        description="How many of each lung's last operations are perfused; null: as many as the protocol"
+        " allows, shared by the solver where that is fewer in all than for each lung.",
+    )
     seed: int = Field(default=0, ge=0, description="The same problem and seed give the same plan.")
 
     @classmethod
@@ -142,6 +147,7 @@ class ProblemRecord(Part):
             evidence=problem.evidence_ids,
             specimen_evidence=problem.specimens.evidence,
             least_operations=_least(problem),
+            perfusions=None if problem.perfusions is None else dict(problem.perfusions),
             seed=problem.seed,
         )
 
@@ -173,6 +179,7 @@ class ProblemRecord(Part):
             operated=operated_before(patient) if self.operated is None else frozenset(self.operated),
             warnings=(*self.warnings, *chosen),
             evidence_ids=self.evidence,
+            perfusions=None if self.perfusions is None else {s: self.perfusions.get(s, 0) for s in SIDES},
             seed=self.seed,
             patient=patient,
         )

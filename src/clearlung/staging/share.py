@@ -10,14 +10,28 @@ import math
 from collections.abc import Mapping, Sequence
 
 from clearlung.anatomy import SIDES, Side
+from clearlung.errors import InfeasiblePlan
 from clearlung.staging.plan import Goal, Plan
 from clearlung.staging.problem import StagingProblem
 
 
 def shares(problem: StagingProblem) -> list[dict[Side, int]]:
-    """Return every way to share the perfusions between the lungs; none where there is nothing to choose."""
+    """Return every way to share the perfusions between the lungs; none where there is nothing to choose.
+
+    Raises
+    ------
+    InfeasiblePlan
+        If the problem fixes more perfusions than the protocol allows.
+    """
     each, total = problem.perfusions_per_lung, problem.perfusions_in_all
     if problem.perfusions is not None:
+        if max(problem.perfusions.values()) > each or sum(problem.perfusions.values()) > total:
+            raise InfeasiblePlan(
+                [
+                    f"The perfusions that the problem fixes ({in_words(problem.perfusions)}) are more than"
+                    f" the protocol allows: {each} of each lung and {total} in all."
+                ]
+            )
         return []
     most = {side: each if (problem.specimens.side == side).any() else 0 for side in SIDES}
     if sum(most.values()) <= total:
