@@ -10,11 +10,8 @@ from clearlung.anatomy import Anatomy
 from clearlung.ct import Scan
 from clearlung.function_of_case import FUNCTION_WORDS
 from clearlung.nodules import NoduleTable
-from clearlung.resection import SpecimenSet
+from clearlung.resection import SURELY_CLEAR, SpecimenSet
 from clearlung.staging import MeasuredFunction
-
-SURE = 0.95
-"""Chance of missing the tumor below which a cut is warned of, as the report marks it."""
 
 
 def plan_warnings(
@@ -73,11 +70,12 @@ def plan_warnings(
             f"{sutured} {'bed needs' if sutured == 1 else 'beds need'} a suture to be airtight; {unknown} of"
             " them deeper than any that were tested."
         )
-    unsure_cuts = int((specimens.clear < SURE).sum())
+    unsure_cuts = int((specimens.clear < SURELY_CLEAR).sum())
     if unsure_cuts:
         warnings.append(
-            f"With a chance above {100 * (1 - SURE):.0f} % the cut may run through a tumor in {unsure_cuts}"
-            f" of {len(specimens)} specimens: margins there are as narrow as the outline's error."
+            f"With a chance above {100 * (1 - SURELY_CLEAR):.0f} % the cut may run through a tumor in"
+            f" {unsure_cuts} of {len(specimens)} specimens: margins there are as narrow as the outline's"
+            " error."
         )
     warnings += _anatomical(specimens)
     return tuple(warnings)

@@ -201,11 +201,12 @@ def _candidates(resection: Resection) -> tuple[CandidateFound, ...]:
     candidates, specimens = resection.excision.candidates, resection.specimens
     number_of = dict(zip(specimens.candidate.tolist(), specimens.id.tolist(), strict=True))
     lungs = resection.function.patient.lungs
-    whole = np.isin(candidates.technique, list(resection.excision.anatomical)).tolist()
     alone = {
         measure: [
             loss_alone(lungs.model(measure), ml, anatomical=anatomical)
-            for ml, anatomical in zip(candidates.volume_ml.tolist(), whole, strict=True)
+            for ml, anatomical in zip(
+                candidates.volume_ml.tolist(), candidates.anatomical.tolist(), strict=True
+            )
         ]
         for measure in MEASURES
     }

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clearlung.evidence import load_evidence
 from clearlung.resection import MarginRule, make_candidates, make_techniques
-from clearlung.resection.beds import bed_or_wedge
+from clearlung.resection.beds import try_bed_or_wedge
 from clearlung.resection.grid import Grid
 from clearlung.resection.groups import neighbor_groups
 from clearlung.resection.workshop import Workshop
@@ -32,7 +32,11 @@ def shop(anatomy, centers, radius=4):
 
 
 def cut(anatomy, centers, radius=4, technique=LASER, rows=(0,)):
-    return bed_or_wedge(shop(anatomy, centers, radius), technique, tuple(rows))
+    work = shop(anatomy, centers, radius)
+    found = tuple(rows)
+    while isinstance(found, tuple):  # a wedge takes the lesions that it runs into
+        found = try_bed_or_wedge(work, technique, found)
+    return found
 
 
 def ml(specimen):

@@ -59,7 +59,7 @@ def excision(groups, minutes, ml):
         cuts=((),) * count,
     )
     cost = candidate_costs(candidates, protocol().book())
-    return Excision(candidates, cost, listed(lesions), frozenset(), choose(candidates, cost), None)
+    return Excision(candidates, cost, listed(lesions), choose(candidates, cost), None)
 
 
 def bins(items, limits):

@@ -5,14 +5,13 @@ from __future__ import annotations
 from clearlung.report.document import Cell, Column, Table
 from clearlung.report.numbers import fixed, ids, interval, listed, percent
 from clearlung.report.source import ReportInput
+from clearlung.resection import SURELY_CLEAR
 from clearlung.staging import Operation, PlannedLesion, PlannedSpecimen
 
 # What lies across a fissure by less than this is within the error of the fissure.
 _LEAST_SHARE_PERCENT = 1.0
 # A margin that is shorter than planned by less than this is what was planned: a voxel's width.
 _WITHIN_MM = 0.75
-# A cut that misses the tumor with less chance than this is marked.
-_LEAST_CLEAR = 0.95
 
 
 def specimen_table(report: ReportInput, operation: Operation) -> Table:
@@ -45,7 +44,7 @@ def specimen_notes(report: ReportInput) -> str:
         notes.append(
             "Reach: deepest point below the pleura. Margin: of the lesion that gets the least, with its"
             " interval (95 %); bold where the cut may run through the tumor with more than"
-            f" {percent(100 * (1 - _LEAST_CLEAR))} chance. Cuts: widest vessel (v) and bronchus (b). Closure:"
+            f" {percent(100 * (1 - SURELY_CLEAR))} chance. Cuts: widest vessel (v) and bronchus (b). Closure:"
             " airtight by itself, by a suture, untested at that depth, by staples or as a stump."
         )
     if _detected(report):
@@ -101,7 +100,7 @@ def _margin(specimen: PlannedSpecimen) -> Cell:
     least, low, high = specimen.margin_least_mm, specimen.margin_low_mm, specimen.margin_high_mm
     if least is None or low is None or high is None:
         return Cell(f"{planned} planned")
-    unsure = specimen.clear is not None and specimen.clear < _LEAST_CLEAR
+    unsure = specimen.clear is not None and specimen.clear < SURELY_CLEAR
     missed = specimen.margin_mm - least > _WITHIN_MM
     text = interval(least, low, high, 1).replace(" to ", "\u00a0to\u00a0").replace(" ", "\u00a0")
     return Cell(text, "warn" if unsure else "", note=f"planned {planned}" if missed else "")

@@ -1,6 +1,6 @@
 """What each resection takes: techniques, specimens and their margins, lung function."""
 
-from clearlung.resection.candidates import CandidateSet, Closure, Cut, LesionMargin, Piece
+from clearlung.resection.candidates import SURELY_CLEAR, CandidateSet, Closure, Cut, LesionMargin, Piece
 from clearlung.resection.choose import CHOICE_EVIDENCE, Choice, candidate_costs, choose
 from clearlung.resection.excise import Excision, excise, prepare_excision
 from clearlung.resection.extrapolate import EXTRAPOLATION_EVIDENCE, CourseStep, extrapolations
@@ -54,6 +54,7 @@ __all__ = [
     "MEASURES",
     "RULE_SETS",
     "SEGMENT_EVIDENCE",
+    "SURELY_CLEAR",
     "TECHNIQUES",
     "Approach",
     "CandidateSet",

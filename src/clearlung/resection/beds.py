@@ -22,24 +22,6 @@ ROUNDS = 4
 _WITHIN = 0.1
 
 
-def bed_or_wedge(shop: Workshop, technique: Technique, rows: tuple[int, ...]) -> Specimen | str:
-    """Cut lesions out in one piece by enucleation or wedge; return why not, where the technique does not fit.
-
-    Notes
-    -----
-    An enucleation takes the lung within the rim of the lesions and of what lies between them. A wedge also
-    takes all that lies between that and the nearest pleura. Where an enucleation would enter a lesion that it
-    does not remove, the cut runs midway between both; a wedge takes the other lesion too. An enucleation is
-    dissected along vessels and bronchi that are too wide to be cut.
-    """
-    for _ in range(ROUNDS):
-        found = try_bed_or_wedge(shop, technique, rows)
-        if not isinstance(found, tuple):
-            return found
-        rows = found
-    return too_many(technique)
-
-
 def too_many(technique: Technique) -> str:
     """Return why a wedge that runs into ever more lesions is none."""
     return f"{technique.title} would cut through further metastases"
@@ -48,7 +30,21 @@ def too_many(technique: Technique) -> str:
 def try_bed_or_wedge(
     shop: Workshop, technique: Technique, rows: tuple[int, ...]
 ) -> Specimen | str | tuple[int, ...]:
-    """Cut as :func:`bed_or_wedge` does, but return the lesions that a wedge would have to hold, if more."""
+    """Cut lesions out in one piece by enucleation or wedge.
+
+    Returns
+    -------
+    Specimen, str or tuple
+        The specimen; or why the technique does not fit; or the rows of the lesions that the wedge would have
+        to hold, where it runs into more of them.
+
+    Notes
+    -----
+    An enucleation takes the lung within the rim of the lesions and of what lies between them. A wedge also
+    takes all that lies between that and the nearest pleura. Where an enucleation would enter a lesion that it
+    does not remove, the cut runs midway between both; a wedge takes the other lesion too. An enucleation is
+    dissected along vessels and bronchi that are too wide to be cut.
+    """
     grid = shop.grid
     refusal = _refusal(shop, technique, rows)
     if refusal is not None:

@@ -17,6 +17,10 @@ Closure = Literal["airtight", "suture", "untested", "staples", "stump"]
 airtight, one deeper than anybody has tested, a row of staples, the stump of a bronchus."""
 
 
+SURELY_CLEAR = 0.95
+"""Chance that a cut misses every tumor below which a specimen is marked and warned of."""
+
+
 @dataclass(frozen=True)
 class LesionMargin:
     """The margin that one lesion gets in a specimen, and how sure it is.
@@ -134,6 +138,11 @@ class CandidateSet:
 
     def __len__(self) -> int:
         return len(self.id)
+
+    @property
+    def anatomical(self) -> NDArray[np.bool_]:
+        """Whether each is a segment or a lobe: what leaves the stump of a bronchus."""
+        return np.asarray(self.closure == "stump", dtype=np.bool_)
 
     def mask(self, row: int) -> tuple[Box, NDArray[np.bool_]]:
         """Return the voxels that a specimen takes: a box on the anatomy's grid, and the mask in it."""

@@ -112,8 +112,8 @@ def choose(
     """
     left_out = set(without)
     groups = [
-        tuple(i for i in group if i not in left_out) if _whole(candidates, row) else group
-        for row, group in enumerate(candidates.lesions)
+        tuple(i for i in group if i not in left_out) if whole else group
+        for group, whole in zip(candidates.lesions, candidates.anatomical, strict=True)
     ]
     usable = np.array([bool(g) and left_out.isdisjoint(g) for g in groups], dtype=np.bool_)
     if among is not None:
@@ -135,10 +135,6 @@ def choose(
         chosen.append(rows[mine[taken]])
         total, bound = total + value, bound + least
     return Choice(np.sort(np.concatenate(chosen)), total, bound)
-
-
-def _whole(candidates: CandidateSet, row: int) -> bool:
-    return str(candidates.closure[row]) == "stump"
 
 
 def _partition(holds: csr_array, cost: NDArray[np.float64]) -> tuple[NDArray[np.int64], float, float]:

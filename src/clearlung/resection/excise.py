@@ -17,7 +17,6 @@ from clearlung.resection.choose import CHOICE_EVIDENCE, Choice, candidate_costs,
 from clearlung.resection.overlaps import Overlaps
 from clearlung.resection.propose import make_candidates
 from clearlung.resection.specimens import SpecimenSet
-from clearlung.resection.techniques import make_techniques
 
 STAYS = "every specimen that would hold it takes the place of another lesion's only one"
 
@@ -62,8 +61,6 @@ class Excision:
         Of each, in ml of lung.
     nodules
         The lesions.
-    anatomical
-        Names of the techniques that take segments or lobes.
     choice
         What is chosen for all lesions.
     overlaps
@@ -73,7 +70,6 @@ class Excision:
     candidates: CandidateSet
     cost: NDArray[np.float64]
     nodules: NoduleTable
-    anatomical: frozenset[str]
     choice: Choice
     overlaps: Overlaps | None
 
@@ -118,13 +114,12 @@ class Excision:
         held = {lesion for group in groups for lesion in group}
         stay = {i: STAYS for i in place if i not in held | left_out and i not in every.unresectable}
         kept = {i: why for i, why in every.unresectable.items() if i not in left_out}
-        technique = every.technique[rows]
         margins = [every.margins[r] for r in rows]
         least = [min(group, key=lambda margin: margin.low_mm) for group in margins]
         return SpecimenSet(
             id=np.arange(1, len(rows) + 1, dtype=np.int32),
             lesions=groups,
-            technique=technique,
+            technique=every.technique[rows],
             side=every.side[rows],
             lobe=every.lobe[rows],
             volume_ml=lobe_ml.sum(axis=1),
@@ -143,7 +138,7 @@ class Excision:
             vessel_mm=np.array([self._widest(r, "vessel") for r in rows], dtype=np.float64),
             bronchus_mm=np.array([self._widest(r, "bronchus") for r in rows], dtype=np.float64),
             closure=every.closure[rows],
-            anatomical=np.isin(technique, list(self.anatomical)),
+            anatomical=every.anatomical[rows],
         )
 
     def _widest(self, row: int, kind: str) -> float:
@@ -180,7 +175,6 @@ def prepare_excision(
         candidates=candidates,
         cost=cost,
         nodules=nodules,
-        anatomical=frozenset(t.name for t in make_techniques(techniques, book) if t.anatomical),
         choice=choose(candidates, cost),
         overlaps=overlaps,
     )

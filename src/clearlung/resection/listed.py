@@ -85,10 +85,9 @@ def _spheres(nodules: NoduleTable, technique: Technique, refusals: Refusals) -> 
         if refusal is not None:
             refusals.add(technique, row, refusal)
             continue
-        rim = technique.margin_mm(diameter) if technique.kind == "enucleation" else 0.0
         ml = technique.sphere_ml(diameter, depth)
         lobe = cast(Lobe, str(nodules.lobe[row]))
-        yield _Listed(technique, (row,), ml, depth + diameter / 2 + rim, lobe)
+        yield _Listed(technique, (row,), ml, technique.reach_mm(diameter, depth), lobe)
 
 
 def _lobes(nodules: NoduleTable, technique: Technique, book: EvidenceBook) -> Iterator[_Listed]:
