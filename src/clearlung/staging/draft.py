@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy import Side
+from clearlung.anatomy import SIDES, Side
 from clearlung.staging.items import MINUTES, ML, THOUSAND, Items, Limits
 from clearlung.staging.packing import Packing
 from clearlung.staging.plan import OperationSide
@@ -186,6 +187,50 @@ class Budget:
     def course(self, lung: LungDraft) -> Course:
         """Return what one lung's operations take of every measure."""
         return Course(tuple(measure.losses(lung) for measure in self.measures), lung.perfused)
+
+    def bare_course(self, operations: int, perfused: int, sides: int = 1) -> Course:
+        """Return what so many operations take that remove nothing: access, and the last ones perfusion."""
+        flags = tuple(place >= operations - perfused for place in range(operations))
+        losses = tuple(
+            Losses(
+                tuple(measure.permanent(0.0, sum(flags[:place])) for place in range(operations + 1)),
+                (sides * measure.access,) * operations,
+            )
+            for measure in self.measures
+        )
+        return Course(losses, flags)
+
+    def least_weeks(
+        self, split: tuple[int, int], perfused: Mapping[Side, int], both: int = 0, *, function: bool = True
+    ) -> list[int] | None:
+        """Return the earliest week of each of so many operations, whatever they remove.
+
+        Parameters
+        ----------
+        split
+            Operations on the right and on the left lung.
+        perfused
+            How many of each lung's last ones are perfused.
+        both
+            Operations on both sides before them.
+        function
+            Whether lung function counts, of which access and perfusion take their part; otherwise the
+            intervals alone.
+
+        Returns
+        -------
+        list of int or None
+            No plan with such operations has any of them earlier. None where function does not bear them.
+        """
+        right, left = (
+            self.bare_course(n, min(n, perfused[side])) for side, n in zip(SIDES, split, strict=True)
+        )
+        rules, shared = self.rules, self.bare_course(both, 0, len(SIDES))
+        if not function:
+            rules = rules.endless()
+            right, left, shared = (replace(course, measures=()) for course in (right, left, shared))
+        steps = earliest_weeks(right, left, rules, both=shared)
+        return None if steps is None else [step.week for step in steps]
 
 
 @dataclass(frozen=True, eq=False)

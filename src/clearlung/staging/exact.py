@@ -20,6 +20,8 @@ _CHOICES_MAX = 12_000
 # Stops the same way on every machine; the seconds are only for machines on which that takes too long.
 NODES_MAX = 1_500
 _SECONDS_MAX = 20.0
+# Costs are only compared, never proven: a few nodes find nearly all that there is to gain.
+_COST_NODES = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +91,33 @@ def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int, nodes_ma
     if (loads_of(weight, where, operations) > capacity).any():
         return Answer(None, bound, False)
     return Answer(where, bound, result.status == 0)
+
+
+def pack_at_least_cost(weight: Weights, capacity: Weights, cost: NDArray[np.float64]) -> Assignment | None:
+    """Return the packing whose specimens cost the least where they are, as far as it is found in time.
+
+    Parameters
+    ----------
+    weight, capacity
+        As for :func:`pack_exactly`.
+    cost
+        Of each specimen in each operation, shape (specimens, operations).
+    """
+    specimens, operations = cost.shape
+    if specimens * operations > _CHOICES_MAX:
+        return None
+    scale = max(float(np.abs(cost).max()), 1e-9)
+    result = milp(
+        c=np.r_[cost.ravel() / scale, 0.0],
+        integrality=np.ones(cost.size + 1),
+        bounds=Bounds(0, np.r_[np.ones(cost.size), capacity[:, ML].max() // THOUSAND + 1]),
+        constraints=_constraints(weight, capacity),
+        options={"node_limit": _COST_NODES, "time_limit": _SECONDS_MAX, "mip_rel_gap": 1e-3},
+    )
+    if result.x is None:
+        return None
+    where = np.argmax(result.x[:-1].reshape(specimens, operations), axis=1).astype(np.int64)
+    return where if (loads_of(weight, where, operations) <= capacity).all() else None
 
 
 def _symmetry_broken(capacity: Weights, specimens: int) -> NDArray[np.float64]:

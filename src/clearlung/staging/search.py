@@ -19,7 +19,6 @@ from clearlung.staging.draft import Budget, Candidate, Draft, LungDraft, Order, 
 from clearlung.staging.items import THOUSAND, Items, Limits
 from clearlung.staging.packing import Packing, Split, operations_bound, pack, pack_split, pack_tapered
 from clearlung.staging.repair import Assignment
-from clearlung.staging.sequence import bare_weeks
 from clearlung.staging.taper import Effort, operations_bound_by_function, tapered_volumes
 
 # Operations above the packings' number that the search tries before lesions are left. Each further one frees
@@ -164,11 +163,11 @@ class Search:
                     yield Split(both, right, left)
 
     def _in_time(self, split: Split) -> bool:
-        """Whether the intervals alone let so many operations end early enough."""
+        """Whether so many operations could end early enough, whatever they remove."""
         if self.weeks_max is None:
             return True
-        weeks = bare_weeks((split.right, split.left), self.limits.perfused, self.budget.rules, split.both)
-        return max(weeks, default=0) <= self.weeks_max
+        weeks = self.budget.least_weeks((split.right, split.left), self.limits.perfused, split.both)
+        return weeks is not None and max(weeks, default=0) <= self.weeks_max
 
     def fewest(self, items: Items) -> int | None:
         """Fewest operations on one lung that were found."""
