@@ -44,7 +44,9 @@ class Answer:
     proven: bool
 
 
-def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int, nodes_max: int = NODES_MAX) -> Answer:
+def pack_exactly(
+    weight: Weights, capacity: Weights, *, peak_from: int, nodes_max: int = NODES_MAX, balance: bool = True
+) -> Answer:
     """Look for the packing with the least tissue in its largest operation.
 
     Parameters
@@ -57,6 +59,8 @@ def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int, nodes_ma
         A lower bound of that tissue, whole ml.
     nodes_max
         Nodes of the search tree after which it ends without proof.
+    balance
+        Whether the least peak is wanted, or any packing will do.
 
     Notes
     -----
@@ -70,7 +74,7 @@ def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int, nodes_ma
     allowed = _symmetry_broken(capacity, specimens)
     choices = specimens * operations
     result = milp(
-        c=np.r_[np.zeros(choices), 1.0],
+        c=np.r_[np.zeros(choices), float(balance)],
         integrality=np.ones(choices + 1),
         bounds=Bounds(
             np.r_[np.zeros(choices), peak_from], np.r_[allowed.ravel(), capacity[:, ML].max() // THOUSAND + 1]
@@ -81,7 +85,7 @@ def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int, nodes_ma
     if result.status == 2:
         return Answer(None, None, True)
     bound = peak_from
-    if result.mip_dual_bound is not None and np.isfinite(result.mip_dual_bound):
+    if balance and result.mip_dual_bound is not None and np.isfinite(result.mip_dual_bound):
         bound = max(bound, int(np.ceil(result.mip_dual_bound - 1e-6)))
     if result.x is None:
         return Answer(None, bound, False)
@@ -90,7 +94,7 @@ def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int, nodes_ma
     # HiGHS works in floating point with tolerances: the answer counts only if it holds in whole numbers.
     if (loads_of(weight, where, operations) > capacity).any():
         return Answer(None, bound, False)
-    return Answer(where, bound, result.status == 0)
+    return Answer(where, bound, balance and result.status == 0)
 
 
 def pack_at_least_cost(weight: Weights, capacity: Weights, cost: NDArray[np.float64]) -> Assignment | None:

@@ -18,6 +18,7 @@ from clearlung.anatomy import SIDES, Side
 from clearlung.staging.draft import Budget, Candidate, Draft, LungDraft, Order, arrange, schedule, weeks_bound
 from clearlung.staging.items import THOUSAND, Items, Limits
 from clearlung.staging.packing import Packing, Split, operations_bound, pack, pack_split, pack_tapered
+from clearlung.staging.reorder import reordered
 from clearlung.staging.repair import Assignment
 from clearlung.staging.taper import Effort, operations_bound_by_function, tapered_volumes
 
@@ -117,14 +118,17 @@ class Search:
                 best = draft
             balanced = self.fewest_first and best.packings is not None
             if balanced and best.both is None and best.weeks <= weeks_bound(best, self.budget):
-                break
-        return best
+                return best
+        return best and reordered(best, self.limits, self.budget, self.better, self._in_weeks)
+
+    def _in_weeks(self, draft: Draft) -> bool:
+        return self.weeks_max is None or draft.weeks <= self.weeks_max
 
     def _drafts(self, lungs: dict[Side, Items], split: Split, effort: Effort) -> Iterator[Draft]:
         """Yield drafts with so many operations of each kind that end early enough."""
         for candidate in self._candidates(lungs, split, effort):
             draft = schedule(candidate, self.budget)
-            if draft is not None and (self.weeks_max is None or draft.weeks <= self.weeks_max):
+            if draft is not None and self._in_weeks(draft):
                 yield draft
 
     def removes(self, lungs: dict[Side, Items]) -> bool:
