@@ -303,7 +303,7 @@ def arrange(
     known), ``"tissue"`` the one that takes the most tissue, which leaves more function for the later ones.
     Before all others comes the one whose minutes leave no room for re-entry, if there is one. Of the
     operations whose minutes leave room for a perfusion, the last in this order are perfused. Where the
-    surgeon fixed or forbade places, the packing's own order stands.
+    surgeon fixed or forbade places, only operations that these do not tell apart change their order.
 
     Parameters
     ----------
@@ -315,11 +315,10 @@ def arrange(
         Operations on both sides that come before them.
     """
     count = 0 if items.side == "both" else min(limits.perfused[items.side], operations)
+    sequence, perfused = _ranked(items, where, operations, limits, order, before, count)
     if items.columns.placed:
-        sequence = list(range(operations))
+        sequence = _placed(items, where, sequence, limits, before)
         perfused = set(sequence[operations - count :])
-    else:
-        sequence, perfused = _ranked(items, where, operations, limits, order, before, count)
     return LungDraft(
         items,
         tuple(np.flatnonzero(where == o) for o in sequence),
@@ -349,6 +348,17 @@ def _ranked(
     perfused = set(roomy[len(roomy) - count :])
     rest = [int(o) for o in ranked if o not in perfused]
     return rest + [int(o) for o in ranked if o in perfused], perfused
+
+
+def _placed(items: Items, where: Assignment, sequence: list[int], limits: Limits, before: int) -> list[int]:
+    """Return the operations in the order of a sequence as far as their places on the lung let them."""
+    operations = len(sequence)
+    capacity = limits.capacities(items.columns, operations, items.side, before)
+    kinds = [tuple(items.columns.at(before + place, items.side)) for place in range(operations)]
+    free = {kind: [o for o in sequence if kinds[o] == kind] for kind in set(kinds)}
+    order = [free[kind].pop(0) for kind in kinds]
+    fits = (loads_of(items.weight, where, operations)[order] <= capacity).all()
+    return order if fits else list(range(operations))
 
 
 @dataclass(frozen=True, eq=False)
