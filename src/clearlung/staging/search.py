@@ -32,6 +32,11 @@ _BOTH_MAX = 3
 _BOTH_SPLITS_TRIED = 6
 # Ways to share the operations between the lungs that are looked at where their number is not ranked first.
 _SPLITS_LOOKED_AT = 3
+# Shares of what balanced operations have to spare that the last ones are given: with more, waits are shorter,
+# with less, packing is easier.
+_SPARE_SHARES = (0.95, 0.8, 0.5)
+# Share of the largest operation that the last one may have less than it; beyond it, one more has less.
+_LIGHTEST = 0.7
 # Orders of the right and the left lung's operations, in the order in which they are tried.
 _ORDERS: tuple[tuple[Order, Order], ...] = (
     ("tumor", "tumor"),
@@ -222,7 +227,11 @@ class Search:
         ways = (
             self._with_both(lungs, split)
             if split.both
-            else chain(self._balanced(lungs, one_sided), self._tapered(lungs, one_sided, effort))
+            else chain(
+                self._balanced(lungs, one_sided),
+                self._light_last(lungs, one_sided),
+                self._tapered(lungs, one_sided, effort),
+            )
         )
         for candidate in ways:
             if candidate.bearable(self.budget):
@@ -248,6 +257,25 @@ class Search:
                 for side, n, order in zip(SIDES, split, orders, strict=True)
             )
             yield Candidate(right, left, packings)
+
+    def _light_last(self, lungs: dict[Side, Items], split: tuple[int, int]) -> Iterator[Candidate]:
+        """Try balanced operations that leave what their largest has to spare to the last ones.
+
+        The last operation comes when the most function is gone: the less it takes, the sooner it may be.
+        """
+        packings: dict[Side, Packing] = {}
+        for side, operations in zip(SIDES, split, strict=True):
+            packing = self._packings.get((side, lungs[side].row.tobytes(), operations))
+            if packing is None or packing.operations != operations:
+                return
+            packings[side] = packing
+        for share in _SPARE_SHARES:
+            right, left = (
+                self._tapered_lung(side, lungs[side], _light_volumes(lungs[side].ml, packings[side], share))
+                for side in SIDES
+            )
+            if right is not None and left is not None:
+                yield Candidate(right, left, packings)
 
     def _tapered(
         self, lungs: dict[Side, Items], split: tuple[int, int], effort: Effort
@@ -329,6 +357,14 @@ class Search:
                 high = attempt
             attempt = (low + high) // 2
         return low
+
+
+def _light_volumes(total_ml: float, packing: Packing, share: float) -> list[float]:
+    """Limits of tissue for each operation: the peak, and for the last ones a share of what is spare less."""
+    operations, peak = packing.operations, float(packing.peak_ml)
+    less = share * (operations * peak - total_ml)
+    count = min(operations, 1 + int(less // max(1.0, _LIGHTEST * peak)))
+    return [peak] * (operations - count) + [peak - less / count] * count if operations else []
 
 
 def _shared(right: int, left: int, total: int, lungs: dict[Side, Items]) -> Iterator[Split]:
