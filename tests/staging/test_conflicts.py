@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from clearlung.staging.adjust import LIMITS, register_limit
+from clearlung.staging import LIMITS
 from clearlung.staging.conflicts import Wanted, explain_conflict, limit_gains, probe, smallest_change
 from tests.staging.exhaustive import best_goals
 from tests.staging.problems import function, problem, protocol
@@ -142,11 +142,6 @@ def test_a_unit_that_makes_room_for_a_refused_lesion_is_a_gain():
 def test_a_limit_that_is_not_set_cannot_change():
     with pytest.raises(ValueError, match=r"sets no weeks\.total_max"):
         smallest_change(problem(FOUR_EACH_SIDE), LIMITS["weeks.total_max"], Wanted())
-
-
-def test_a_limit_is_registered_once():
-    with pytest.raises(ValueError, match="already"):
-        register_limit(LIMITS["weeks.total_max"])
 
 
 @pytest.mark.parametrize("name", LIMITS)

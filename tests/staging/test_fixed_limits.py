@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from clearlung.errors import InfeasiblePlan
 from clearlung.staging import solve_plan
-from clearlung.staging.fixed import earliest, limit_uses, sessions_of
+from clearlung.staging.fixed import earliest, sessions_of
+from clearlung.staging.uses import limit_uses
 
 from .problems import function, patient, problem, protocol
 
