@@ -9,7 +9,7 @@ from clearlung.ct import AxisOrder, Scan, Volume
 from clearlung.evidence import load_evidence
 from clearlung.nodules import NoduleTable, sphere_volume_mm3
 from clearlung.perfusion import make_regimen
-from clearlung.report import ReportInput
+from clearlung.report import LungViews, ReportInput
 from clearlung.staging import (
     Interval,
     Operation,
@@ -249,8 +249,7 @@ def make_input(count=170, operations=6, *, places=True, spacing_mm=(2.0, 2.0, 2.
     options = {
         "plan": make_plan(nodules, operations) if "plan" not in more else None,
         "nodules": nodules,
-        "anatomy": anatomy if places else None,
-        "scan": scan if places else None,
+        "lungs": LungViews.of(anatomy, scan) if places else None,
         "title": "Made-up patient",
         "source": "Synthetic lungs with nodules strewn at random",
         "created": "2026-03-04",

@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clearlung.report.figures import draw_symbol, paper
+from clearlung.report.lanes import (
+    GRID,
+    LaneEntry,
+    draw_entry,
+    lesions_by_side,
+    rest_until,
+    style_lanes,
+)
 from clearlung.report.marks import INK
 from clearlung.staging import Plan
 
@@ -13,15 +21,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LANES = {"right": 2.0, "both": 1.0, "left": 0.0}
-_GRID = "#D9D9D9"
 _BAND = "#ECECEC"
 _FLOOR = "#B00020"
 # Room after the course for the value after full recovery.
 _WEEKS_FOR_END = 4
 # A plan whose course is not stored is drawn for half a year after its last operation.
 _WEEKS_AFTER = 26
-_LANES_MM, _PANEL_MM, _GAP_MM, _FOOT_MM, _HEAD_MM = 26.0, 44.0, 6.0, 12.0, 6.0
+_LANES_MM, _PANEL_MM, _GAP_MM, _FOOT_MM, _HEAD_MM = 32.0, 44.0, 6.0, 12.0, 6.0
+FIRST_OPERATION = "the first operation"
+"""What the weeks of a plan are counted from."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +70,18 @@ class MeasureCourse:
     final: tuple[float, float, float]
 
 
-def draw_course(plan: Plan, width_mm: float) -> Figure:
-    """Draw the time line, FEV1 and, where the plan has it, DLCO above one another, on one axis of weeks."""
+def draw_course(plan: Plan, width_mm: float, weeks_from: str = FIRST_OPERATION) -> Figure:
+    """Draw the time line, FEV1 and, where the plan has it, DLCO above one another, on one axis of weeks.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    width_mm
+        On paper.
+    weeks_from
+        What the weeks are counted from, in words: of a plan of what is left, today.
+    """
     courses = courses_of(plan)
     height_mm = _HEAD_MM + _LANES_MM + len(courses) * (_PANEL_MM + _GAP_MM) + _FOOT_MM
     figure, sheet = paper(width_mm, height_mm)
@@ -77,7 +95,7 @@ def draw_course(plan: Plan, width_mm: float) -> Figure:
     def panel(bottom_mm: float, tall_mm: float) -> Axes:
         axes = figure.add_axes((box[0], bottom_mm / height_mm, box[1], tall_mm / height_mm))
         axes.set_xlim(-max(1.5, last * 0.03), last)
-        axes.grid(axis="x", color=_GRID, linewidth=0.4)
+        axes.grid(axis="x", color=GRID, linewidth=0.4)
         axes.set_axisbelow(True)
         for edge in ("top", "right"):
             axes.spines[edge].set_visible(False)
@@ -89,7 +107,7 @@ def draw_course(plan: Plan, width_mm: float) -> Figure:
         # The protocol's limits are those of FEV1.
         _draw_function(axes, course, plan if course.name == "FEV1" else None, last)
         if place == 0:
-            axes.set_xlabel("Weeks after the first operation", fontsize=7)
+            axes.set_xlabel(f"Weeks after {weeks_from}", fontsize=7)
         else:
             axes.tick_params(axis="x", labelbottom=False)
     _draw_lanes(panel(height_mm - _HEAD_MM - _LANES_MM, _LANES_MM), plan)
@@ -159,41 +177,21 @@ def _dlco(plan: Plan) -> MeasureCourse | None:
 
 
 def _draw_lanes(axes: Axes, plan: Plan) -> None:
-    used = {operation.side for operation in plan.operations}
-    shown = [side for side in _LANES if side != "both" or "both" in used]
-    axes.set_ylim(-0.9, 2.9)
-    axes.set_yticks([_LANES[side] for side in shown], [side.capitalize() for side in shown])
+    style_lanes(axes)
     axes.tick_params(axis="x", labelbottom=False, length=0)
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    for side in shown:
-        axes.axhline(_LANES[side], color=_GRID, linewidth=0.8, zorder=1)
     for operation in plan.operations:
-        lane = _LANES[operation.side]
-        if operation.perfusion is not None:
-            axes.scatter(
-                [operation.week], [lane], s=170, facecolor="white", edgecolor=INK, linewidth=0.9, zorder=3
-            )
-        draw_symbol(axes, operation.week, lane, operation.number, 2.6)
-        axes.annotate(
-            f"{operation.number}",
-            (operation.week, lane),
-            xytext=(0, 8),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=8,
-            fontweight="bold",
-        )
-        axes.annotate(
-            str(len(operation.lesions)),
-            (operation.week, lane),
-            xytext=(0, -9),
-            textcoords="offset points",
-            ha="center",
-            va="top",
-            fontsize=6.5,
+        draw_entry(
+            axes,
+            LaneEntry(
+                operation.number,
+                operation.week,
+                {side: str(count) for side, count in lesions_by_side(operation).items()},
+                perfused=operation.perfusion is not None,
+                rest_until=rest_until(plan, operation),
+                scan_week=getattr(operation, "scan_week", None),
+            ),
         )
 
 
