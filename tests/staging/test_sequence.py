@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearlung.resection import Recovery
-from clearlung.staging.protocol import Weeks
+from clearlung.staging.protocol_parts import Weeks
 from clearlung.staging.sequence import Course, Demand, Losses, Rules, bearable, earliest_weeks
 
 TWO = Recovery(0.7, 1.9, 42.0)

@@ -215,7 +215,7 @@ class OperationModel:
         lesions: int,
         anatomical: bool = False,
         perfused: bool = False,
-        reentry: bool = False,
+        reentry: int = 0,
         sides: int = 1,
         approach: Approach = "thoracotomy",
     ) -> OperationEstimate:
@@ -232,7 +232,7 @@ class OperationModel:
         perfused
             Whether the lung is perfused. The perfusion's own harm is not in the estimate.
         reentry
-            Whether the lung has been operated on before.
+            How many of the lungs that it opens have been operated on before.
         sides
             1, or 2 for both sides in one operation.
         approach
@@ -262,18 +262,25 @@ class OperationModel:
             blood_ml=self.blood_access.times(sides)
             + self.blood_specimen.times(len(minutes_of_specimens))
             + (self.blood_anatomical if anatomical else NOTHING)
-            + (self.blood_reentry if reentry else NOTHING),
+            + self.blood_reentry.times(reentry),
             complication=complication,
             stay_days=self._stay(complication),
-            notes=self._notes(lesions, perfused, reentry, sides),
+            notes=self._notes(lesions, perfused, reentry > 0, sides),
         )
+
+    def access_minutes(self, approach: Approach, sides: int = 1) -> float:
+        """Return the expected minutes of opening and closing; a thoracotomy counts once per side."""
+        return self._access(approach, sides).expected
+
+    def _access(self, approach: Approach, sides: int) -> Estimate:
+        return self.access[approach].times(sides if approach == "thoracotomy" else 1)
 
     def _minutes(
         self,
         own: Sequence[float],
         lesions: int,
         perfused: bool,
-        reentry: bool,
+        reentry: int,
         sides: int,
         approach: Approach,
     ) -> Estimate:
@@ -287,13 +294,8 @@ class OperationModel:
             sum(m * share for m, share in zip(ranked, shares, strict=True)),
             max(sum(ranked), lesions * self.deep),
         )
-        access = self.access[approach].times(sides if approach == "thoracotomy" else 1)
-        return (
-            access
-            + specimens
-            + (self.reentry if reentry else NOTHING)
-            + (self.perfusion if perfused else NOTHING)
-        )
+        access = self._access(approach, sides)
+        return access + specimens + self.reentry.times(reentry) + (self.perfusion if perfused else NOTHING)
 
     def _share(self, place: int) -> float:
         """Share of its own minutes that the specimen at a place, from 1 on, takes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from clearlung.anatomy import LOBES, SIDES, Lobe, Side
 from clearlung.evidence import Evidence
 from clearlung.followup import diameter_after_mm
-from clearlung.resection import OperationModel
+from clearlung.resection import Approach, OperationModel
 from clearlung.staging.exact import SOLVER
 from clearlung.staging.goals import Outcome
 from clearlung.staging.outlook import Outlook
@@ -20,6 +21,7 @@ from clearlung.staging.plan import (
     Goal,
     Interval,
     Operation,
+    OperationSide,
     Plan,
     PlannedLesion,
     PlannedSpecimen,
@@ -35,39 +37,56 @@ from clearlung.staging.problem import (
 from clearlung.staging.select import choices
 
 
+@dataclass(frozen=True)
+class Left:
+    """Why lesions stay that an operation could take.
+
+    Parameters
+    ----------
+    for_total
+        Rows of the specimens that the limits on the tissue of all operations leave no room for.
+    weeks_needed
+        Week in which a plan that removes all others ends, where it is the protocol's last week that is too
+        early; None where lung function does not bear their removal.
+    """
+
+    for_total: frozenset[int] = frozenset()
+    weeks_needed: int | None = None
+
+
 def assemble(
-    outcome: Outcome,
-    refused: list[Unassigned],
-    goals: tuple[Goal, ...],
-    operations_goal: Goal,
-    began: float,
+    outcome: Outcome, refused: list[Unassigned], goals: tuple[Goal, ...], why: Left, began: float
 ) -> Plan:
     """Return the plan.
 
     Parameters
     ----------
-    outcome, goals, operations_goal
+    outcome, goals
         What was found and proven.
     refused
         Lesions that no operation can take.
+    why
+        Why others stay.
     began
         ``time.perf_counter()`` when solving began.
     """
     problem = outcome.problem
-    outlook = Outlook.of(problem, outcome.draft)
+    outlook = outcome.outlook
     operations = operations_of(problem, outlook)
-    left = [*refused, *_left_for_function(outcome, operations)]
+    left = [*refused, *_left_over(outcome, operations, why)]
+    operations_goal = next(goal for goal in goals if goal.key == "operations")
     return Plan(
         protocol=problem.protocol,
         function=outlook.summary(),
         operations=operations,
         unassigned=tuple(sorted(left, key=lambda u: u.lesion)),
         lesions=lesions_of(problem, operations),
+        assignments=problem.assignments,
         warnings=(
             *problem.warnings,
             *outlook.extrapolations(),
             *outlook.unlimited(),
-            *_warnings(outcome, goals),
+            *_warnings(outcome, goals, why),
         ),
         evidence=evidence_of(problem, outlook),
         solver=SolverReport(
@@ -83,18 +102,43 @@ def assemble(
     )
 
 
-def _left_for_function(outcome: Outcome, operations: tuple[Operation, ...]) -> list[Unassigned]:
-    """Return the lesions that stay because lung function does not bear their removal."""
+def _left_over(outcome: Outcome, operations: tuple[Operation, ...], why: Left) -> list[Unassigned]:
+    """Return the lesions that stay though an operation could take them."""
     problem = outcome.problem
-    removed = {int(row) for lung in outcome.draft.lungs.values() for row in lung.items.row}
+    removed = {int(row) for line in outcome.draft.lines.values() for row in line.items.row}
     rows = [row for items in outcome.lungs.values() for row in items.row.tolist() if row not in removed]
     left: list[Unassigned] = []
     for row in rows:
-        reason = min(_room(problem, floor, operations, row) for floor in problem.floors)[1]
-        left += [
-            Unassigned(lesion=i, code="function_limit", reason=reason) for i in problem.specimens.lesions[row]
-        ]
+        if row in why.for_total:
+            code, reason = "total_tissue_limit", _total_reason(problem, row)
+        elif why.weeks_needed is not None:
+            code = "weeks_limit"
+            reason = (
+                f"No operation up to week {problem.protocol.weeks.total_max} has room for it; a plan that"
+                f" takes it ends in week {why.weeks_needed}: weeks.total_max would have to be"
+                f" {why.weeks_needed} or higher."
+            )
+        else:
+            code = "function_limit"
+            reason = min(_room(problem, floor, operations, row) for floor in problem.floors)[1]
+        left += [Unassigned(lesion=i, code=code, reason=reason) for i in problem.specimens.lesions[row]]
     return left
+
+
+def _total_reason(problem: StagingProblem, row: int) -> str:
+    total, side = problem.protocol.total, problem.specimens.side[row]
+    limits = [
+        f"{limit:g} ml of {what}"
+        for limit, what in (
+            (total.removed_ml_per_lung_max, f"the {side} lung"),
+            (total.removed_ml_per_lobe_max, f"the {problem.specimens.lobe[row]}"),
+        )
+        if limit is not None
+    ]
+    return (
+        f"Its specimen takes {problem.specimens.volume_ml[row]:.1f} ml; with it and as many others as"
+        f" possible, all operations together would take more than {' or '.join(limits)}."
+    )
 
 
 def _room(
@@ -127,29 +171,56 @@ def operations_of(problem: StagingProblem, outlook: Outlook) -> tuple[Operation,
     opened, theatre = set(problem.operated), OperationModel.from_evidence(problem.protocol.book())
     for number, event in enumerate(outlook.events, start=1):
         rows = list(event.rows)
-        minutes = problem.access_minutes + float(problem.specimens.minutes[rows].sum())
-        reentry = event.side in opened
-        minutes += problem.reentry_minutes if reentry else 0.0
-        opened.add(event.side)
+        sides = SIDES if event.side == "both" else (event.side,)
+        access = problem.access_minutes_both if event.side == "both" else problem.access_minutes
+        freed = len(opened.intersection(sides))
+        minutes = access + float(problem.specimens.minutes[rows].sum()) + freed * problem.reentry_minutes
+        opened.update(sides)
+        approach = _approach(problem, event.side)
         operations.append(
             Operation(
                 number=number,
                 side=event.side,
-                approach="thoracotomy",
+                approach=_in_words(approach, event.side),
                 week=event.week,
+                scan_week=_scan_week(problem, number, event.week),
                 minutes=minutes + (problem.perfusion_minutes if event.perfused else 0.0),
                 removed_ml=float(problem.specimens.volume_ml[rows].sum()),
                 perfusion=problem.regimen if event.perfused else None,
                 specimens=tuple(_specimen(problem, row) for row in rows),
                 **outlook.around(number - 1),
-                **_estimates(problem, theatre, rows, perfused=event.perfused, reentry=reentry),
+                **_estimates(problem, theatre, rows, event.perfused, freed, approach, len(sides)),
             )
         )
     return tuple(operations)
 
 
+def _approach(problem: StagingProblem, side: OperationSide) -> Approach:
+    return problem.protocol.per_operation.both_sides_approach if side == "both" else "thoracotomy"
+
+
+def _in_words(approach: Approach, side: OperationSide) -> str:
+    if approach == "thoracotomy" and side == "both":
+        return "thoracotomy on each side"
+    return f"{approach} thoracotomy" if approach == "bilateral anterior" else approach
+
+
+def _scan_week(problem: StagingProblem, number: int, week: int) -> int | None:
+    """Return the week of the CT before an operation; the first is planned on the one that there is."""
+    scans = problem.protocol.scans
+    if scans.weeks_after_operation_min is None or number == 1:
+        return None
+    return week - scans.weeks_before_operation_min
+
+
 def _estimates(
-    problem: StagingProblem, theatre: OperationModel, rows: list[int], *, perfused: bool, reentry: bool
+    problem: StagingProblem,
+    theatre: OperationModel,
+    rows: list[int],
+    perfused: bool,
+    freed: int,
+    approach: Approach,
+    sides: int,
 ) -> dict[str, Any]:
     """Return an operation's fields of minutes, blood, complications and stay by name."""
     specimens = problem.specimens
@@ -158,10 +229,12 @@ def _estimates(
         lesions=int(specimens.counts[rows].sum()),
         anatomical=bool(specimens.anatomical[rows].any()),
         perfused=perfused,
-        reentry=reentry,
+        reentry=freed,
+        sides=sides,
+        approach=approach,
     )
     return {
-        "reentry": reentry,
+        "reentry": freed > 0,
         "minutes_low": found.minutes.low,
         "minutes_expected": found.minutes.expected,
         "minutes_high": found.minutes.high,
@@ -232,11 +305,11 @@ def lesions_of(problem: StagingProblem, operations: tuple[Operation, ...]) -> tu
     return tuple(found)
 
 
-def _warnings(outcome: Outcome, goals: tuple[Goal, ...]) -> list[str]:
+def _warnings(outcome: Outcome, goals: tuple[Goal, ...], why: Left) -> list[str]:
     warnings: list[str] = []
     if len(outcome.problem.lesions) and not outcome.removed:
         warnings.append("This plan removes nothing: no lesion can be taken out within the limits.")
-    weeks = goals[-1]
+    weeks = next(goal for goal in goals if goal.key == "weeks")
     if weeks.value > weeks.bound or "intervals alone" not in weeks.method:
         warnings.append(
             "Lung function, not the protocol's intervals, sets the pace: operations wait until enough of the"
@@ -245,7 +318,7 @@ def _warnings(outcome: Outcome, goals: tuple[Goal, ...]) -> list[str]:
     if weeks.value > 0:
         warnings.append(growth_warning(weeks.value))
     if not outcome.complete:
-        warnings.append(_left_warning(outcome.problem, outcome))
+        warnings.append(_left_warning(outcome.problem, outcome, why))
     return warnings
 
 
@@ -257,15 +330,24 @@ def growth_warning(weeks: float) -> str:
     )
 
 
-def _left_warning(problem: StagingProblem, outcome: Outcome) -> str:
-    """Say how many lesions stay for lung function, and whether the perfusions are what costs them."""
+def _left_warning(problem: StagingProblem, outcome: Outcome, why: Left) -> str:
+    """Say how many lesions stay and for what, and whether the perfusions are what costs them."""
+    count = outcome.lesions - outcome.removed
+    if why.weeks_needed is not None:
+        return (
+            f"{count} lesions stay: the last operation may be in week {problem.protocol.weeks.total_max} at"
+            f" the latest, and a plan that removes all others ends in week {why.weeks_needed}."
+        )
+    held = sum(len(problem.specimens.lesions[row]) for row in why.for_total)
+    if held == count:
+        return f"{count} lesions stay: all operations together may take no more tissue."
     text = (
         f"{outcome.lesions - outcome.removed} lesions stay: their removal would leave less lung function than"
         " the protocol demands."
     )
     if any(outcome.limits.perfused.values()):
         none = dict.fromkeys(SIDES, 0)
-        without = max(c.most_lesions(none) for c in choices(outcome.lungs, outcome.budget, none))
+        without = max(c.most for c in choices(outcome.lungs, outcome.budget, none))
         if without > outcome.lesions_bound:
             text += (
                 f" A perfusion takes function for good: without any, up to {without} instead of"

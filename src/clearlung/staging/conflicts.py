@@ -108,7 +108,7 @@ def probe(problem: StagingProblem, wanted: Wanted) -> Probe:
     except InfeasiblePlan as error:
         return Probe(False, removes_nothing(problem), None, error.reasons)
     left = [u for u in plan.unassigned if u.code not in _WITHOUT_SPECIMEN]
-    goal = plan.solver.goals[0]
+    goal = plan.solver.goal("lesions_left")
     refused = len(left) - int(goal.value)
     if len(left) > wanted.lesions_left_max:
         reasons = tuple(f"Lesion {u.lesion}: {u.reason}" for u in left)

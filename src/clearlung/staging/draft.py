@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy import Side
+from clearlung.anatomy import SIDES, Side
 from clearlung.staging.items import MINUTES, ML, THOUSAND, Items, Limits
 from clearlung.staging.packing import Packing
+from clearlung.staging.plan import OperationSide
 from clearlung.staging.problem import Floor, StagingProblem
-from clearlung.staging.protocol import Weeks
+from clearlung.staging.protocol_parts import Weeks
 from clearlung.staging.repair import Assignment, loads_of
 from clearlung.staging.sequence import (
     FUNCTION_NOISE,
@@ -88,7 +90,14 @@ class Allowance:
             tissue=(liter.permanent - nothing.permanent) / 1000,
             tissue_early=(liter.early - nothing.early) / 1000,
             perfusion=model.loss(0.0, perfused=True).permanent,
-            demand=Demand(after, model.recovery, model.unrecovered),
+            demand=Demand(
+                after,
+                model.recovery,
+                model.unrecovered,
+                math.inf
+                if floor.unrecovered_percent_max is None
+                else floor.unrecovered_percent_max / model.baseline_percent,
+            ),
             relief_ml=(1.0 - model.anatomical_factor) * bedless,
             bedless_ml=bedless,
         )
@@ -134,7 +143,9 @@ class Allowance:
             rows = lung.items.row[places]
             counted = ml - float(self.relief_ml[rows].sum())
             permanent.append(permanent[-1] + self.permanent(counted, int(perfusion)))
-            early.append(self.early(max(0.0, ml - float(self.bedless_ml[rows].sum()))))
+            # Both sides are opened one after the other: access takes its part of function twice.
+            again = self.access if lung.items.side == "both" else 0.0
+            early.append(again + self.early(max(0.0, ml - float(self.bedless_ml[rows].sum()))))
         return Losses(tuple(permanent), tuple(early))
 
 
@@ -148,13 +159,14 @@ class Budget:
         FEV1, and DLCO where the protocol limits it.
     weeks
         The protocol's intervals.
-    perfusions_between
-        Weeks between two perfusions, at least.
+    perfusions_between, between
+        Weeks between two perfusions, and between any two operations, at least.
     """
 
     measures: tuple[Allowance, ...]
     weeks: Weeks
     perfusions_between: int
+    between: int
 
     @classmethod
     def of(cls, problem: StagingProblem) -> Budget:
@@ -163,22 +175,67 @@ class Budget:
             tuple(Allowance.of(problem, floor) for floor in problem.floors),
             problem.protocol.weeks,
             problem.protocol.perfusion.weeks_between_min or 0,
+            problem.protocol.scans.weeks_between_operations,
         )
 
     @property
     def rules(self) -> Rules:
         """What separates operations."""
         demands = tuple(measure.demand for measure in self.measures)
-        return Rules(self.weeks, demands, self.perfusions_between)
+        return Rules(self.weeks, demands, self.perfusions_between, self.between)
 
     def course(self, lung: LungDraft) -> Course:
         """Return what one lung's operations take of every measure."""
         return Course(tuple(measure.losses(lung) for measure in self.measures), lung.perfused)
 
+    def bare_course(self, operations: int, perfused: int, sides: int = 1) -> Course:
+        """Return what so many operations take that remove nothing: access, and the last ones perfusion."""
+        flags = tuple(place >= operations - perfused for place in range(operations))
+        losses = tuple(
+            Losses(
+                tuple(measure.permanent(0.0, sum(flags[:place])) for place in range(operations + 1)),
+                (sides * measure.access,) * operations,
+            )
+            for measure in self.measures
+        )
+        return Course(losses, flags)
+
+    def least_weeks(
+        self, split: tuple[int, int], perfused: Mapping[Side, int], both: int = 0, *, function: bool = True
+    ) -> list[int] | None:
+        """Return the earliest week of each of so many operations, whatever they remove.
+
+        Parameters
+        ----------
+        split
+            Operations on the right and on the left lung.
+        perfused
+            How many of each lung's last ones are perfused.
+        both
+            Operations on both sides before them.
+        function
+            Whether lung function counts, of which access and perfusion take their part; otherwise the
+            intervals alone.
+
+        Returns
+        -------
+        list of int or None
+            No plan with such operations has any of them earlier. None where function does not bear them.
+        """
+        right, left = (
+            self.bare_course(n, min(n, perfused[side])) for side, n in zip(SIDES, split, strict=True)
+        )
+        rules, shared = self.rules, self.bare_course(both, 0, len(SIDES))
+        if not function:
+            rules = rules.endless()
+            right, left, shared = (replace(course, measures=()) for course in (right, left, shared))
+        steps = earliest_weeks(right, left, rules, both=shared)
+        return None if steps is None else [step.week for step in steps]
+
 
 @dataclass(frozen=True, eq=False)
 class LungDraft:
-    """One lung's operations in their order.
+    """The operations on one lung, or on both sides at once, in their order.
 
     Parameters
     ----------
@@ -205,11 +262,21 @@ class LungDraft:
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """The operations of both lungs in weeks, and the packings they come from where these are balanced."""
+    """The operations of both lungs in weeks, and the packings they come from where these are balanced.
+
+    ``both`` holds the operations that open both sides, which come before all others.
+    """
 
     lungs: dict[Side, LungDraft]
+    both: LungDraft | None
     steps: list[Step]
     packings: dict[Side, Packing] | None
+
+    @property
+    def lines(self) -> dict[OperationSide, LungDraft]:
+        """The operations by what they open."""
+        both: dict[OperationSide, LungDraft] = {} if self.both is None else {"both": self.both}
+        return both | dict(self.lungs.items())
 
     @property
     def weeks(self) -> int:
@@ -221,28 +288,38 @@ class Draft:
         """Number of operations."""
         return len(self.steps)
 
+    @property
+    def lesions(self) -> int:
+        """Lesions that they remove."""
+        return sum(line.items.lesions for line in self.lines.values())
 
-def arrange(items: Items, where: Assignment, operations: int, limits: Limits, order: Order) -> LungDraft:
+
+def arrange(
+    items: Items, where: Assignment, operations: int, limits: Limits, order: Order, before: int = 0
+) -> LungDraft:
     """Put one lung's operations in order: the most urgent first, the perfused ones last.
 
     ``"tumor"`` takes the operation with the most tumor first (or the most growth, where doubling times are
     known), ``"tissue"`` the one that takes the most tissue, which leaves more function for the later ones.
     Before all others comes the one whose minutes leave no room for re-entry, if there is one. Of the
-    operations whose minutes leave room for a perfusion, the last in this order are perfused.
+    operations whose minutes leave room for a perfusion, the last in this order are perfused. Where the
+    surgeon fixed or forbade places, the packing's own order stands.
+
+    Parameters
+    ----------
+    items, where, operations
+        One lung's specimens and the operation of each; or those that both sides' operations take.
+    limits, order
+        Of one operation, and what comes first.
+    before
+        Operations on both sides that come before them.
     """
-    loads = loads_of(items.weight, where, operations)
-    key = loads[:, ML].astype(np.float64)
-    if order == "tumor":
-        key = np.zeros(operations)
-        np.add.at(key, where, items.urgency)
-    ranked = np.argsort(-key, kind="stable")
-    count = min(limits.perfused[items.side], operations)
-    always = count == operations
-    minutes, room = loads[:, MINUTES], partial(limits.minutes_left, items.side, first=False)
-    ranked = ranked[np.argsort(minutes[ranked] <= room(perfused=always), kind="stable")]
-    roomy = [o for o in ranked if always or minutes[o] <= room(perfused=True)]
-    perfused = set(roomy[len(roomy) - count :])
-    sequence = [o for o in ranked if o not in perfused] + [o for o in ranked if o in perfused]
+    count = 0 if items.side == "both" else min(limits.perfused[items.side], operations)
+    if items.columns.placed:
+        sequence = list(range(operations))
+        perfused = set(sequence[operations - count :])
+    else:
+        sequence, perfused = _ranked(items, where, operations, limits, order, before, count)
     return LungDraft(
         items,
         tuple(np.flatnonzero(where == o) for o in sequence),
@@ -250,35 +327,68 @@ def arrange(items: Items, where: Assignment, operations: int, limits: Limits, or
     )
 
 
+def _ranked(
+    items: Items, where: Assignment, operations: int, limits: Limits, order: Order, before: int, count: int
+) -> tuple[list[int], set[int]]:
+    """Return the operations in order, and those of them that are perfused."""
+    loads = loads_of(items.weight, where, operations)
+    key = loads[:, ML].astype(np.float64)
+    if order == "tumor":
+        key = np.zeros(operations)
+        np.add.at(key, where, items.urgency)
+    ranked = np.argsort(-key, kind="stable")
+    minutes = loads[:, MINUTES]
+    if items.side == "both":
+        late = minutes[ranked] <= limits.minutes_left_both(first=False)
+        return ranked[np.argsort(late, kind="stable")].tolist(), set()
+    always = count == operations
+    room = partial(limits.minutes_left, items.side, first=False)
+    if not before:
+        ranked = ranked[np.argsort(minutes[ranked] <= room(perfused=always), kind="stable")]
+    roomy = [int(o) for o in ranked if always or minutes[o] <= room(perfused=True)]
+    perfused = set(roomy[len(roomy) - count :])
+    rest = [int(o) for o in ranked if o not in perfused]
+    return rest + [int(o) for o in ranked if o in perfused], perfused
+
+
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """Both lungs' operations in an order that function bears, not yet in weeks."""
+    """All operations in an order that function bears, not yet in weeks."""
 
     right: LungDraft
     left: LungDraft
     packings: dict[Side, Packing] | None
+    both: LungDraft | None = None
 
-    def courses(self, budget: Budget) -> tuple[Course, Course]:
-        """Return what the operations of each lung take."""
-        return budget.course(self.right), budget.course(self.left)
+    @property
+    def _lines(self) -> tuple[LungDraft, ...]:
+        return (self.right, self.left) if self.both is None else (self.right, self.left, self.both)
+
+    def courses(self, budget: Budget) -> tuple[Course, Course, Course | None]:
+        """Return what the operations of each lung take, and those on both sides."""
+        both = None if self.both is None else budget.course(self.both)
+        return budget.course(self.right), budget.course(self.left), both
 
     def bearable(self, budget: Budget) -> bool:
         """Whether function bears it, however long it waits."""
-        perfusions = sum(self.right.perfused) + sum(self.left.perfused)
+        perfusions = sum(sum(line.perfused) for line in self._lines)
         for measure in budget.measures:
-            counted_ml = measure.counted_ml(self.right.items) + measure.counted_ml(self.left.items)
+            counted_ml = sum(measure.counted_ml(line.items) for line in self._lines)
             if measure.permanent(counted_ml, perfusions) > measure.final + FUNCTION_NOISE:
                 return False
-        return bearable(*self.courses(budget), budget.rules)
+        right, left, both = self.courses(budget)
+        return bearable(right, left, budget.rules, both)
 
 
 def schedule(candidate: Candidate, budget: Budget) -> Draft | None:
     """Put a candidate into weeks; None where function does not bear it."""
     first: Side = "right" if candidate.right.items.lesions >= candidate.left.items.lesions else "left"
-    steps = earliest_weeks(*candidate.courses(budget), budget.rules, first)
+    right, left, both = candidate.courses(budget)
+    steps = earliest_weeks(right, left, budget.rules, first, both)
     if steps is None:
         return None
-    return Draft({"right": candidate.right, "left": candidate.left}, steps, candidate.packings)
+    lungs: dict[Side, LungDraft] = {"right": candidate.right, "left": candidate.left}
+    return Draft(lungs, candidate.both, steps, candidate.packings)
 
 
 def weeks_bound(draft: Draft, budget: Budget) -> int:
@@ -287,9 +397,10 @@ def weeks_bound(draft: Draft, budget: Budget) -> int:
     Whatever the packing, the first i of a lung's n operations take at least what the other n - i cannot hold,
     and each takes at least what the others cannot hold. With these least losses in place of its own, every
     plan's operations still keep all rules, and the earliest weeks of the relaxed course are no later.
-    Segments and lobes lose less for as much tissue, so with them there is no such bound.
+    Segments and lobes lose less for as much tissue, so with them there is no such bound; nor is there with
+    operations on both sides.
     """
-    if any(measure.anatomical for measure in budget.measures):
+    if draft.both is not None or any(measure.anatomical for measure in budget.measures):
         return 0
     courses = []
     for lung in draft.lungs.values():

@@ -10,6 +10,7 @@ from clearlung.anatomy import SIDES
 from clearlung.staging.fixed import Session, peak_ml, sessions_of
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.protocol_parts import DEFAULT_GOALS
 
 WEEKS = "weeks until clear"
 """Name of the figure that counts weeks."""
@@ -28,6 +29,9 @@ class Difference(BaseModel):
 
 Figures = tuple[tuple[str, str, float], ...]
 """Name, unit and value of each figure, in order of rank; less is better."""
+
+FIGURE_GOALS = DEFAULT_GOALS
+"""The goal that each figure is the value of."""
 
 
 def figures(problem: StagingProblem, sessions: Sequence[Session], weeks: Sequence[int]) -> Figures:

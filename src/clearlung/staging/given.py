@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clearlung.staging.assemble import evidence_of, growth_warning, lesions_of, operations_of
-from clearlung.staging.figures import figures, values
+from clearlung.staging.figures import FIGURE_GOALS, figures, values
 from clearlung.staging.fixed import Session
 from clearlung.staging.outlook import Outlook
 from clearlung.staging.plan import Goal, Plan, SolverReport, Unassigned
@@ -44,7 +44,7 @@ def plan_of(
         for operation, number in zip(operations_of(problem, outlook), numbers, strict=True)
     )
     goals = _goals(problem, sessions, weeks, best)
-    count = next(goal for goal in goals if goal.name == "operations")
+    count = next(goal for goal in goals if goal.key == "operations")
     return Plan(
         protocol=problem.protocol,
         function=outlook.summary(),
@@ -76,17 +76,19 @@ def _goals(
 ) -> tuple[Goal, ...]:
     """Return the goals, each with the solver's bound as long as the earlier ones have its values."""
     mine = figures(problem, sessions, weeks)
-    proven = [] if best is None else list(best.solver.goals)
+    proven = {} if best is None else {goal.key: goal for goal in best.solver.goals}
     # What no operation can take is not in the solver's first goal.
-    refused = 0.0 if best is None else len(best.unassigned) - best.solver.goals[0].value
+    refused = 0.0 if best is None else len(best.unassigned) - best.solver.goal("lesions_left").value
     found: list[Goal] = []
-    alike = bool(proven)
-    for place, ((name, unit, _), value) in enumerate(zip(mine, values(mine), strict=True)):
-        told = proven[place] if place < len(proven) else None
-        own = value - refused if place == 0 else value
+    # Bounds hold where the goals ranked before come out alike: those of another order are not compared.
+    alike = tuple(proven) == FIGURE_GOALS
+    for key, (name, unit, _), value in zip(FIGURE_GOALS, mine, values(mine), strict=True):
+        told = proven.get(key)
+        own = value - refused if key == FIGURE_GOALS[0] else value
         bound = told.bound if told is not None and alike else 0.0
         found.append(
             Goal(
+                key=key,
                 name=name if told is None else told.name,
                 unit=unit if told is None else told.unit,
                 value=own,

@@ -10,7 +10,6 @@ import numpy as np
 from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
 from clearlung.resection import Measure
-from clearlung.staging.draft import Draft
 from clearlung.staging.items import Items
 from clearlung.staging.plan import Unassigned
 from clearlung.staging.problem import Floor, StagingProblem
@@ -98,21 +97,3 @@ def _excluded(problem: StagingProblem, floor: Floor, rows: list[int]) -> list[st
             f" {limit:g} %: {change}"
         )
     return reasons
-
-
-def check_weeks(problem: StagingProblem, draft: Draft) -> None:
-    """Refuse a plan that ends later than the protocol allows.
-
-    Raises
-    ------
-    InfeasiblePlan
-        With the smallest total that was found to work.
-    """
-    allowed = problem.protocol.weeks.total_max
-    if allowed is not None and draft.weeks > allowed:
-        raise InfeasiblePlan(
-            [
-                f"{draft.operations} operations end in week {draft.weeks}, after week {allowed}:"
-                f" weeks.total_max would have to be {draft.weeks} or higher."
-            ]
-        )

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol as Interface
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES, Side
-from clearlung.staging.plan import Unassigned
+from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES, Lobe, Side
+from clearlung.staging.assignment import Assignment
+from clearlung.staging.plan import OperationSide
 from clearlung.staging.problem import StagingProblem
 
 Weights = NDArray[np.int64]
 
 THOUSAND = 1000
-LESIONS, MINUTES, ML, LOBES_FROM = 0, 1, 2, 3
-"""The columns of the weights: three, and then one per lobe."""
-
-# A sum that misses a limit by less than this is floating-point noise.
-_NOISE = 1e-9
+LESIONS, MINUTES, ML = 0, 1, 2
+"""The first columns of the weights; the others are those of :class:`Columns`."""
 
 
 def thousandths_up(values: NDArray[np.float64]) -> Weights:
@@ -37,33 +36,106 @@ def thousandths_down(value: float) -> int:
 
 
 @dataclass(frozen=True, eq=False)
+class _Column:
+    """One limit of an operation: what each specimen uses of it, and how much there is.
+
+    ``unit`` is what one unit of the limit is in whole numbers; only ``lobe``'s specimens use it. An operation
+    at a ``banned`` place on its lung, or outside ``only`` these, holds nothing of it; places count from 0.
+    """
+
+    name: str
+    weight: Weights
+    capacity: int
+    unit: int = 1
+    lobe: Lobe | None = None
+    banned: frozenset[int] = frozenset()
+    only: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """What the columns of the weights count."""
+
+    table: tuple[_Column, ...]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """In words, for whoever reads a proof."""
+        return tuple(column.name for column in self.table)
+
+    @property
+    def capacity(self) -> list[int]:
+        """What one operation may hold of each; of minutes, what the access of one side leaves."""
+        return [column.capacity for column in self.table]
+
+    @property
+    def units(self) -> NDArray[np.float64]:
+        """What one unit of each limit is in whole numbers."""
+        return np.array([column.unit for column in self.table], dtype=np.float64)
+
+    @property
+    def tissue(self) -> NDArray[np.bool_]:
+        """Which count tissue."""
+        return np.array([column.name.startswith("tissue") for column in self.table], dtype=np.bool_)
+
+    @property
+    def placed(self) -> bool:
+        """Whether the place of an operation matters to what it may hold, minutes apart."""
+        return any(column.banned or column.only is not None for column in self.table)
+
+    def at(self, place: int, side: OperationSide) -> list[int]:
+        """Return the capacity of the operation at a place on its lung, from 0 on.
+
+        Parameters
+        ----------
+        place
+            Counted with the operations on both sides.
+        side
+            An operation on one side holds nothing of the other.
+        """
+
+        def allows(column: _Column) -> bool:
+            elsewhere = column.lobe is not None and side not in ("both", LOBE_SIDES[column.lobe])
+            only = column.only is None or place in column.only
+            return only and not elsewhere and place not in column.banned
+
+        return [column.capacity if allows(column) else 0 for column in self.table]
+
+
+@dataclass(frozen=True, eq=False)
 class Items:
-    """The specimens of one lung that are to be removed.
+    """The specimens of one lung, or of both, that are to be removed.
 
     Parameters
     ----------
     side
-        The lung.
+        The lung, or both.
     row
         Rows of the specimens in the problem.
     weight
-        int64 of shape (specimens, 3 + lobes): lesions, thousandths of a minute, thousandths of a
-        milliliter, and the lesions in each of the side's lobes.
+        int64 of shape (specimens, columns): lesions, thousandths of a minute, thousandths of a milliliter,
+        and what else is limited.
     urgency
         float64: tumor that grows or lies in each specimen; the larger, the earlier its operation.
+    columns
+        What the weights count.
     """
 
-    side: Side
+    side: OperationSide
     row: NDArray[np.int64]
     weight: Weights
     urgency: NDArray[np.float64]
+    columns: Columns
 
     def __len__(self) -> int:
         return len(self.row)
 
     def subset(self, chosen: NDArray[np.bool_]) -> Items:
         """Return some of the specimens."""
-        return Items(self.side, self.row[chosen], self.weight[chosen], self.urgency[chosen])
+        return Items(self.side, self.row[chosen], self.weight[chosen], self.urgency[chosen], self.columns)
 
     @property
     def lesions(self) -> int:
@@ -80,33 +152,56 @@ class Items:
 class Limits:
     """What one operation may hold, in the units of :class:`Items`.
 
-    ``minutes`` is what the access leaves. A perfused operation has ``perfusion`` fewer, and one on a lung
-    that has been operated on has ``reentry`` fewer: every operation but a lung's first, and on the lungs in
-    ``operated`` the first as well. The last ``perfused`` operations on each lung are perfused.
+    ``minutes`` is what the access to one side leaves, ``minutes_both`` what that to both leaves. A perfused
+    operation has ``perfusion`` fewer, and one on a lung that has been operated on has ``reentry`` fewer:
+    every operation but a lung's first, and on the lungs in ``operated`` the first as well. The last
+    ``perfused`` operations on each lung are perfused.
     """
 
     lesions: int
-    lobe: int
     minutes: int
+    minutes_both: int
     ml: int
     perfusion: int
     perfused: Mapping[Side, int]
     reentry: int
     operated: frozenset[Side]
+    both_sides: bool
 
     def minutes_left(self, side: Side, *, first: bool, perfused: bool) -> int:
         """Return what access, re-entry and perfusion leave of an operation, the first on its lung or not."""
         reentry = 0 if first and side not in self.operated else self.reentry
         return self.minutes - reentry - (self.perfusion if perfused else 0)
 
-    def capacities(self, side: Side, operations: int, lobes: int) -> Weights:
-        """Return the capacity of each operation in order, shape (operations, 3 + lobes)."""
-        row = [self.lesions, self.minutes, self.ml, *[self.lobe] * lobes]
-        table = np.tile(np.array(row, dtype=np.int64), (operations, 1))
-        table[:, MINUTES] = [
-            self.minutes_left(side, first=place == 0, perfused=place >= operations - self.perfused[side])
-            for place in range(operations)
-        ]
+    def minutes_left_both(self, *, first: bool) -> int:
+        """Return what access and re-entry leave of an operation on both sides, the first one or not."""
+        freed = len(self.operated) if first else len(SIDES)
+        return self.minutes_both - freed * self.reentry
+
+    def capacities(self, columns: Columns, operations: int, side: OperationSide, before: int = 0) -> Weights:
+        """Return the capacity of each operation on one side in order, shape (operations, columns).
+
+        Parameters
+        ----------
+        columns
+            What is limited.
+        operations
+            How many.
+        side
+            Which lung they open, or both.
+        before
+            Operations on both sides that come before them.
+        """
+        table = np.array(
+            [columns.at(before + place, side) for place in range(operations)], dtype=np.int64
+        ).reshape(operations, len(columns))
+        for place in range(operations):
+            if side == "both":
+                table[place, MINUTES] = self.minutes_left_both(first=place == 0)
+            else:
+                perfused = place >= operations - self.perfused[side]
+                first = before + place == 0
+                table[place, MINUTES] = self.minutes_left(side, first=first, perfused=perfused)
         return table
 
 
@@ -115,136 +210,125 @@ def limits_of(problem: StagingProblem) -> Limits:
     per = problem.protocol.per_operation
     return Limits(
         lesions=per.nodules_max,
-        lobe=per.nodules_per_lobe_max,
         minutes=thousandths_down(per.minutes_max - problem.access_minutes),
+        minutes_both=thousandths_down(per.minutes_max - problem.access_minutes_both),
         ml=thousandths_down(per.removed_ml_max),
         perfusion=int(thousandths_up(np.array(problem.perfusion_minutes))),
         perfused={side: problem.perfusions_on(side) for side in SIDES},
         reentry=int(thousandths_up(np.array(problem.reentry_minutes))),
         operated=problem.operated,
+        both_sides=per.sides_max > 1,
     )
 
 
-def screen(problem: StagingProblem) -> tuple[dict[Side, Items], list[Unassigned]]:
-    """Split the specimens into those that fit an operation, by side, and those that do not."""
-    refused = [
-        Unassigned(lesion=lesion, code="unresectable", reason=reason)
-        for lesion, reason in problem.specimens.unresectable.items()
-    ]
-    held = {lesion for group in problem.specimens.lesions for lesion in group}
-    for lesion in sorted(set(problem.lesions.id.tolist()) - held - set(problem.specimens.unresectable)):
-        refused.append(
-            Unassigned(lesion=lesion, code="no_specimen", reason="No specimen was planned for this lesion.")
-        )
-    fits = np.ones(len(problem.specimens), dtype=bool)
-    for row, group in enumerate(problem.specimens.lesions):
-        refusal = _refusal(problem, row)
-        if refusal is not None:
-            fits[row] = False
-            refused += [Unassigned(lesion=i, code=refusal[0], reason=refusal[1]) for i in group]
-    for side in SIDES:
-        for row, (code, reason) in _without_time_in_sequence(problem, side, fits).items():
-            fits[row] = False
-            refused += [
-                Unassigned(lesion=i, code=code, reason=reason) for i in problem.specimens.lesions[row]
-            ]
-    return {side: _items(problem, side, fits) for side in SIDES}, refused
+class Pieces(Interface):
+    """What the weights are read from: specimens, or candidates for them."""
+
+    @property
+    def lesions(self) -> tuple[tuple[int, ...], ...]:
+        """Lesions in each."""
+
+    @property
+    def lobe(self) -> NDArray[np.str_]:
+        """Lobe of each."""
+
+    @property
+    def minutes(self) -> NDArray[np.float64]:
+        """Minutes of each."""
+
+    @property
+    def volume_ml(self) -> NDArray[np.float64]:
+        """Tissue of each."""
+
+    @property
+    def lobe_ml(self) -> NDArray[np.float64]:
+        """What each lobe gives of it, shape (pieces, lobes)."""
 
 
-def _without_time_in_sequence(
-    problem: StagingProblem, side: Side, fits: NDArray[np.bool_]
-) -> dict[int, tuple[str, str]]:
-    """Return the specimens that fit an operation of their own, but none of any sequence on their lung.
+def items_of(problem: StagingProblem, side: OperationSide, rows: NDArray[np.int64]) -> Items:
+    """Return specimens of one lung, or of both, as whole numbers.
 
-    The last k operations on a lung are perfused, so one without perfusion needs k others after it, each with
-    a specimen that leaves time for re-entry and perfusion. With fewer such specimens every operation is
-    perfused. And what leaves no time for re-entry has to be in the first operation, the shortest first; what
-    does not fit it together with the others is refused.
+    Parameters
+    ----------
+    problem
+        The specimens and limits.
+    side
+        The lung that the specimens are of, or both.
+    rows
+        Rows of the specimens.
     """
-    limits, perfused = limits_of(problem), problem.perfusions_on(side)
-    rows = np.flatnonzero(fits & (problem.specimens.side == side))
-    items = _items(problem, side, fits)
-    minutes = items.weight[:, MINUTES]
-    short = minutes <= limits.minutes_left(side, first=False, perfused=True)
-    always = int(short.sum()) < perfused
-    late = np.flatnonzero(minutes > limits.minutes_left(side, first=False, perfused=always))
-    room = limits.capacities(side, 1, items.weight.shape[1] - LOBES_FROM)[0]
-    room[MINUTES] = limits.minutes_left(side, first=True, perfused=always)
-    found: dict[int, tuple[str, str]] = {}
-    for item in late[np.argsort(minutes[late], kind="stable")]:
-        if (items.weight[item] <= room).all():
-            room -= items.weight[item]
-        else:
-            row = int(rows[item])
-            alone = minutes[item] > limits.minutes_left(side, first=True, perfused=always)
-            found[row] = _sequence_refusal(problem, row, side, always=always, alone=bool(alone))
-    return found
+    weight, columns = weigh(problem, problem.specimens, side, rows)
+    return Items(side, rows, weight, _urgency(problem)[rows], columns)
 
 
-def _sequence_refusal(
-    problem: StagingProblem, row: int, side: Side, *, always: bool, alone: bool
-) -> tuple[str, str]:
-    """Say why a specimen is too long for every operation of its lung's sequence."""
-    parts = [f"access {problem.access_minutes:g} min", f"specimen {problem.specimens.minutes[row]:.0f} min"]
-    if side in problem.operated or not alone:
-        parts.append(f"re-entry {problem.reentry_minutes:g} min")
-    if always:
-        parts.append(f"perfusion {problem.perfusion_minutes:g} min")
-    sums = (
-        f"{', '.join(parts[:-1])} and {parts[-1]} take more than the"
-        f" {problem.protocol.per_operation.minutes_max:g} min of one operation."
-    )
-    if not alone:
-        return "first_operation_limit", (
-            f"Only the first operation on the {side} lung has time for it, and others that need that as well"
-            f" fill it: {sums}"
-        )
-    return "perfusion_limit", (
-        f"Its operation must be one of the last {problem.perfusions_on(side)} on the {side} lung, which are"
-        f" perfused: {sums}"
-    )
+def weigh(
+    problem: StagingProblem, pieces: Pieces, side: OperationSide, rows: NDArray[np.int64]
+) -> tuple[Weights, Columns]:
+    """Return what pieces use of each limit of an operation, shape (rows, columns), and what the columns are.
 
-
-def _refusal(problem: StagingProblem, row: int) -> tuple[str, str] | None:
-    """Return why a specimen cannot be taken even in an operation of its own."""
+    Parameters
+    ----------
+    problem
+        The limits, and the surgeon's assignments.
+    pieces, rows
+        The pieces, and which of them.
+    side
+        The lung that they are of, or both.
+    """
     per = problem.protocol.per_operation
-    count = len(problem.specimens.lesions[row])
-    volume_ml, minutes = float(problem.specimens.volume_ml[row]), float(problem.specimens.minutes[row])
-    technique = str(problem.specimens.technique[row])
-    again = str(problem.specimens.side[row]) in problem.operated
-    before = problem.access_minutes + (problem.reentry_minutes if again else 0.0)
-    if volume_ml > per.removed_ml_max + _NOISE:
-        return "tissue_limit", (
-            f"Its specimen ({technique}) takes {volume_ml:.1f} ml, more than the {per.removed_ml_max:g} ml"
-            " of one operation."
-        )
-    if before + minutes > per.minutes_max + _NOISE:
-        return "minutes_limit", (
-            f"Its specimen ({technique}) takes {minutes:.0f} min and the access{' with re-entry' * again}"
-            f" {before:g} min, more than the {per.minutes_max:g} min of one operation."
-        )
-    for code, limit in (("nodules_limit", per.nodules_max), ("lobe_limit", per.nodules_per_lobe_max)):
-        if count > limit:
-            where = "lobe and operation" if code == "lobe_limit" else "operation"
-            return (
-                code,
-                f"Its specimen ({technique}) holds {count} metastases, more than the {limit} per {where}.",
-            )
-    return None
-
-
-def _items(problem: StagingProblem, side: Side, fits: NDArray[np.bool_]) -> Items:
-    rows = np.flatnonzero(fits & (problem.specimens.side == side))
-    counts = problem.specimens.counts[rows]
-    lobes = [lobe for lobe in LOBES if LOBE_SIDES[lobe] == side]
-    columns = [
-        counts,
-        thousandths_up(problem.specimens.minutes[rows]),
-        thousandths_up(problem.specimens.volume_ml[rows]),
-        *[np.where(problem.specimens.lobe[rows] == lobe, counts, 0) for lobe in lobes],
+    counts = np.array([len(pieces.lesions[row]) for row in rows], dtype=np.int64)
+    minutes = thousandths_down(per.minutes_max - problem.access_minutes)
+    table = [
+        _Column("lesions", counts, per.nodules_max),
+        _Column("minutes", thousandths_up(pieces.minutes[rows]), minutes, THOUSAND),
+        _Column(
+            "tissue", thousandths_up(pieces.volume_ml[rows]), thousandths_down(per.removed_ml_max), THOUSAND
+        ),
     ]
-    weight = np.stack(columns, axis=1).astype(np.int64) if len(rows) else np.zeros((0, 3 + len(lobes)), int)
-    return Items(side, rows, weight, _urgency(problem)[rows])
+    shares = lobe_shares_ml(pieces, rows)
+    for lobe in (lobe for lobe in LOBES if side in ("both", LOBE_SIDES[lobe])):
+        here = np.where(pieces.lobe[rows] == lobe, counts, 0)
+        table.append(_Column("lesions in one lobe", here, per.nodules_per_lobe_max, lobe=lobe))
+        if per.removed_ml_per_lobe_max is not None:
+            ml, most = (
+                thousandths_up(shares[:, LOBES.index(lobe)]),
+                thousandths_down(per.removed_ml_per_lobe_max),
+            )
+            table.append(_Column("tissue in one lobe", ml, most, THOUSAND, lobe))
+    for assignment in problem.assignments:
+        if not assignment.leave:
+            table += _assigned(assignment, [set(pieces.lesions[row]) for row in rows])
+    weight = np.stack([column.weight for column in table], axis=1).astype(np.int64)
+    return weight, Columns(tuple(table))
+
+
+def _assigned(assignment: Assignment, groups: list[set[int]]) -> list[_Column]:
+    """Return what an assignment adds: nothing where none of its lesions is among the pieces."""
+    lesions = set(assignment.lesions)
+    held = np.array([len(lesions & group) for group in groups], dtype=np.int64)
+    if not held.any():
+        return []
+    return [
+        _Column(
+            "the surgeon's assignments",
+            held,
+            1 if assignment.apart else int(held.sum()),
+            banned=frozenset(place - 1 for place in assignment.never_in),
+            only=frozenset(place - 1 for place in assignment.only_in) or None,
+        )
+    ]
+
+
+def lobe_shares_ml(pieces: Pieces, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what each piece takes of each lobe, shape (rows, lobes), ml.
+
+    Where the shares are not known, all of it is its lobe's.
+    """
+    shares = np.array(pieces.lobe_ml[rows], dtype=np.float64).reshape(len(rows), len(LOBES))
+    unknown = ~np.isfinite(shares).all(axis=1)
+    own = pieces.lobe[rows][:, None] == np.array(LOBES)[None, :]
+    shares[unknown] = np.where(own, pieces.volume_ml[rows][:, None], 0.0)[unknown]
+    return shares
 
 
 def _urgency(problem: StagingProblem) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clearlung.anatomy import Side
+from clearlung.anatomy import SIDES, Side
 from clearlung.resection import (
     EXTRAPOLATION_EVIDENCE,
     SEGMENT_EVIDENCE,
@@ -23,7 +23,13 @@ from clearlung.resection import (
     predict_postoperative,
 )
 from clearlung.staging.draft import Draft
-from clearlung.staging.plan import FunctionPoint, FunctionSummary, PredictedFunction, RiskVerdict
+from clearlung.staging.plan import (
+    FunctionPoint,
+    FunctionSummary,
+    OperationSide,
+    PredictedFunction,
+    RiskVerdict,
+)
 from clearlung.staging.problem import StagingProblem
 
 # The course is told for a year after the last operation, when the published series end.
@@ -37,7 +43,7 @@ _WEEKS_BETWEEN = 4
 class _Event:
     """One operation of the plan with its losses."""
 
-    side: Side
+    side: OperationSide
     week: int
     rows: tuple[int, ...]
     perfused: bool
@@ -54,15 +60,15 @@ class Outlook:
     @classmethod
     def of(cls, problem: StagingProblem, draft: Draft) -> Outlook:
         """Return the course of a draft."""
-        lungs = draft.lungs
+        lines = draft.lines
         return cls.of_sequence(
             problem,
             [
                 (
                     step.side,
                     step.week,
-                    lungs[step.side].items.row[lungs[step.side].operations[step.place]].tolist(),
-                    lungs[step.side].perfused[step.place],
+                    lines[step.side].items.row[lines[step.side].operations[step.place]].tolist(),
+                    lines[step.side].perfused[step.place],
                 )
                 for step in draft.steps
             ],
@@ -70,7 +76,7 @@ class Outlook:
 
     @classmethod
     def of_sequence(
-        cls, problem: StagingProblem, sequence: Iterable[tuple[Side, int, Sequence[int], bool]]
+        cls, problem: StagingProblem, sequence: Iterable[tuple[OperationSide, int, Sequence[int], bool]]
     ) -> Outlook:
         """Return the course of operations in time order: side, week, rows of specimens, whether perfused."""
         events = []
@@ -187,22 +193,33 @@ class Outlook:
             for m in _models(self.problem)
         }
         if patient is not None:
-            done = [(e.side, float(e.week), e.losses["fev1"]) for e in self.events[:count]]
-            sides: tuple[Side, ...] = ("right", "left")
+            done = [part for event in self.events[:count] for part in self._by_lung(event)]
             values |= {
-                f"fev1_{side}_percent": patient.lungs.lung_percent("fev1", side, done, week) for side in sides
+                f"fev1_{side}_percent": patient.lungs.lung_percent("fev1", side, done, week) for side in SIDES
             }
         return FunctionPoint(week=week, **values)
+
+    def _by_lung(self, event: _Event) -> list[tuple[Side, float, Loss]]:
+        """Return what an operation takes of FEV1 on each lung that it opens."""
+        if event.side != "both":
+            return [(event.side, float(event.week), event.losses["fev1"])]
+        own = {side: self._rows_on(event, side) for side in SIDES}
+        losses = {side: self.problem.loss(rows, perfused=False) for side, rows in own.items()}
+        return [(side, float(event.week), loss) for side, loss in losses.items()]
+
+    def _rows_on(self, event: _Event, side: Side) -> list[int]:
+        return [row for row in event.rows if self.problem.specimens.side[row] == side]
 
     def extrapolations(self) -> tuple[str, ...]:
         """Return sentences on where the course exceeds what has been studied."""
         specimens, patient = self.problem.specimens, self.problem.patient
         steps = []
         for event in self.events:
-            rows = np.array(event.rows, dtype=np.intp)
-            bedded = rows[~specimens.anatomical[rows]]
-            bedded_ml = float(specimens.volume_ml[bedded].sum())
-            steps.append(CourseStep(event.side, len(rows), bedded_ml, event.perfused))
+            for side in SIDES if event.side == "both" else (event.side,):
+                rows = np.array(self._rows_on(event, side), dtype=np.intp)
+                bedded = rows[~specimens.anatomical[rows]]
+                bedded_ml = float(specimens.volume_ml[bedded].sum())
+                steps.append(CourseStep(side, len(rows), bedded_ml, event.perfused))
         earlier = () if patient is None else patient.earlier
         book = self.problem.protocol.book()
         return extrapolations(steps, self.problem.function.lung_ml, book, earlier)

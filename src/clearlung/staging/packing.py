@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clearlung.anatomy import Side
+from clearlung.anatomy import SIDES, Side
 from clearlung.staging.exact import pack_exactly
-from clearlung.staging.items import LESIONS, LOBES_FROM, MINUTES, ML, THOUSAND, Items, Limits, Weights
+from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Limits, Weights
 from clearlung.staging.repair import SHAKES, Assignment, loads_of, pack_by_exchange
 
 # How many operations above the bound are tried before the packing is given up; a packing with few large
@@ -59,16 +59,20 @@ def operations_bound(items: Items, limits: Limits) -> tuple[int, str]:
     if not len(items):
         return 0, "nothing to remove"
     weight = items.weight
-    lobes = weight.shape[1] - LOBES_FROM
-    names = ["lesions", "minutes", "tissue", *["lesions in one lobe"] * lobes]
-    capacity = limits.capacities(items.side, 1, lobes)[0]
-    capacity[MINUTES] = limits.minutes_left(items.side, first=True, perfused=False)
-    minutes = int(weight[:, MINUTES].sum())
-    bounds = [(minutes_bound(minutes, limits, [items.side]), "sum of minutes")]
-    for limit, name in enumerate(names):
+    capacity = list(items.columns.capacity)
+    if items.side == "both":
+        # An operation on both sides may have more time than one on each, or less.
+        free = limits.minutes_left_both(first=not limits.operated)
+        capacity[MINUTES] = max(free, *(limits.minutes_left(s, first=True, perfused=False) for s in SIDES))
+        bounds = [(-(-int(weight[:, MINUTES].sum()) // max(1, capacity[MINUTES])), "sum of minutes")]
+    else:
+        capacity[MINUTES] = limits.minutes_left(items.side, first=True, perfused=False)
+        minutes = int(weight[:, MINUTES].sum())
+        bounds = [(minutes_bound(minutes, limits, [items.side]), "sum of minutes")]
+    for limit, name in enumerate(items.columns.names):
         if limit != MINUTES:
-            bounds.append((-(-int(weight[:, limit].sum()) // int(capacity[limit])), f"sum of {name}"))
-        bounds.append((_large_items_bound(weight[:, limit], int(capacity[limit])), f"large in {name}"))
+            bounds.append((-(-int(weight[:, limit].sum()) // capacity[limit]), f"sum of {name}"))
+        bounds.append((_large_items_bound(weight[:, limit], capacity[limit]), f"large in {name}"))
     return max(bounds, key=lambda bound: bound[0])
 
 
@@ -136,7 +140,7 @@ def pack(items: Items, limits: Limits, seed: int, *, at_least: int = 0) -> Packi
     proven = bound
     start = max(bound, at_least)
     for operations in range(start, min(start + _TRIES_MAX, len(items)) + 1):
-        capacity = limits.capacities(items.side, operations, items.weight.shape[1] - LOBES_FROM)
+        capacity = limits.capacities(items.columns, operations, items.side)
         where = pack_by_exchange(items.weight, capacity, seed)
         if where is None:
             answer = pack_exactly(items.weight, capacity, peak_from=_peak_bound(items, operations))
@@ -148,6 +152,57 @@ def pack(items: Items, limits: Limits, seed: int, *, at_least: int = 0) -> Packi
         balanced, peak, peak_bound, peak_method = _balance(items, capacity, where, seed)
         return Packing(balanced, operations, proven, peak, peak_bound, (method, peak_method))
     return None
+
+
+@dataclass(frozen=True)
+class Split:
+    """How many operations open both sides, the right and the left."""
+
+    both: int
+    right: int
+    left: int
+
+    @property
+    def operations(self) -> int:
+        """Their number."""
+        return self.both + self.right + self.left
+
+
+def pack_split(items: Items, limits: Limits, split: Split, seed: int) -> tuple[Packing | None, bool]:
+    """Pack both lungs with some operations that open both sides.
+
+    Parameters
+    ----------
+    items
+        Of both lungs.
+    limits, seed
+        As for :func:`pack`.
+    split
+        How many of each kind.
+
+    Returns
+    -------
+    packing, proven
+        Operations are numbered with those on both sides first, then the right lung's, then the left's; None
+        where none was found. Whether none exists where none was found.
+    """
+    capacity = np.concatenate(
+        [
+            limits.capacities(items.columns, split.both, "both"),
+            limits.capacities(items.columns, split.right, "right", split.both),
+            limits.capacities(items.columns, split.left, "left", split.both),
+        ]
+    )
+    where = pack_by_exchange(items.weight, capacity, seed)
+    if where is None:
+        least = _peak_bound(items, split.operations)
+        answer = pack_exactly(items.weight, capacity, peak_from=least, balance=False)
+        if answer.where is None:
+            return None, answer.proven
+        where = answer.where
+    # How far it is balanced cannot be proven: other splits may do better. Construction has to be enough.
+    balanced, peak, bound, method = _balance(items, capacity, where, seed, prove=False)
+    return Packing(balanced, split.operations, 0, peak, bound, ("", method)), False
 
 
 def _balance_shakes(specimens: int) -> int:
@@ -165,9 +220,9 @@ def _whole_ml(thousandths: int) -> int:
 
 
 def _balance(
-    items: Items, capacity: Weights, where: Assignment, seed: int
+    items: Items, capacity: Weights, where: Assignment, seed: int, *, prove: bool = True
 ) -> tuple[Assignment, int, int, str]:
-    """Lower the tissue of the largest operation as far as the limits let it."""
+    """Lower the tissue of the largest operation as far as the limits let it, and prove it if wanted."""
     operations = len(capacity)
     bound = _peak_bound(items, operations)
     peak = _whole_ml(int(loads_of(items.weight, where, operations)[:, ML].max()))
@@ -181,7 +236,7 @@ def _balance(
             where = found
             peak = _whole_ml(int(loads_of(items.weight, where, operations)[:, ML].max()))
             break
-    if peak == bound:
+    if peak == bound or not prove:
         return where, peak, bound, "mean or largest specimen, rounded up"
     lower = capacity.copy()
     lower[:, ML] = np.minimum(lower[:, ML], (peak - 1) * THOUSAND)
@@ -194,11 +249,13 @@ def _balance(
     return where, peak, min(peak, answer.peak or bound), "integer program, ended early"
 
 
-def pack_tapered(items: Items, limits: Limits, ml: tuple[int, ...], seed: int) -> Assignment | None:
+def pack_tapered(
+    items: Items, limits: Limits, ml: tuple[int, ...], seed: int, before: int = 0
+) -> Assignment | None:
     """Pack a lung so that each operation keeps to its own limit of tissue, in thousandths of a ml."""
     if not len(items):
         return np.zeros(0, dtype=np.int64)
-    capacity = limits.capacities(items.side, len(ml), items.weight.shape[1] - LOBES_FROM)
+    capacity = limits.capacities(items.columns, len(ml), items.side, before)
     capacity[:, ML] = np.minimum(capacity[:, ML], ml)
     where = pack_by_exchange(items.weight, capacity, seed, shakes=_TAPER_SHAKES)
     if where is None and items.weight[:, LESIONS].sum() <= 60:

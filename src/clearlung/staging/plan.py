@@ -14,6 +14,7 @@ from clearlung.anatomy import Lobe, Side
 from clearlung.evidence import Evidence
 from clearlung.perfusion import Regimen
 from clearlung.resection import Measure, PredictionMethod, Verdict
+from clearlung.staging.assignment import Assignment
 from clearlung.staging.protocol import Protocol
 
 PLAN_FORMAT: Literal["clearlung-plan/1"] = "clearlung-plan/1"
@@ -75,6 +76,10 @@ class Operation(_Part):
     side: OperationSide
     approach: str = Field(description="How the chest is opened.")
     week: int = Field(ge=0, description="Weeks after the first operation.")
+    scan_week: int | None = Field(
+        default=None,
+        description="Week of the CT that it is planned on anew, where the protocol asks for one.",
+    )
     minutes: float = Field(
         ge=0,
         description="Minutes in theatre that the limit holds for: access, re-entry, perfusion, and every"
@@ -154,7 +159,8 @@ class PlannedLesion(_Part):
 class Goal(_Part):
     """One goal of the optimization and how far its value is proven."""
 
-    name: str
+    key: str = Field(description="Name of a registered goal, or weighted.")
+    name: str = Field(description="The goal in words.")
     unit: str
     value: float
     bound: float = Field(description="No plan has a lower value than this, given the earlier goals' values.")
@@ -176,6 +182,19 @@ class SolverReport(_Part):
     goals: tuple[Goal, ...] = Field(
         description="In order of rank; each is optimized with the earlier ones held."
     )
+
+    def goal(self, key: str) -> Goal:
+        """Return a goal by its key.
+
+        Raises
+        ------
+        KeyError
+            If the plan was not made for it.
+        """
+        for goal in self.goals:
+            if goal.key == key:
+                return goal
+        raise KeyError(key)
 
 
 class FunctionPoint(_Part):
@@ -266,6 +285,7 @@ class Plan(_Part):
     operations: tuple[Operation, ...]
     unassigned: tuple[Unassigned, ...]
     lesions: tuple[PlannedLesion, ...]
+    assignments: tuple[Assignment, ...] = Field(default=(), description="What the surgeon fixed or forbade.")
     warnings: tuple[str, ...] = Field(description="What a reader must know before relying on the plan.")
     evidence: tuple[Evidence, ...] = Field(description="The evidence that the plan rests on.")
 

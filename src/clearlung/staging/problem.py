@@ -12,7 +12,8 @@ from clearlung.errors import CaseError
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
 from clearlung.perfusion import Regimen
-from clearlung.resection import FunctionModel, Loss, PatientFunction, SpecimenSet, operated
+from clearlung.resection import FunctionModel, Loss, OperationModel, PatientFunction, SpecimenSet, operated
+from clearlung.staging.assignment import Assignment, check_lesions
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.protocol import Protocol
 
@@ -32,15 +33,25 @@ class LeastOperations:
         By lung; those of which it is not known are left out.
     limits
         What of a problem it was proven for.
+    pooled
+        How many both lungs need together if each operation may open both; None where each opens one.
     """
 
     counts: Mapping[Side, int]
     limits: tuple[object, ...]
+    pooled: int | None = None
 
     @classmethod
-    def of(cls, problem: StagingProblem, counts: Mapping[Side, int]) -> LeastOperations:
+    def of(
+        cls, problem: StagingProblem, counts: Mapping[Side, int], pooled: int | None = None
+    ) -> LeastOperations:
         """Return what is proven for a problem."""
-        return cls(counts, _limits_of_packing(problem))
+        return cls(counts, _limits_of_packing(problem), pooled)
+
+    def in_all(self, lungs: Sequence[Side]) -> int:
+        """Return how many operations on these lungs are needed at least."""
+        apart = sum(self.counts.get(side, 0) for side in lungs)
+        return apart if self.pooled is None or len(lungs) < len(SIDES) else min(apart, self.pooled)
 
     def holds_for(self, problem: StagingProblem) -> bool:
         """Whether a problem has the limits and the lesions that it was proven for."""
@@ -58,11 +69,15 @@ class Floor:
     after_percent_min, recovered_percent_min
         Percent of predicted that its lower bound must keep right after each operation, and after full
         recovery; None for no limit.
+    unrecovered_percent_max
+        Points of percent predicted that may still have to come back before the next operation, expected
+        value; None for no limit.
     """
 
     model: FunctionModel
     after_percent_min: float | None
     recovered_percent_min: float | None
+    unrecovered_percent_max: float | None = None
 
     @property
     def name(self) -> str:
@@ -88,8 +103,8 @@ class StagingProblem:
         The limits.
     regimen
         How a lung is perfused, or None for no perfusion.
-    access_minutes
-        Minutes to open and close the chest.
+    access_minutes, access_minutes_both
+        Minutes to open and close one side, and both in one operation.
     perfusion_minutes
         Minutes that a perfusion adds.
     reentry_minutes
@@ -111,9 +126,13 @@ class StagingProblem:
     perfusions
         How many of each lung's last operations are perfused; None for as many as the protocol allows, and
         where it allows fewer in all than for each lung, for the solver to choose.
+    assignments
+        What the surgeon fixes and forbids.
 
     Raises
     ------
+    CaseError
+        If an assignment names a lesion that is not in the table.
     ValueError
         If a specimen holds a lesion that is unknown or on another side than the specimen.
     """
@@ -125,6 +144,7 @@ class StagingProblem:
     protocol: Protocol
     regimen: Regimen | None
     access_minutes: float
+    access_minutes_both: float
     perfusion_minutes: float
     reentry_minutes: float
     operated: frozenset[Side] = frozenset()
@@ -134,6 +154,7 @@ class StagingProblem:
     patient: PatientFunction | None = None
     least_operations: LeastOperations | None = None
     perfusions: Mapping[Side, int] | None = None
+    assignments: tuple[Assignment, ...] = ()
 
     def __post_init__(self) -> None:
         side_of = dict(zip(self.lesions.id.tolist(), self.lesions.side.tolist(), strict=True))
@@ -146,6 +167,7 @@ class StagingProblem:
         unknown = set(self.specimens.unresectable) - set(side_of)
         if unknown:
             raise ValueError(f"unresectable lesions that are not in the table: {sorted(unknown)}")
+        check_lesions(self.assignments, side_of)
 
     @classmethod
     def build(
@@ -163,6 +185,7 @@ class StagingProblem:
         evidence_ids: tuple[str, ...] = (),
         seed: int = 0,
         patient: PatientFunction | None = None,
+        assignments: tuple[Assignment, ...] = (),
     ) -> StagingProblem:
         """Return the problem with the minutes of access, perfusion and re-entry from the evidence.
 
@@ -174,7 +197,7 @@ class StagingProblem:
             As in the class; from the patient's earlier resections if left out.
         specimens, lesions, function, protocol, regimen, function_assumed, patient
             As in the class.
-        warnings, evidence_ids, seed
+        warnings, evidence_ids, seed, assignments
             As in the class.
 
         Raises
@@ -190,6 +213,7 @@ class StagingProblem:
             protocol=protocol,
             regimen=regimen,
             access_minutes=book.value(ACCESS_EVIDENCE, unit="min"),
+            access_minutes_both=access_minutes_both(protocol, book),
             perfusion_minutes=book.value(PERFUSION_EVIDENCE, unit="min"),
             reentry_minutes=book.value(REENTRY_EVIDENCE, unit="min"),
             operated=operated_before(patient) if operated is None else operated,
@@ -197,17 +221,25 @@ class StagingProblem:
             evidence_ids=evidence_ids,
             seed=seed,
             patient=patient,
+            assignments=assignments,
         )
 
     def loss(self, rows: Sequence[int], *, perfused: bool, model: FunctionModel | None = None) -> Loss:
-        """Return what an operation that takes these specimens loses, of FEV1 unless told otherwise."""
+        """Return what an operation that takes these specimens loses, of FEV1 unless told otherwise.
+
+        Specimens of both lungs mean that both are opened: access takes its part of function twice.
+        """
         chosen = np.asarray(rows, dtype=np.intp)
         volume_ml = self.specimens.volume_ml[chosen]
-        return (model or self.function).loss(
+        model = model or self.function
+        loss = model.loss(
             float(volume_ml.sum()),
             perfused=perfused,
             anatomical_ml=float(volume_ml[self.specimens.anatomical[chosen]].sum()),
         )
+        if len(set(self.specimens.side[chosen].tolist())) < len(SIDES):
+            return loss
+        return Loss(permanent=loss.permanent, early=loss.early + model.early_access)
 
     @property
     def floors(self) -> tuple[Floor, ...]:
@@ -219,7 +251,12 @@ class StagingProblem:
             If DLCO is limited and was not measured.
         """
         limits = self.protocol.function
-        fev1 = Floor(self.function, limits.fev1_after_percent_min, limits.ppo_fev1_percent_min)
+        fev1 = Floor(
+            self.function,
+            limits.fev1_after_percent_min,
+            limits.ppo_fev1_percent_min,
+            limits.fev1_unrecovered_percent_max,
+        )
         dlco = (limits.dlco_after_percent_min, limits.ppo_dlco_percent_min)
         if dlco == (None, None):
             return (fev1,)
@@ -252,6 +289,12 @@ class StagingProblem:
         return self.perfusions_per_lung if self.perfusions is None else self.perfusions[side]
 
 
+def access_minutes_both(protocol: Protocol, book: EvidenceBook) -> float:
+    """Return the minutes to open and close both sides in one operation, the protocol's way."""
+    approach = protocol.per_operation.both_sides_approach
+    return OperationModel.from_evidence(book).access_minutes(approach, sides=len(SIDES))
+
+
 def operated_before(patient: PatientFunction | None) -> frozenset[Side]:
     """Return the lungs that the patient's earlier resections opened."""
     earlier = () if patient is None else patient.earlier
@@ -264,9 +307,11 @@ def _limits_of_packing(problem: StagingProblem) -> tuple[object, ...]:
         problem.protocol.per_operation,
         tuple(problem.perfusions_on(side) for side in SIDES),
         problem.access_minutes,
+        problem.access_minutes_both,
         problem.perfusion_minutes,
         problem.reentry_minutes,
         problem.operated,
+        problem.assignments,
         tuple(problem.lesions.id.tolist()),
         tuple(sorted(problem.specimens.unresectable)),
     )

@@ -21,6 +21,7 @@ from clearlung.errors import FieldError, ProblemError
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.resection import SpecimenSet
+from clearlung.staging.assignment import Assignment
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.problem import (
     ACCESS_EVIDENCE,
@@ -28,6 +29,7 @@ from clearlung.staging.problem import (
     REENTRY_EVIDENCE,
     LeastOperations,
     StagingProblem,
+    access_minutes_both,
     operated_before,
 )
 from clearlung.staging.problem_choice import choose_parts
@@ -99,6 +101,9 @@ class ProblemRecord(Part):
     access_minutes: float | None = Field(
         default=None, ge=0, description="To open and close the chest; null: the evidence's."
     )
+    access_minutes_both: float | None = Field(
+        default=None, ge=0, description="To open and close both sides in one operation; null: the evidence's."
+    )
     perfusion_minutes: float | None = Field(
         default=None, ge=0, description="That a perfusion adds; null: the evidence's."
     )
@@ -118,10 +123,18 @@ class ProblemRecord(Part):
         description="How many operations each lung needs at least whichever specimens are chosen, where these"
         " were chosen among others; null where they were given.",
     )
+    least_operations_pooled: int | None = Field(
+        default=None,
+        ge=0,
+        description="The same for both lungs together, if each operation may open both; null: unknown.",
+    )
     perfusions: dict[Side, Annotated[int, Field(ge=0)]] | None = Field(
         default=None,
         description="How many of each lung's last operations are perfused; null: as many as the protocol"
         " allows, shared by the solver where that is fewer in all than for each lung.",
+    )
+    assignments: tuple[Assignment, ...] = Field(
+        default=(), description="What the surgeon fixes and forbids for some lesions."
     )
     seed: int = Field(default=0, ge=0, description="The same problem and seed give the same plan.")
 
@@ -140,6 +153,7 @@ class ProblemRecord(Part):
             protocol=problem.protocol,
             regimen=problem.regimen,
             access_minutes=problem.access_minutes,
+            access_minutes_both=problem.access_minutes_both,
             perfusion_minutes=problem.perfusion_minutes,
             reentry_minutes=problem.reentry_minutes,
             operated=tuple(side for side in SIDES if side in problem.operated),
@@ -147,7 +161,11 @@ class ProblemRecord(Part):
             evidence=problem.evidence_ids,
             specimen_evidence=problem.specimens.evidence,
             least_operations=_least(problem),
+            least_operations_pooled=problem.least_operations.pooled
+            if problem.least_operations is not None and _least(problem) is not None
+            else None,
             perfusions=None if problem.perfusions is None else dict(problem.perfusions),
+            assignments=problem.assignments,
             seed=problem.seed,
         )
 
@@ -174,6 +192,9 @@ class ProblemRecord(Part):
             protocol=protocol,
             regimen=self._regimen(protocol, book),
             access_minutes=_or_evidence(self.access_minutes, ACCESS_EVIDENCE, book),
+            access_minutes_both=access_minutes_both(protocol, book)
+            if self.access_minutes_both is None
+            else self.access_minutes_both,
             perfusion_minutes=_or_evidence(self.perfusion_minutes, PERFUSION_EVIDENCE, book),
             reentry_minutes=_or_evidence(self.reentry_minutes, REENTRY_EVIDENCE, book),
             operated=operated_before(patient) if self.operated is None else frozenset(self.operated),
@@ -182,10 +203,14 @@ class ProblemRecord(Part):
             perfusions=None if self.perfusions is None else {s: self.perfusions.get(s, 0) for s in SIDES},
             seed=self.seed,
             patient=patient,
+            assignments=self.assignments,
         )
         if self.least_operations is None:
             return problem
-        return replace(problem, least_operations=LeastOperations.of(problem, self.least_operations))
+        return replace(
+            problem,
+            least_operations=LeastOperations.of(problem, self.least_operations, self.least_operations_pooled),
+        )
 
     def _check_ids(self) -> None:
         """Refuse numbers that occur twice, lesions that are not there, and specimens across the midline."""

@@ -13,136 +13,26 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from clearlung.errors import EvidenceError, ProtocolError
 from clearlung.evidence import EvidenceBook, load_evidence
-from clearlung.resection import DEFAULT_RULE_SET, RULE_SETS
-
-# Twenty years: a plan that takes longer is a slip of the pen.
-_LAST_WEEK = 1040
-
-
-def _limit(unit: str, description: str, **bounds: Any) -> Any:
-    return Field(description=description, json_schema_extra={"unit": unit}, **bounds)
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class PerOperation(_Part):
-    """Limits of a single operation."""
-
-    nodules_max: int = _limit("1", "Metastases removed, at most.", ge=1)
-    nodules_per_lobe_max: int = _limit("1", "Metastases removed from one lobe, at most.", ge=1)
-    minutes_max: float = _limit("min", "Minutes in theatre, perfusion included, at most.", gt=0, le=1440)
-    removed_ml_max: float = _limit("ml", "Lung tissue removed, at most.", gt=0, le=3000)
+from clearlung.staging.protocol_parts import (
+    Function,
+    Goals,
+    Nodules,
+    Part,
+    Perfusion,
+    PerOperation,
+    Resection,
+    Scans,
+    Total,
+    Weeks,
+)
 
 
-class Weeks(_Part):
-    """Time between operations."""
-
-    other_side_min: int = _limit("week", "Weeks until the other side, at least.", ge=0, le=104)
-    same_side_min: int = _limit("week", "Weeks until the same side again, at least.", ge=1, le=104)
-    after_perfusion_min: int = _limit(
-        "week", "Weeks after an operation with perfusion, at least.", ge=1, le=104
-    )
-    total_max: int | None = _limit(
-        "week", "Week of the last operation, at most.", default=None, ge=0, le=_LAST_WEEK
-    )
-    blocked: tuple[tuple[int, int], ...] = Field(
-        default=(),
-        description="Weeks in which nobody operates: ranges [from, to], both included, counted from the first"
-        " operation.",
-    )
-
-    @field_validator("blocked")
-    @classmethod
-    def _ranges(cls, ranges: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-        for first, last in ranges:
-            if not 1 <= first <= last <= _LAST_WEEK:
-                raise ValueError(
-                    f"[{first}, {last}] must run from week 1 or later to the same week or a later one, up to"
-                    f" {_LAST_WEEK}: the first operation is in week 0"
-                )
-        return tuple(sorted(ranges))
-
-    def free_from(self, week: int) -> int:
-        """Return the first week from this one on that is not blocked.
-
-        Examples
-        --------
-        >>> weeks = Weeks(other_side_min=3, same_side_min=6, after_perfusion_min=6, blocked=((4, 5), (6, 8)))
-        >>> weeks.free_from(3), weeks.free_from(4)
-        (3, 9)
-        """
-        for first, last in self.blocked:
-            if first <= week <= last:
-                week = last + 1
-        return week
-
-
-class Function(_Part):
-    """Lung function that must be left, with the given confidence."""
-
-    ppo_fev1_percent_min: float = _limit(
-        "%", "FEV1 after full recovery, percent of predicted, at least.", ge=0, le=150
-    )
-    fev1_after_percent_min: float = _limit(
-        "%", "FEV1 right after each operation, percent of predicted, at least.", ge=0, le=150
-    )
-    ppo_dlco_percent_min: float | None = _limit(
-        "%", "DLCO after full recovery, percent of predicted, at least.", default=None, ge=0, le=150
-    )
-    dlco_after_percent_min: float | None = _limit(
-        "%", "DLCO right after each operation, percent of predicted, at least.", default=None, ge=0, le=150
-    )
-    confidence: float = _limit("1", "Confidence at which these hold.", ge=0.5, lt=1)
-    rule_set: str = Field(
-        default=DEFAULT_RULE_SET, description="Registered rule set that classes the predicted values."
-    )
-
-    @field_validator("rule_set")
-    @classmethod
-    def _registered(cls, name: str) -> str:
-        if name not in RULE_SETS:
-            raise ValueError(f"must be one of {', '.join(RULE_SETS)}")
-        return name
-
-
-class Resection(_Part):
-    """How metastases are cut out."""
-
-    techniques: tuple[str, ...] = Field(
-        min_length=1, description="Registered techniques that the center uses."
-    )
-
-
-class Nodules(_Part):
-    """Which findings are planned."""
-
-    false_per_scan: float = _limit(
-        "1", "The detector's operating point: false findings that a scan may have on average.", gt=0, le=1000
-    )
-
-
-class Perfusion(_Part):
-    """Whether the isolated lung is perfused, and how often."""
-
-    regimen: str = Field(description="A registered regimen, or none.")
-    per_lung_max: int = _limit("1", "Perfusions of each lung, at most.", ge=0, le=10)
-    total_max: int | None = _limit("1", "Perfusions in all, at most.", default=None, ge=0, le=20)
-    weeks_between_min: int | None = _limit(
-        "week", "Weeks between two perfusions of whichever lungs, at least.", default=None, ge=0, le=104
-    )
-    drug_mg_max: float | None = _limit(
-        "mg", "Drug of all perfusions together, at most.", default=None, gt=0, le=100_000
-    )
-
-
-class Protocol(_Part):
+class Protocol(Part):
     """The limits that a center works to."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="The name that --protocol takes.")
@@ -154,6 +44,9 @@ class Protocol(_Part):
     resection: Resection
     nodules: Nodules
     perfusion: Perfusion
+    total: Total = Total()
+    scans: Scans = Scans()
+    goals: Goals = Field(default_factory=Goals)
     assumptions: dict[str, float] = Field(
         default_factory=dict, description="Assumed evidence entries that the center sets to its own values."
     )
@@ -262,7 +155,7 @@ def _resolve_part(
             hint = f"; did you mean {close[0]}?" if close else f"; known are {', '.join(model.model_fields)}"
             raise ProtocolError(dotted, f"is not a key of a protocol{hint}")
         part = field.annotation
-        if isinstance(part, type) and issubclass(part, _Part) and isinstance(value, Mapping):
+        if isinstance(part, type) and issubclass(part, Part) and isinstance(value, Mapping):
             resolved[key] = _resolve_part(value, part, f"{dotted}.", references)
         else:
             resolved[key] = _resolve_quantity(value, field, dotted, references)

@@ -18,6 +18,8 @@ _EXCHANGES_MAX = 400
 # How often the search shakes a packing that no exchange improves, and how many pairs it swaps each time.
 SHAKES = 12
 _SHAKEN_PAIRS = 6
+# Stands for a capacity of zero: below every weight but zero.
+_NOTHING = 0.5
 # Overflow below this share of a limit cannot come from whole numbers.
 _NONE = 1e-12
 
@@ -47,7 +49,8 @@ def pack_by_exchange(
         return None
     if (weight.sum(axis=0) > capacity.sum(axis=0)).any():
         return None
-    share = np.maximum(capacity, 1).astype(np.float64)
+    # Of what an operation may not hold at all, the least weight is already too much.
+    share = np.where(capacity > 0, capacity, _NOTHING).astype(np.float64)
     items = weight.astype(np.float64)
     where = _construct(items, share)
     rng = np.random.default_rng(seed)

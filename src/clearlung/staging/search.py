@@ -1,7 +1,8 @@
 """The search over both lungs: as packed, with more operations, with smaller last ones, with lesions left.
 
 Each lung is packed by itself; lung function couples them. Where it binds, the order of the goals decides what
-gives way: first the balance between operations, then their number, and only then lesions.
+gives way: first the balance between operations, then their number, and only then lesions. Where the protocol
+lets an operation open both sides, as few such operations are tried as save one in all.
 """
 
 from __future__ import annotations
@@ -9,20 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from typing import Protocol as Interface
 
 import numpy as np
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.draft import Budget, Candidate, Draft, LungDraft, Order, arrange, schedule, weeks_bound
 from clearlung.staging.items import THOUSAND, Items, Limits
-from clearlung.staging.packing import Packing, pack, pack_tapered
+from clearlung.staging.packing import Packing, Split, operations_bound, pack, pack_split, pack_tapered
+from clearlung.staging.reorder import reordered
 from clearlung.staging.repair import Assignment
-from clearlung.staging.select import Choice, choices
 from clearlung.staging.taper import Effort, operations_bound_by_function, tapered_volumes
 
 # Operations above the packings' number that the search tries before lesions are left. Each further one frees
 # less than half of what the one before did.
 _MORE_OPERATIONS = 4
+# Operations on both sides that are tried for one number of operations: what each lung has over is one
+# operation's at most, so more than two rarely save what two do not.
+_BOTH_MAX = 3
+# Ways to share the operations between the lungs that are looked at where their number is not ranked first.
+_SPLITS_LOOKED_AT = 3
 # Orders of the right and the left lung's operations, in the order in which they are tried.
 _ORDERS: tuple[tuple[Order, Order], ...] = (
     ("tumor", "tumor"),
@@ -32,6 +39,17 @@ _ORDERS: tuple[tuple[Order, Order], ...] = (
 )
 
 Progress = Callable[[str], None]
+
+
+class Pick(Interface):
+    """Which lesions are removed where not all can be."""
+
+    @property
+    def most(self) -> int:
+        """How many lesions no plan of this kind exceeds."""
+
+    def best(self, lesions: int) -> dict[Side, Items]:
+        """Return the specimens that remove at least so many with the least that binds."""
 
 
 @dataclass(eq=False)
@@ -44,13 +62,26 @@ class Search:
         Of one operation, and of function.
     seed
         Of the packing heuristic.
+    better
+        From a draft to what it is ranked by: the smaller, the better.
+    fewest_first
+        Whether a plan with fewer operations is always the better one.
+    weeks_max
+        Week of the last operation, at most.
+    joined
+        From the specimens of each lung to those of both, for operations on both sides.
     """
 
     limits: Limits
     budget: Budget
     seed: int
-    _packings: dict[tuple[Side, bytes, int], Packing | None] = field(default_factory=dict)
+    better: Callable[[Draft], tuple[float, ...]]
+    joined: Callable[[dict[Side, Items]], Items]
+    fewest_first: bool = True
+    weeks_max: int | None = None
+    _packings: dict[tuple[str, bytes, int], Packing | None] = field(default_factory=dict)
     _tapers: dict[tuple[Side, bytes, tuple[int, ...]], Assignment | None] = field(default_factory=dict)
+    _split: dict[tuple[bytes, Split], Packing | None] = field(default_factory=dict)
 
     def packing(self, items: Items, at_least: int = 0) -> Packing | None:
         """Pack one lung, once."""
@@ -60,43 +91,105 @@ class Search:
         return self._packings[key]
 
     def complete(self, lungs: dict[Side, Items]) -> Draft | None:
-        """Remove all these specimens in as few operations as the search finds, or return None."""
-        found = self._first(lungs, "search")
-        if found is None:
-            return None
-        split = len(found.right.operations), len(found.left.operations)
+        """Remove all these specimens in the best way that the search finds, or return None."""
         best: Draft | None = None
-        for candidate in self._candidates(lungs, split, "all"):
-            if best is not None and best.packings is not None and candidate.packings is None:
-                break
-            draft = schedule(candidate, self.budget)
-            if draft is not None and (best is None or _rank(draft) < _rank(best)):
-                best = draft
-            if (
-                best is not None
-                and best.packings is not None
-                and best.weeks <= weeks_bound(best, self.budget)
-            ):
+        for split in self._splits(lungs, None if self.fewest_first else _SPLITS_LOOKED_AT):
+            found = self._best_of(lungs, split)
+            if found is not None and (best is None or self.better(found) < self.better(best)):
+                best = found
+            if best is not None and self.fewest_first:
                 break
         return best
 
-    def _first(self, lungs: dict[Side, Items], effort: Effort) -> Candidate | None:
-        """Find operations that function bears, as few as possible."""
+    def _best_of(self, lungs: dict[Side, Items], split: Split) -> Draft | None:
+        """Return the best draft with so many operations of each kind."""
+        if next(self._drafts(lungs, split, "search"), None) is None:
+            return None
+        best: Draft | None = None
+        for draft in self._drafts(lungs, split, "all"):
+            if (
+                self.fewest_first
+                and best is not None
+                and best.packings is not None
+                and draft.packings is None
+            ):
+                break
+            if best is None or self.better(draft) < self.better(best):
+                best = draft
+            balanced = self.fewest_first and best.packings is not None
+            if balanced and best.both is None and best.weeks <= weeks_bound(best, self.budget):
+                return best
+        return best and reordered(best, self.limits, self.budget, self.better, self._in_weeks)
+
+    def _in_weeks(self, draft: Draft) -> bool:
+        return self.weeks_max is None or draft.weeks <= self.weeks_max
+
+    def _drafts(self, lungs: dict[Side, Items], split: Split, effort: Effort) -> Iterator[Draft]:
+        """Yield drafts with so many operations of each kind that end early enough."""
+        for candidate in self._candidates(lungs, split, effort):
+            draft = schedule(candidate, self.budget)
+            if draft is not None and self._in_weeks(draft):
+                yield draft
+
+    def removes(self, lungs: dict[Side, Items]) -> bool:
+        """Whether a quick look finds a draft that removes all these specimens."""
+        return any(
+            next(self._drafts(lungs, split, "glance"), None) is not None for split in self._splits(lungs, 2)
+        )
+
+    def _splits(self, lungs: dict[Side, Items], at_once: int | None) -> Iterator[Split]:
+        """Yield how many operations there may be of each kind, fewer in all first.
+
+        ``at_once`` limits the ways to share as many operations between the lungs.
+        """
         right, left = (self.fewest(lungs[side]) for side in SIDES)
         if right is None or left is None:
-            return None
-        start = max(right + left, self.operations_bound(lungs))
+            return
+        by_function = self.operations_bound(lungs)
+        if self.limits.both_sides and right and left:
+            bound = max(self.pooled_bound(lungs)[0], by_function)
+            for total in range(bound, right + left):
+                yield from (split for split in self._both_splits(lungs, total) if self._in_time(split))
+        start = max(right + left, by_function)
         for total in range(start, right + left + _MORE_OPERATIONS + 1):
-            for split in islice(_splits(right, left, total, lungs), 2 if effort == "glance" else None):
-                found = next(self._candidates(lungs, split, effort), None)
-                if found is not None:
-                    return found
-        return None
+            ways = islice(_shared(right, left, total, lungs), at_once)
+            yield from (split for split in ways if self._in_time(split))
+
+    def _both_splits(self, lungs: dict[Side, Items], total: int) -> Iterator[Split]:
+        """Yield splits with few operations on both sides: each lung keeps those that are perfused."""
+        counts = {side: lungs[side].lesions for side in SIDES}
+        for both in range(1, min(_BOTH_MAX, total) + 1):
+            single = total - both
+            even = single * counts["right"] / max(1, sum(counts.values()))
+            for right in sorted(range(single + 1), key=lambda n: (abs(n - even), n)):
+                left = single - right
+                if right >= self.limits.perfused["right"] and left >= self.limits.perfused["left"]:
+                    yield Split(both, right, left)
+
+    def _in_time(self, split: Split) -> bool:
+        """Whether so many operations could end early enough, whatever they remove."""
+        if self.weeks_max is None:
+            return True
+        weeks = self.budget.least_weeks((split.right, split.left), self.limits.perfused, split.both)
+        return weeks is not None and max(weeks, default=0) <= self.weeks_max
 
     def fewest(self, items: Items) -> int | None:
         """Fewest operations on one lung that were found."""
         packing = self.packing(items)
         return None if packing is None else packing.operations
+
+    def pooled_bound(self, lungs: dict[Side, Items]) -> tuple[int, str]:
+        """Fewest operations if each could open both sides, and what says so."""
+        bound, method = operations_bound(self.joined(lungs), self.limits)
+        return bound, f"{method}, both lungs"
+
+    def operations_proven(self, lungs: dict[Side, Items]) -> tuple[int, str]:
+        """Fewest operations that the limits of one operation let any plan of these specimens have."""
+        if self.limits.both_sides and all(len(items) for items in lungs.values()):
+            return self.pooled_bound(lungs)
+        packings = [p for p in (self.packing(items) for items in lungs.values()) if p is not None]
+        method = "; ".join(dict.fromkeys(p.methods[0] for p in packings if p.operations))
+        return sum(p.operations_bound for p in packings), method
 
     def operations_bound(self, lungs: dict[Side, Items]) -> int:
         """Fewest operations in which function bears all these specimens, whatever the other limits."""
@@ -107,11 +200,15 @@ class Search:
             for measure in self.budget.measures
         )
 
-    def _candidates(
-        self, lungs: dict[Side, Items], split: tuple[int, int], effort: Effort
-    ) -> Iterator[Candidate]:
+    def _candidates(self, lungs: dict[Side, Items], split: Split, effort: Effort) -> Iterator[Candidate]:
         """Yield operations that function bears: balanced ones in several orders, then tapered ones."""
-        for candidate in chain(self._balanced(lungs, split), self._tapered(lungs, split, effort)):
+        one_sided = (split.right, split.left)
+        ways = (
+            self._with_both(lungs, split)
+            if split.both
+            else chain(self._balanced(lungs, one_sided), self._tapered(lungs, one_sided, effort))
+        )
+        for candidate in ways:
             if candidate.bearable(self.budget):
                 yield candidate
 
@@ -145,17 +242,17 @@ class Search:
             tapered_volumes(totals, split, self.limits, measure, effort) for measure in self.budget.measures
         )
         for volumes in chain.from_iterable(tapers):
-            right = self._tapered_lung(lungs["right"], volumes[0])
-            left = None if right is None else self._tapered_lung(lungs["left"], volumes[1])
+            right = self._tapered_lung("right", lungs["right"], volumes[0])
+            left = None if right is None else self._tapered_lung("left", lungs["left"], volumes[1])
             if right is not None and left is not None:
                 yield Candidate(right, left, None)
 
-    def _tapered_lung(self, items: Items, volumes_ml: list[float]) -> LungDraft | None:
+    def _tapered_lung(self, side: Side, items: Items, volumes_ml: list[float]) -> LungDraft | None:
         """Pack one lung with a limit of tissue for each operation in order."""
         count = len(volumes_ml)
-        perfused = tuple(i >= count - self.limits.perfused[items.side] for i in range(count))
+        perfused = tuple(i >= count - self.limits.perfused[side] for i in range(count))
         ml = tuple(int(v * THOUSAND) for v in volumes_ml)
-        key = (items.side, items.row.tobytes(), ml)
+        key = (side, items.row.tobytes(), ml)
         if key not in self._tapers:
             self._tapers[key] = pack_tapered(items, self.limits, ml, self.seed)
         where = self._tapers[key]
@@ -163,47 +260,68 @@ class Search:
             return None
         return LungDraft(items, tuple(np.flatnonzero(where == o) for o in range(count)), perfused)
 
-    def most(self, lungs: dict[Side, Items], progress: Progress) -> tuple[Draft | None, int]:
-        """Remove as many lesions as the search finds function to bear.
+    def _with_both(self, lungs: dict[Side, Items], split: Split) -> Iterator[Candidate]:
+        """Try the packing with some operations on both sides in several orders."""
+        items = self.joined(lungs)
+        key = (items.row.tobytes(), split)
+        if key not in self._split:
+            self._split[key] = pack_split(items, self.limits, split, self.seed)[0]
+        packing = self._split[key]
+        if packing is None:
+            return
+        where = packing.where
+        shared = where < split.both
+        counts: dict[Side, int] = {"right": split.right, "left": split.left}
+        begins: dict[Side, int] = {"right": split.both, "left": split.both + split.right}
+        for orders in _ORDERS:
+            both = arrange(items.subset(shared), where[shared], split.both, self.limits, orders[0])
+            parts = {}
+            for side, order in zip(SIDES, orders, strict=True):
+                mine = (where >= begins[side]) & (where < begins[side] + counts[side])
+                own = lungs[side].subset(np.isin(lungs[side].row, items.row[mine]))
+                parts[side] = arrange(
+                    own, where[mine] - begins[side], counts[side], self.limits, order, split.both
+                )
+            yield Candidate(parts["right"], parts["left"], {}, both)
 
-        Returns
-        -------
-        tuple of Draft and int
-            The draft, and the number of lesions that no plan exceeds.
+    def most(self, picks: list[Pick], progress: Progress) -> Draft | None:
+        """Remove as many lesions as the search finds possible.
+
+        Parameters
+        ----------
+        picks
+            Ways to choose which lesions are removed.
+        progress
+            Called with a phrase for each.
         """
-        best: Choice | None = None
-        removed, bound = 0, 0
-        for choice in choices(lungs, self.budget, self.limits.perfused):
-            most = choice.most_lesions(self.limits.perfused)
-            bound = max(bound, most)
-            progress(f"lung function: at most {most} of {choice.lesions} lesions")
-            count = self._most_of(choice, removed, most)
+        best: Pick | None = None
+        removed = 0
+        for pick in picks:
+            progress(f"at most {pick.most} lesions")
+            count = self._most_of(pick, removed)
             if count > removed:
-                best, removed = choice, count
-        return (None if best is None else self.complete(best.best(removed))), bound
+                best, removed = pick, count
+        return None if best is None else self.complete(best.best(removed))
 
-    def _most_of(self, choice: Choice, low: int, most: int) -> int:
+    def _most_of(self, pick: Pick, low: int) -> int:
         """Bisect for the largest number of lesions that the search can plan; ``low`` if none is larger."""
-        high, attempt = most + 1, most
+        high, attempt = pick.most + 1, pick.most
         while high - low > 1:
-            if self._first(choice.best(attempt), "glance") is None:
-                high = attempt
-            else:
+            if self.removes(pick.best(attempt)):
                 low = attempt
+            else:
+                high = attempt
             attempt = (low + high) // 2
         return low
 
 
-def _rank(draft: Draft) -> tuple[int, ...]:
-    """Goals after the number of operations, smaller is better."""
-    return (*(lung.peak_ml() for lung in draft.lungs.values()), draft.weeks)
-
-
-def _splits(right: int, left: int, total: int, lungs: dict[Side, Items]) -> Iterator[tuple[int, int]]:
+def _shared(right: int, left: int, total: int, lungs: dict[Side, Items]) -> Iterator[Split]:
     """Ways to share the operations between the lungs; additional ones first where operations are largest."""
     more = total - right - left
     if not len(lungs["right"]) or not len(lungs["left"]):
-        yield (total, 0) if len(lungs["right"]) else (0, total)
+        yield Split(0, total, 0) if len(lungs["right"]) else Split(0, 0, total)
         return
-    ways = [(right + i, left + more - i) for i in range(more + 1)]
-    yield from sorted(ways, key=lambda w: (max(lungs["right"].ml / w[0], lungs["left"].ml / w[1]), -w[0]))
+    ways = [Split(0, right + i, left + more - i) for i in range(more + 1)]
+    yield from sorted(
+        ways, key=lambda w: (max(lungs["right"].ml / w.right, lungs["left"].ml / w.left), -w.right)
+    )

@@ -23,11 +23,13 @@ from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Weigh
 class Choice:
     """The least tissue for every number of lesions, of the lungs that are operated on.
 
-    Tissue is what counts for good of one measure of function: of segments and lobes, less than all.
+    Tissue is what counts for good of one measure of function: of segments and lobes, less than all. The last
+    ``perfused`` operations on each lung are perfused.
     """
 
     lungs: dict[Side, Items]
     budget: Allowance
+    perfused: Mapping[Side, int]
 
     @cached_property
     def _weight(self) -> Weights:
@@ -94,19 +96,20 @@ class Choice:
             "left": self.lungs["left"].subset(chosen[split:]),
         }
 
-    def most_lesions(self, perfused: Mapping[Side, int]) -> int:
+    @cached_property
+    def most(self) -> int:
         """Return how many lesions function could bear at most, with endless time to recover.
 
         The last operation takes at least the smallest specimen's tissue, and each lung that is operated on
         has at least one perfusion where the protocol perfuses. Nothing else is held against them, so no plan
         removes more.
         """
-        most_ml = self.most_ml(perfused)
+        most_ml = self.most_ml()
         return sum(self.least_ml(n) <= most_ml for n in range(1, self.lesions + 1))
 
-    def most_ml(self, perfused: Mapping[Side, int]) -> float:
+    def most_ml(self) -> float:
         """Tissue that function could bear at most, with endless time to recover."""
-        perfusions = sum(min(perfused[side], 1) for side, items in self.lungs.items() if len(items))
+        perfusions = sum(min(self.perfused[side], 1) for side, items in self.lungs.items() if len(items))
         # A segment or lobe leaves no bed: the last operation's early loss may be that of access alone.
         bedless = self.budget.bedless_ml[self._row].any()
         smallest = float(self._weight[:, ML].min()) / THOUSAND if self.lesions and not bedless else 0.0
@@ -124,8 +127,8 @@ def choices(lungs: dict[Side, Items], budget: Budget, perfused: Mapping[Side, in
         ways += [{**nothing, side: lungs[side]} for side in SIDES]
     return [
         min(
-            (Choice(way, measure) for measure in budget.measures),
-            key=lambda choice: choice.most_lesions(perfused),
+            (Choice(way, measure, perfused) for measure in budget.measures),
+            key=lambda choice: choice.most,
         )
         for way in ways
     ]

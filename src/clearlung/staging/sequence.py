@@ -36,7 +36,8 @@ from typing import NamedTuple
 
 from clearlung.anatomy import Side
 from clearlung.resection import Recovery
-from clearlung.staging.protocol import Weeks
+from clearlung.staging.plan import OperationSide
+from clearlung.staging.protocol_parts import Weeks
 
 # Function as a fraction: differences below this are floating-point noise.
 FUNCTION_NOISE = 1e-10
@@ -93,11 +94,14 @@ class Demand:
         How early losses recover.
     unrecovered
         What operations before the first one still have to give back in week 0, fast and slow part.
+    waiting_max
+        The most that may still have to come back when the next operation begins.
     """
 
     loss_max: float
     recovery: Recovery
     unrecovered: tuple[float, float] = (0.0, 0.0)
+    waiting_max: float = math.inf
 
     @property
     def start(self) -> float:
@@ -118,11 +122,22 @@ class Rules:
     perfusions_between
         Weeks between two perfusions, at least. The perfused operations are a lung's last ones, so that of all
         perfusions the latest is the last operation on one lung or the other.
+    between
+        Weeks between any two operations, at least: what a CT between them takes.
     """
 
     weeks: Weeks
     demands: tuple[Demand, ...]
     perfusions_between: int = 0
+    between: int = 0
+
+    def after(self, both: Course) -> Rules:
+        """Return the rules that are left once operations on both sides have taken their part for good."""
+        demands = tuple(
+            replace(demand, loss_max=demand.loss_max - losses.permanent[-1])
+            for demand, losses in zip(self.demands, both.measures, strict=True)
+        )
+        return replace(self, demands=demands)
 
     def endless(self) -> Rules:
         """Return the intervals alone, without any limit of function."""
@@ -132,7 +147,7 @@ class Rules:
 class Step(NamedTuple):
     """One operation in time."""
 
-    side: Side
+    side: OperationSide
     place: int
     week: int
 
@@ -143,7 +158,11 @@ class _Label:
     other: int
     log_early: tuple[_Sums, ...]
     parent: _Label | None
-    on_right: bool
+    side: OperationSide
+
+    @property
+    def on_right(self) -> bool:
+        return self.side == "right"
 
     def dominates(self, label: _Label) -> bool:
         return (
@@ -156,7 +175,9 @@ class _Label:
         )
 
 
-def earliest_weeks(right: Course, left: Course, rules: Rules, first: Side = "right") -> list[Step] | None:
+def earliest_weeks(
+    right: Course, left: Course, rules: Rules, first: Side = "right", both: Course | None = None
+) -> list[Step] | None:
     """Return the interleaving whose last operation comes earliest, or None if function allows none.
 
     Parameters
@@ -167,14 +188,22 @@ def earliest_weeks(right: Course, left: Course, rules: Rules, first: Side = "rig
         What separates operations.
     first
         Which lung is preferred where it makes no difference.
+    both
+        Operations that open both sides; they come before all others.
 
     Returns
     -------
     list of Step or None
         In time order, the first in week 0.
     """
+    root = None
+    if both is not None and len(both):
+        root = _on_both_sides(both, rules)
+        if root is None:
+            return None
     if not len(right) + len(left):
-        return []
+        return [] if root is None else _trace(root)
+    after = _After(root, rules if both is None else rules.after(both))
     states: dict[tuple[int, int, bool], list[_Label]] = {}
     order = (True, False) if first == "right" else (False, True)
     for total in range(len(right) + len(left)):
@@ -182,9 +211,9 @@ def earliest_weeks(right: Course, left: Course, rules: Rules, first: Side = "rig
             done_left = total - done_right
             for on_right in order:
                 labels = states.get((done_right, done_left, on_right), [])
-                for label in labels if total else ([None] if on_right else []):
+                for label in labels if total else ([root] if on_right else []):
                     for go_right in order:
-                        _extend(states, label, (done_right, done_left), go_right, right, left, rules)
+                        _extend(states, label, (done_right, done_left), go_right, right, left, after)
     ends = [x for on in order for x in states.get((len(right), len(left), on), [])]
     if not ends:
         return None
@@ -192,8 +221,13 @@ def earliest_weeks(right: Course, left: Course, rules: Rules, first: Side = "rig
     return min(traces, key=lambda steps: (steps[-1].week, [s.week for s in steps], steps[0].side != first))
 
 
-def bearable(right: Course, left: Course, rules: Rules) -> bool:
+def bearable(right: Course, left: Course, rules: Rules, both: Course | None = None) -> bool:
     """Whether some interleaving keeps to the limit of function, however long it waits."""
+    before = both is not None and len(both) > 0
+    if both is not None and before:
+        if _on_both_sides(both, rules) is None:
+            return False
+        rules = rules.after(both)
     reached = {(0, 0)}
     for done_right in range(len(right) + 1):
         for done_left in range(len(left) + 1):
@@ -203,17 +237,41 @@ def bearable(right: Course, left: Course, rules: Rules) -> bool:
                 (right, left, done_right, done_left, (done_right + 1, done_left)),
                 (left, right, done_left, done_right, (done_right, done_left + 1)),
             ):
-                if done < len(here) and _borne(
-                    _slacks(here, there, done, other, rules), rules, first=not done and not other
-                ):
+                first = not (done or other or before)
+                if done < len(here) and _borne(_slacks(here, there, done, other, rules), rules, first=first):
                     reached.add(state)
     return (len(right), len(left)) in reached
 
 
+@dataclass(frozen=True)
+class _After:
+    """What the operations on both sides leave to those on one: their last label, and the rules from there."""
+
+    root: _Label | None
+    rules: Rules
+
+
+def _on_both_sides(both: Course, rules: Rules) -> _Label | None:
+    """Put the operations on both sides into weeks; None where function does not bear them."""
+    nothing = Course(tuple(Losses((0.0,), ()) for _ in both.measures), ())
+    after = _After(None, rules)
+    label: _Label | None = None
+    for index in range(len(both)):
+        new = _next(label, index, 0, True, both, nothing, after)
+        if new is None:
+            return None
+        # Both lungs have been opened in that week.
+        label = replace(new, other=new.last, side="both")
+    return label
+
+
 def _slacks(here: Course, there: Course, done: int, done_there: int, rules: Rules) -> list[float]:
-    """Loss of each measure that the next operation leaves for what has not recovered."""
+    """Loss of each measure that may not have recovered when the next operation begins."""
     return [
-        demand.loss_max - mine.permanent[done + 1] - other.permanent[done_there] - mine.early[done]
+        min(
+            demand.waiting_max,
+            demand.loss_max - mine.permanent[done + 1] - other.permanent[done_there] - mine.early[done],
+        )
         for demand, mine, other in zip(rules.demands, here.measures, there.measures, strict=True)
     ]
 
@@ -233,29 +291,14 @@ def _extend(
     go_right: bool,
     right: Course,
     left: Course,
-    rules: Rules,
+    after: _After,
 ) -> None:
     """Add the next operation on one lung, unless it cannot follow or is dominated."""
     here, there = (right, left) if go_right else (left, right)
     index, index_there = done if go_right else done[::-1]
-    if index >= len(here):
+    new = _next(label, index, index_there, go_right, here, there, after)
+    if new is None:
         return
-    slacks = _slacks(here, there, index, index_there, rules)
-    if not _borne(slacks, rules, first=label is None):
-        return
-    if label is None:
-        before = tuple((_log(d.unrecovered[0]), _log(d.unrecovered[1])) for d in rules.demands)
-        new = _Label(0, _LONG_AGO, _add_all(before, here, index, 0, rules), None, go_right)
-    else:
-        last_here, last_there = (
-            (label.last, label.other) if label.on_right == go_right else (label.other, label.last)
-        )
-        week = _week_by_intervals(here, there, index, index_there, last_here, last_there, rules)
-        for sums, slack, demand in zip(label.log_early, slacks, rules.demands, strict=True):
-            week = _week_by_function(sums, slack, week, demand.recovery)
-        week = rules.weeks.free_from(week)
-        early = _add_all(label.log_early, here, index, week, rules)
-        new = _Label(week, last_there, early, label, go_right)
     key = (done[0] + go_right, done[1] + (not go_right), go_right)
     kept = states.setdefault(key, [])
     if not any(old.dominates(new) for old in kept):
@@ -263,12 +306,55 @@ def _extend(
         kept.append(new)
 
 
+def _next(
+    label: _Label | None,
+    index: int,
+    index_there: int,
+    go_right: bool,
+    here: Course,
+    there: Course,
+    after: _After,
+) -> _Label | None:
+    """Return the label after the next operation on one lung; None if there is none, or it cannot follow."""
+    rules = after.rules
+    if index >= len(here):
+        return None
+    slacks = _slacks(here, there, index, index_there, rules)
+    if not _borne(slacks, rules, first=label is None):
+        return None
+    side: Side = "right" if go_right else "left"
+    if label is None:
+        before = tuple((_log(d.unrecovered[0]), _log(d.unrecovered[1])) for d in rules.demands)
+        return _Label(0, _LONG_AGO, _add_all(before, here, index, 0, rules), None, side)
+    last_here, last_there = (
+        (label.last, label.other) if label.on_right == go_right else (label.other, label.last)
+    )
+    opened = after.root is not None
+    week = _week_by_intervals(here, there, index, index_there, last_here, last_there, rules, opened)
+    for sums, slack, demand in zip(label.log_early, slacks, rules.demands, strict=True):
+        week = _week_by_function(sums, slack, week, demand.recovery)
+    week = rules.weeks.free_from(week)
+    return _Label(week, last_there, _add_all(label.log_early, here, index, week, rules), label, side)
+
+
 def _week_by_intervals(
-    here: Course, there: Course, index: int, index_there: int, last_here: int, last_there: int, rules: Rules
+    here: Course,
+    there: Course,
+    index: int,
+    index_there: int,
+    last_here: int,
+    last_there: int,
+    rules: Rules,
+    opened: bool,
 ) -> int:
-    """First week that the protocol's intervals allow for the next operation on this lung."""
+    """First week that the protocol's intervals allow for the next operation on this lung.
+
+    ``opened`` tells whether operations on both sides came before: they count as the lung's own.
+    """
     weeks, between = rules.weeks, rules.perfusions_between if here.perfused[index] else 0
-    first = max(0, last_here, last_there)
+    first = max(0, max(last_here, last_there) + rules.between)
+    if opened and not index:
+        first = max(first, last_here + weeks.same_side_min)
     if index:
         first = max(first, last_here + weeks.same_side_min)
         if here.perfused[index - 1]:
@@ -334,10 +420,9 @@ def _trace(label: _Label) -> list[Step]:
     while current is not None:
         path.append(current)
         current = current.parent
-    count: dict[Side, int] = {"right": 0, "left": 0}
+    count: dict[OperationSide, int] = {"right": 0, "left": 0, "both": 0}
     steps: list[Step] = []
     for item in reversed(path):
-        side: Side = "right" if item.on_right else "left"
-        steps.append(Step(side, count[side], item.last))
-        count[side] += 1
+        steps.append(Step(item.side, count[item.side], item.last))
+        count[item.side] += 1
     return steps

@@ -69,7 +69,7 @@ def best_of(problem: StagingProblem, ways: Sequence[Mapping[Side, int]], plans: 
     goals = tuple(
         _with_bound(goal, bound, len(ways)) for goal, bound in zip(best.solver.goals, bounds, strict=True)
     )
-    operations = goals[1]
+    operations = next(goal for goal in goals if goal.key == "operations")
     solver = best.solver.model_copy(
         update={
             "status": "optimal" if all(goal.proven for goal in goals) else "feasible",
@@ -95,7 +95,7 @@ def _perfusions(plan: Plan) -> int:
 
 def _refused(plan: Plan) -> int:
     """Lesions that no operation can take: which ones depends on which are perfused."""
-    return len(plan.unassigned) - round(plan.solver.goals[0].value)
+    return len(plan.unassigned) - round(plan.solver.goal("lesions_left").value)
 
 
 def _values(plan: Plan) -> list[float]:

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import numpy as np
+
+from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
-from clearlung.staging.assemble import assemble
-from clearlung.staging.draft import Budget
-from clearlung.staging.goals import Outcome, goals_of
-from clearlung.staging.infeasible import check_function, check_perfusion, check_weeks
-from clearlung.staging.items import limits_of, screen
+from clearlung.staging.assemble import Left, assemble
+from clearlung.staging.draft import Budget, Draft
+from clearlung.staging.goals import Outcome, goals_of, rank
+from clearlung.staging.infeasible import check_function, check_perfusion
+from clearlung.staging.items import Items, items_of, limits_of
 from clearlung.staging.plan import Plan
+from clearlung.staging.polish import polish_growth
 from clearlung.staging.problem import StagingProblem
-from clearlung.staging.search import Search
+from clearlung.staging.protocol_parts import WEIGHTED
+from clearlung.staging.screen import screen
+from clearlung.staging.search import Pick, Search
+from clearlung.staging.select import choices
 from clearlung.staging.share import best_of, in_words, shares
+from clearlung.staging.within import most_of, within_totals, within_weeks
 
 
 def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None = None) -> Plan:
     """Plan which specimen is taken in which operation, and when.
 
-    The goals, in order of rank: no lesion left that could be removed, few operations, little tissue in the
-    largest operation of each lung, few weeks until the last. Each goal of the plan says how far it is proven.
+    The goals are the protocol's, in its order; unless it says otherwise: no lesion left that could be
+    removed, few operations, little tissue in the largest operation of each lung, few weeks until the last.
+    Each goal of the plan says how far it is proven.
 
     Parameters
     ----------
@@ -41,16 +50,16 @@ def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None =
     Raises
     ------
     InfeasiblePlan
-        If lung function does not allow a single operation, no operation has time for a perfusion that the
-        protocol asks for, or the last operation comes later than the protocol allows. The reasons say what
-        would have to change.
+        If lung function does not allow a single operation, or no operation has time for a perfusion that the
+        protocol asks for. The reasons say what would have to change.
 
     Notes
     -----
-    Four rules are part of the model, not goals: an operation opens one side; the last operations on each
-    lung are the perfused ones; of the others, those with the most tumor come first, or where that ends sooner
-    those with the most tissue; and an operation that is too long for a lung that has been opened comes before
-    them all. Of specimens that only a lung's first operation has time for, the shortest are taken, as many as
+    These rules are part of the model, not goals: the last operations on each lung are the perfused ones; of
+    the others, those with the most tumor come first, or where that ends sooner those with the most tissue; an
+    operation that is too long for a lung that has been opened comes before them all; operations that open
+    both sides, where the protocol allows them, come before those that open one, and are not
+    perfused. Of specimens that only a lung's first operation has time for, the shortest are taken, as many as
     fit it together.
 
     Where the protocol allows fewer perfusions in all than for each lung, every way to share them between the
@@ -77,19 +86,102 @@ def _solve(problem: StagingProblem, say: Callable[[str], None]) -> Plan:
     """Plan with a given number of perfusions of each lung."""
     began = time.perf_counter()
     lungs, refused = screen(problem)
-    limits, budget = limits_of(problem), Budget.of(problem)
     check_perfusion(problem, lungs, refused)
     check_function(problem, lungs)
     say("packing the operations")
-    search = Search(limits, budget, problem.seed)
-    draft = search.complete(lungs)
-    bound = sum(items.lesions for items in lungs.values())
-    if draft is None:
-        draft, bound = search.most(lungs, say)
-        if draft is None:
-            raise InfeasiblePlan(["No operation was found that lung function and the other limits allow."])
-    check_weeks(problem, draft)
+    search = _search_of(problem, lungs)
+    chosen = _choose(problem, lungs, search, say)
     say("proving the bounds")
-    outcome = Outcome(problem, lungs, draft, bound, limits, budget, search)
-    goals, operations_goal = goals_of(outcome)
-    return assemble(outcome, refused, goals, operations_goal, began)
+    outcome = Outcome(
+        problem,
+        lungs,
+        chosen.draft,
+        chosen.lesions_bound,
+        chosen.method,
+        search.limits,
+        search.budget,
+        search,
+    )
+    return assemble(outcome, refused, goals_of(outcome), chosen.why, began)
+
+
+def _search_of(problem: StagingProblem, lungs: dict[Side, Items]) -> Search:
+    """Return the search, which ranks drafts by the protocol's goals."""
+    limits, budget, ranked = limits_of(problem), Budget.of(problem), problem.protocol.goals.ranked
+
+    def better(draft: Draft) -> tuple[float, ...]:
+        return rank(Outcome(problem, lungs, draft, 0, "", limits, budget, search))
+
+    def joined(parts: dict[Side, Items]) -> Items:
+        return items_of(problem, "both", np.concatenate([parts[side].row for side in SIDES]))
+
+    search = Search(
+        limits,
+        budget,
+        problem.seed,
+        better,
+        joined,
+        fewest_first=ranked[1] == "operations",
+        weeks_max=problem.protocol.weeks.total_max,
+    )
+    return search
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """What the search came to: a draft, how many lesions none exceeds and what says so, and what binds."""
+
+    draft: Draft
+    lesions_bound: int
+    method: str
+    why: Left
+
+
+def _choose(
+    problem: StagingProblem, lungs: dict[Side, Items], search: Search, say: Callable[[str], None]
+) -> _Chosen:
+    """Remove all lesions, or as many as can be.
+
+    Raises
+    ------
+    InfeasiblePlan
+        If nothing can be removed at all.
+    """
+    bound, method, fitting, totals = sum(i.lesions for i in lungs.values()), "", lungs, frozenset[int]()
+    knapsack = within_totals(problem, lungs)
+    if knapsack is not None:
+        bound, method = knapsack.most, "knapsack of lesions under the tissue of all operations"
+        fitting = knapsack.best(bound)
+        kept = {row for items in fitting.values() for row in items.row.tolist()}
+        totals = frozenset(row for items in lungs.values() for row in items.row.tolist() if row not in kept)
+    draft = search.complete(fitting)
+    if draft is not None:
+        return _Chosen(_polished(problem, draft, search), bound, method, Left(totals))
+    weeks_needed = None
+    picks: list[Pick] = [*choices(fitting, search.budget, search.limits.perfused)]
+    most = max((pick.most for pick in choices(lungs, search.budget, search.limits.perfused)), default=0)
+    if most < bound:
+        bound, method = most, "knapsack of lesions under the permanent loss of function"
+    if search.weeks_max is not None:
+        free = replace(search, weeks_max=None).complete(fitting)
+        weeks_needed = None if free is None else free.weeks
+        in_time = within_weeks(fitting, search.limits, search.budget, search.weeks_max)
+        most = most_of(within_weeks(lungs, search.limits, search.budget, search.weeks_max))
+        if not search.limits.both_sides and most < bound:
+            bound, method = most, "knapsack of lesions under the weeks' number of operations"
+        picks = [*in_time, *picks]
+    draft = search.most(picks, say)
+    if draft is None:
+        raise InfeasiblePlan(["No operation was found that lung function and the other limits allow."])
+    return _Chosen(_polished(problem, draft, search), bound, method or "none", Left(totals, weeks_needed))
+
+
+def _polished(problem: StagingProblem, draft: Draft, search: Search) -> Draft:
+    """Put fast growers first, where the protocol ranks or weighs what grows."""
+    goals = problem.protocol.goals
+    if "growth" not in (*goals.order, *goals.weights):
+        return draft
+    ranked = goals.ranked
+    place = ranked.index("growth" if "growth" in ranked else WEIGHTED)
+    keep = any(key.startswith("balance") for key in ranked[:place])
+    return polish_growth(problem, draft, search.limits, search.budget, search.better, keep_balance=keep)

@@ -9,6 +9,8 @@ than a bound that holds whatever is chosen.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,20 +18,12 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import coo_array, csr_array, identity, kron
 
-from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES, Side
+from clearlung.anatomy import SIDES, Side
 from clearlung.resection import Excision, SpecimenSet, choose
-from clearlung.staging.items import (
-    LOBES_FROM,
-    MINUTES,
-    ML,
-    THOUSAND,
-    Limits,
-    limits_of,
-    screen,
-    thousandths_up,
-)
+from clearlung.staging.items import MINUTES, THOUSAND, Columns, Limits, limits_of, lobe_shares_ml, weigh
 from clearlung.staging.packing import minutes_bound, pack
 from clearlung.staging.problem import LeastOperations, StagingProblem
+from clearlung.staging.screen import screen
 
 # Beyond this many choices the program is not built; the cheapest specimens then stand.
 _CHOICES_MAX = 40_000
@@ -40,18 +34,19 @@ _SECONDS_MAX = 20.0
 class _Lung:
     """What could be cut on one side: candidates that fit an operation, and the lesions that they hold.
 
-    ``weight`` has the columns of :class:`~clearlung.staging.items.Items`; ``holds`` is 1 where a lesion (row)
+    ``weight`` is what each uses of each limit, in the limit's own unit; ``holds`` is 1 where a lesion (row)
     is in a candidate (column).
     """
 
     side: Side
     rows: NDArray[np.int64]
     weight: NDArray[np.float64]
+    columns: Columns
     holds: csr_array
     cost: NDArray[np.float64]
 
     @classmethod
-    def of(cls, side: Side, excision: Excision, fits: NDArray[np.bool_]) -> _Lung:
+    def of(cls, problem: StagingProblem, side: Side, excision: Excision, fits: NDArray[np.bool_]) -> _Lung:
         """Gather one side's candidates."""
         candidates = excision.candidates
         rows = np.flatnonzero(fits & (candidates.side == side))
@@ -61,16 +56,8 @@ class _Lung:
         counts = np.array([len(group) for group in groups], dtype=np.int64)
         column = np.repeat(np.arange(len(rows)), counts)
         holds = coo_array((np.ones(len(lesion)), (lesion, column)), shape=(len(place), len(rows))).tocsr()
-        lobes = [lobe for lobe in LOBES if LOBE_SIDES[lobe] == side]
-        weight = np.column_stack(
-            [
-                counts,
-                thousandths_up(candidates.minutes[rows]) / THOUSAND,
-                thousandths_up(candidates.volume_ml[rows]) / THOUSAND,
-                *[np.where(candidates.lobe[rows] == lobe, counts, 0) for lobe in lobes],
-            ]
-        ).astype(np.float64)
-        return cls(side, rows, weight, holds, excision.cost[rows])
+        weight, columns = weigh(problem, candidates, side, rows)
+        return cls(side, rows, weight / columns.units, columns, holds, excision.cost[rows])
 
     @property
     def lesions(self) -> int:
@@ -110,13 +97,12 @@ class _Lung:
         rows, proven
             The candidates' rows, or None if none were found; whether none exist where none were found.
         """
-        candidates, lobes = len(self.rows), self.weight.shape[1] - LOBES_FROM
+        candidates = len(self.rows)
         if candidates * operations > _CHOICES_MAX:
             return None, False
-        capacity = limits.capacities(self.side, operations, lobes).astype(np.float64)
-        capacity[:, [MINUTES, ML]] /= THOUSAND
+        capacity = limits.capacities(self.columns, operations, self.side) / self.columns.units
         if not tissue:
-            capacity[:, ML] = np.inf
+            capacity[:, self.columns.tissue] = np.inf
         # Variables: candidate c in operation o, operation after operation.
         once = kron(np.ones((1, operations)), self.holds)
         within = kron(identity(operations), csr_array(self.weight.T))
@@ -160,9 +146,10 @@ def choose_together(problem: StagingProblem, excision: Excision) -> StagingProbl
     chosen = choose(excision.candidates, excision.cost, among=fits).rows
     problem = replace(problem, specimens=_specimens(excision, chosen, fits))
     limits, items = limits_of(problem), screen(problem)[0]
+    lungs = {side: _Lung.of(problem, side, excision, fits) for side in SIDES}
     least: dict[Side, int] = {}
     for side in SIDES:
-        lung = _Lung.of(side, excision, fits)
+        lung = lungs[side]
         bound = lung.bound(limits) if len(lung.rows) else 0
         packing = pack(items[side], limits, problem.seed)
         if bound is None or packing is None or items[side].lesions < lung.lesions:
@@ -172,7 +159,19 @@ def choose_together(problem: StagingProblem, excision: Excision) -> StagingProbl
             chosen = np.concatenate([chosen[excision.candidates.side[chosen] != side], rows])
     specimens = _specimens(excision, np.sort(chosen), fits)
     problem = replace(problem, specimens=specimens)
-    return replace(problem, least_operations=LeastOperations.of(problem, least))
+    pooled = _pooled_bound(lungs, limits) if limits.both_sides else None
+    return replace(problem, least_operations=LeastOperations.of(problem, least, pooled))
+
+
+def _pooled_bound(lungs: Mapping[Side, _Lung], limits: Limits) -> int:
+    """Return how many operations both lungs need at least if each may open both, whatever is chosen."""
+    minutes = sum(lung.least(MINUTES) for lung in lungs.values() if len(lung.rows))
+    free = max(
+        limits.minutes_left_both(first=not limits.operated),
+        *(limits.minutes_left(side, first=True, perfused=False) for side in SIDES),
+    )
+    by_minutes = math.ceil(minutes * THOUSAND / free - 1e-6) if np.isfinite(minutes) and free > 0 else 0
+    return max(-(-sum(lung.lesions for lung in lungs.values()) // limits.lesions), by_minutes)
 
 
 def _specimens(excision: Excision, chosen: NDArray[np.int64], fits: NDArray[np.bool_]) -> SpecimenSet:
@@ -212,9 +211,23 @@ def _fits(problem: StagingProblem, excision: Excision) -> NDArray[np.bool_]:
     counts = np.array([len(group) for group in candidates.lesions], dtype=np.int64)
     again = np.isin(candidates.side, list(problem.operated))
     minutes = candidates.minutes + problem.access_minutes + problem.reentry_minutes * again
+    lobe_ml_max = math.inf if per.removed_ml_per_lobe_max is None else per.removed_ml_per_lobe_max
+    lobe_ml = lobe_shares_ml(candidates, np.arange(len(counts))).max(axis=1, initial=0.0)
     return np.asarray(
         (candidates.volume_ml <= per.removed_ml_max)
+        & (lobe_ml <= lobe_ml_max)
+        & _allowed_by_surgeon(problem, candidates.lesions)
         & (minutes <= per.minutes_max)
         & (counts <= min(per.nodules_max, per.nodules_per_lobe_max)),
+        dtype=np.bool_,
+    )
+
+
+def _allowed_by_surgeon(problem: StagingProblem, groups: Sequence[tuple[int, ...]]) -> NDArray[np.bool_]:
+    """Return for each candidate whether the surgeon's assignments let some operation take it."""
+    leave = {i for assignment in problem.assignments if assignment.leave for i in assignment.lesions}
+    apart = [set(assignment.lesions) for assignment in problem.assignments if assignment.apart]
+    return np.array(
+        [not leave & set(group) and all(len(a & set(group)) < 2 for a in apart) for group in groups],
         dtype=np.bool_,
     )

@@ -247,7 +247,7 @@ class _Sweep:
             removed_ml_limit=removed_ml,
             fev1_limit_percent=fev1_percent,
             proven=settled and plan.solver.bound == row.operations,
-            weeks_bound=plan.solver.goals[-1].bound,
+            weeks_bound=plan.solver.goal("weeks").bound,
             risk=verdict.risk if verdict else None,
         )
         total = self.problem.protocol.weeks.total_max
@@ -325,7 +325,9 @@ def _lesions_proven(plan: Plan) -> bool:
 
     Which specimens share the time of a lung's only long operation is chosen by a rule, not proven.
     """
-    return plan.solver.goals[0].proven and all(u.code != "first_operation_limit" for u in plan.unassigned)
+    return plan.solver.goal("lesions_left").proven and all(
+        u.code != "first_operation_limit" for u in plan.unassigned
+    )
 
 
 def _fev1_most(problem: StagingProblem) -> float:

@@ -1,0 +1,87 @@
+"""Goals of time: weeks until clear, and what grows while waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from clearlung.staging.draft import weeks_bound
+from clearlung.staging.goals.base import Bound, PlanGoal, register
+from clearlung.staging.goals.clearance import Operations
+from clearlung.staging.goals.outcome import Outcome
+from clearlung.staging.growth import growth_ml
+
+# More operations than this take more years than any protocol allows.
+_OPERATIONS_MAX = 60
+
+
+@register
+class Weeks(PlanGoal):
+    """How long it takes."""
+
+    key = "weeks"
+    title = "weeks until clear"
+    unit = "week"
+    description = "Week of the last operation."
+
+    def value(self, outcome: Outcome) -> float:
+        """Return the week of the last operation."""
+        return outcome.draft.weeks
+
+    def bound(self, outcome: Outcome, held: Collection[str]) -> Bound:
+        """Return the week before which no plan ends."""
+        few = outcome.draft.operations if "operations" in held else _fewest(outcome)
+        by_intervals = max(outcome.earliest(few, function=False), default=0)
+        if outcome.draft.weeks == by_intervals:
+            return Bound(by_intervals, "label setting; the intervals alone need it")
+        bare = max(by_intervals, max(outcome.earliest(few), default=0))
+        if {"operations", "balance_right", "balance_left"} <= set(held) and outcome.split_is_unique:
+            relaxed = weeks_bound(outcome.draft, outcome.budget)
+            return Bound(max(bare, relaxed), "label setting on the least losses of any packing")
+        return Bound(bare, "label setting on the intervals and on what access takes of function")
+
+
+@register
+class Growth(PlanGoal):
+    """Tumor that grows while it waits."""
+
+    key = "growth"
+    title = "tumor grown until its operation"
+    unit = "ml"
+    description = (
+        "Volume that the removed lesions gain until their operation, growing exponentially; those of unknown"
+        " doubling time at the median of the known ones, or at the rate that stress tests expect."
+    )
+
+    def value(self, outcome: Outcome) -> float:
+        """Return their sum over all lesions removed."""
+        specimens, total = outcome.problem.specimens, 0.0
+        for event in outcome.outlook.events:
+            lesions = [lesion for row in event.rows for lesion in specimens.lesions[row]]
+            total += float(growth_ml(outcome.problem, lesions, [event.week])[:, 0].sum())
+        return total
+
+    def bound(self, outcome: Outcome, held: Collection[str]) -> Bound:
+        """Return the least growth, each lesion by itself in any operation that has room for its number."""
+        if not outcome.complete:
+            return Bound(0.0, "none: lesions could be chosen otherwise")
+        rows = [row for items in outcome.lungs.values() for row in items.row.tolist()]
+        lesions = [lesion for row in rows for lesion in outcome.problem.specimens.lesions[row]]
+        few = outcome.draft.operations if "operations" in held else max(outcome.draft.operations, len(rows))
+        weeks = outcome.earliest(min(few, _OPERATIONS_MAX)) if lesions else []
+        slots = np.repeat(weeks, outcome.limits.lesions)[: len(lesions)]
+        if len(slots) < len(lesions):
+            return Bound(0.0, "none: too many operations to bound")
+        cost = growth_ml(outcome.problem, lesions, slots.tolist())
+        least = float(cost[linear_sum_assignment(cost)].sum()) if lesions else 0.0
+        # Sums in another order differ by rounding.
+        return Bound(
+            least * (1 - 1e-9), "assignment of single lesions to the earliest weeks of the intervals"
+        )
+
+
+def _fewest(outcome: Outcome) -> int:
+    """Operations that any plan with as many lesions needs at least."""
+    return int(Operations().bound(outcome, ()).value)
