@@ -27,9 +27,11 @@ _FLOOR = "#B00020"
 _WEEKS_FOR_END = 4
 # A plan whose course is not stored is drawn for half a year after its last operation.
 _WEEKS_AFTER = 26
-_LANES_MM, _PANEL_MM, _GAP_MM, _FOOT_MM, _HEAD_MM = 32.0, 44.0, 6.0, 12.0, 6.0
+_LANES_MM, _PANEL_MM, _GAP_MM, _FOOT_MM, _HEAD_MM = 36.0, 44.0, 6.0, 12.0, 6.0
 FIRST_OPERATION = "the first operation"
 """What the weeks of a plan are counted from."""
+TODAY = "today"
+"""What the weeks of a plan of what is left are counted from."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,7 @@ def _dlco(plan: Plan) -> MeasureCourse | None:
 
 
 def _draw_lanes(axes: Axes, plan: Plan) -> None:
-    style_lanes(axes)
+    style_lanes(axes, scans=any(operation.scan_week is not None for operation in plan.operations))
     axes.tick_params(axis="x", labelbottom=False, length=0)
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_visible(False)
@@ -190,7 +192,7 @@ def _draw_lanes(axes: Axes, plan: Plan) -> None:
                 {side: str(count) for side, count in lesions_by_side(operation).items()},
                 perfused=operation.perfusion is not None,
                 rest_until=rest_until(plan, operation),
-                scan_week=getattr(operation, "scan_week", None),
+                scan_week=operation.scan_week,
             ),
         )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # The patient's right above the left, as it stands first in every list.
 LANES: dict[Side, float] = {"right": 1.0, "left": 0.0}
+_SCANS = -0.9
 GRID = "#D9D9D9"
 _BAR_INK = "#8A8A8A"
 _BAR_HALF = 0.14
@@ -40,7 +41,7 @@ class LaneEntry:
     done
         Whether it is already done: a tick behind the number.
     rest_until
-        By lung, the first week in which the protocol lets it be operated on again; empty for no bar.
+        The first week in which the protocol lets the lung be operated on again; None for no bar.
     scan_week
         Week of the CT before it, or None.
     """
@@ -76,15 +77,16 @@ def rest_until(plan: Plan, operation: Operation) -> int:
     return operation.week + wait
 
 
-def style_lanes(axes: Axes) -> None:
-    """Give an axis one lane for each lung, named and with its letter."""
-    axes.set_ylim(-0.85, 1.85)
-    axes.set_yticks(
-        [LANES[side] for side in SIDES], [f"{side.capitalize()}  {SIDE_LETTERS[side]}" for side in SIDES]
-    )
+def style_lanes(axes: Axes, *, scans: bool = False) -> None:
+    """Give an axis one lane for each lung, named and with its letter, and one below for scans if asked."""
+    lanes = {f"{side.capitalize()}  {SIDE_LETTERS[side]}": LANES[side] for side in SIDES}
+    if scans:
+        lanes["CT"] = _SCANS
+    axes.set_ylim(min(lanes.values()) - (0.4 if scans else 0.75), 1.75)
+    axes.set_yticks(list(lanes.values()), list(lanes))
     axes.tick_params(axis="y", length=0)
-    for side in SIDES:
-        axes.axhline(LANES[side], color=GRID, linewidth=0.8, zorder=1)
+    for lane in lanes.values():
+        axes.axhline(lane, color=GRID, linewidth=0.8, zorder=1)
 
 
 def draw_entry(axes: Axes, entry: LaneEntry) -> None:
@@ -92,12 +94,12 @@ def draw_entry(axes: Axes, entry: LaneEntry) -> None:
     lanes = [LANES[side] for side in entry.words]
     if len(lanes) > 1:
         axes.plot([entry.week] * 2, [min(lanes), max(lanes)], color=INK, linewidth=1.6, zorder=2.5)
-    for side, words in entry.words.items():
+    if entry.scan_week is not None:
+        _draw_scan(axes, entry.scan_week, entry.number)
+    for place, (side, words) in enumerate(entry.words.items()):
         lane = LANES[side]
         if entry.rest_until is not None:
             _draw_rest(axes, entry.week, entry.rest_until, lane)
-        if entry.scan_week is not None:
-            _draw_scan(axes, entry.scan_week, lane)
         if entry.perfused:
             axes.scatter(
                 [entry.week],
@@ -109,7 +111,8 @@ def draw_entry(axes: Axes, entry: LaneEntry) -> None:
                 zorder=3,
             )
         draw_symbol(axes, entry.week, lane, entry.number, _MARK_MM)
-        _write(axes, entry.week, lane, f"{entry.number}{' ✓' * entry.done}", above=True)
+        if place == 0:
+            _write(axes, entry.week, lane, f"{entry.number}{' ✓' * entry.done}", above=True)
         _write(axes, entry.week, lane, words, above=False)
 
 
@@ -130,16 +133,17 @@ def _draw_rest(axes: Axes, start: float, end: float, lane: float) -> None:
     )
 
 
-def _draw_scan(axes: Axes, week: float, lane: float) -> None:
-    axes.plot([week] * 2, [lane - 0.3, lane + 0.3], color=INK, linewidth=1.0, zorder=2.8)
+def _draw_scan(axes: Axes, week: float, number: int) -> None:
+    """Mark a scan in the lane of its own, with the number of the operation that it is for."""
+    axes.plot([week] * 2, [_SCANS - 0.16, _SCANS + 0.16], color=INK, linewidth=1.4, zorder=3)
     axes.annotate(
-        "CT",
-        (week, lane + 0.3),
-        xytext=(0, 1),
+        str(number),
+        (week, _SCANS),
+        xytext=(2, 1),
         textcoords="offset points",
-        ha="center",
+        ha="left",
         va="bottom",
-        fontsize=5.5,
+        fontsize=6.5,
         color=INK,
     )
 
@@ -154,5 +158,6 @@ def _write(axes: Axes, week: float, lane: float, words: str, *, above: bool) -> 
         va="bottom" if above else "top",
         fontsize=8.0 if above else 6.5,
         fontweight="bold" if above else "normal",
-        zorder=7,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.3},
+        zorder=7 if above else 5,
     )

@@ -51,7 +51,7 @@ def _operation(report: ReportInput, operation: Operation, atlas: Atlas, *, first
 
 def _scan(operation: Operation) -> list[Text]:
     """Say when the CT before the operation is due."""
-    week = getattr(operation, "scan_week", None)
+    week = operation.scan_week
     return [] if week is None else [Text(f"CT before it: week {week}.")]
 
 
@@ -82,7 +82,7 @@ def _expectations(operation: Operation) -> list[Text]:
 
 def assignment_blocks(plan: Plan) -> tuple[Block, ...]:
     """Return what the surgeon has fixed and forbidden; nothing where that is nothing."""
-    said = tuple(one.says for one in getattr(plan, "assignments", ()))
+    said = tuple(one.says for one in plan.assignments)
     if not said:
         return ()
     return Heading("What the surgeon has decided", anchor="assignments"), Bullets(said)

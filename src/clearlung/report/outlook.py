@@ -17,6 +17,8 @@ from clearlung.report.tradeoff_curve import PlanPlace, TradeoffCurve
 from clearlung.report.tradeoff_figure import tradeoff_svg, tradeoff_words
 from clearlung.staging import StressRecord
 
+_UNITS = ("ml", "min", "%", "week", "weeks")
+
 
 def stress_blocks(report: ReportInput) -> tuple[Block, ...]:
     """Return how the plan fares when things turn out otherwise; nothing where that was not tested."""
@@ -62,7 +64,8 @@ def _holds(record: StressRecord) -> str:
     first = next((one for one in record.operations if one.operation == record.breaks_first), None)
     if first is None:
         return f"{words} No operation breaks a limit in any."
-    limit = "" if first.first_limit is None else f", as a rule {first.first_limit}"
+    titles = {row.limit: row.title for row in record.limits}
+    limit = "" if first.first_limit is None else f", as a rule by its {titles[first.first_limit]}"
     return (
         f"{words} Operation {first.operation} is most often the first to break one"
         f" ({share_percent(first.first.share)} %){limit}."
@@ -76,7 +79,7 @@ def _short_blocks(record: StressRecord) -> list[Block]:
         (
             Cell("plan") if row.operation is None else Cell(str(row.operation), operation=row.operation),
             Cell(row.title),
-            Cell(with_unit(plain(row.value), row.unit)),
+            Cell(_amount(plain(row.value), row.unit)),
             Cell(fixed(row.planned)),
             Cell(f"{fixed(row.low)} to {fixed(row.high)}"),
             Cell(f"{share_percent(row.holds.share)} %", "warn"),
@@ -102,6 +105,11 @@ def _short_blocks(record: StressRecord) -> list[Block]:
     return [Table(columns, rows, caption)]
 
 
+def _amount(text: str, unit: str) -> str:
+    """Return a value with its unit, or without one where the words beside it say what is counted."""
+    return with_unit(text, unit) if unit in _UNITS else text
+
+
 def _promises(record: StressRecord) -> Table:
     columns = (
         Column("What the plan promises", share=2),
@@ -113,7 +121,7 @@ def _promises(record: StressRecord) -> Table:
     rows = tuple(
         (
             Cell(goal.title),
-            Cell(with_unit(fixed(goal.promised), goal.unit)),
+            Cell(_amount(fixed(goal.promised), goal.unit)),
             Cell(fixed(goal.middle)),
             Cell(f"{fixed(goal.low)} to {fixed(goal.high)}"),
             Cell(f"{share_percent(goal.kept.share)} %"),
@@ -184,13 +192,13 @@ def _proof(curve: TradeoffCurve) -> str:
 def _points(curve: TradeoffCurve) -> Table:
     columns = (
         Column("Operations", "right"),
-        Column("Most tissue at once", "right", unit="ml"),
-        Column("Last operation", "right", unit="week"),
-        Column("Lowest FEV1, lower bound", "right", unit="% of predicted"),
-        Column("FEV1 to be left", "right", unit="% of predicted"),
-        Column("Metastases left", "right"),
-        Column("Risk after recovery", share=1),
-        Column("Fewest operations"),
+        Column("Tissue", "right", unit="ml at once"),
+        Column("Last", "right", unit="week"),
+        Column("Lowest FEV1", "right", unit="lower bound, %"),
+        Column("FEV1 to be left", "right", unit="%"),
+        Column("Left", "right", unit="metastases"),
+        Column("Risk", unit="after recovery"),
+        Column("Fewest operations", unit="under its limits", share=1),
     )
     rows = tuple(
         (
@@ -207,6 +215,7 @@ def _points(curve: TradeoffCurve) -> Table:
     )
     caption = (
         f"Tissue and FEV1 in steps of {plain(curve.tissue_step_ml)} ml and"
-        f" {plain(curve.function_step_percent)} %; weeks are those of each plan."
+        f" {plain(curve.function_step_percent)} %, FEV1 of predicted; weeks are those"
+        " of each plan."
     )
     return Table(columns, rows, caption)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from clearlung.report.course import FIRST_OPERATION
+from clearlung.report.course import FIRST_OPERATION, TODAY
 from clearlung.report.document import Bullets, Cell, Column, Facts, Heading, Table, Text
 from clearlung.report.lanes import lesions_by_side
 from clearlung.report.marks import SIDE_WORDS
 from clearlung.report.numbers import counted, fixed, in_words, percent
 from clearlung.report.source import ReportInput
 from clearlung.staging import Operation, Plan
+
+_WEEKS_WORDS = {
+    FIRST_OPERATION: "weeks from first to last operation",
+    TODAY: "weeks from today to the last operation",
+}
 
 
 def headline(plan: Plan, weeks_from: str = FIRST_OPERATION) -> str:
@@ -53,7 +58,7 @@ def key_figures(report: ReportInput) -> Facts:
         (
             (f"{removed:,}", f"of {len(plan.lesions):,} metastases removed"),
             (str(len(plan.operations)), "operations"),
-            (f"{plan.weeks_until_clear}", f"weeks from {report.weeks_from} to the last"),
+            (f"{plan.weeks_until_clear}", _WEEKS_WORDS[report.weeks_from]),
             (str(sum(o.perfusion is not None for o in plan.operations)), "perfusions"),
             (f"{fixed(plan.removed_ml)} ml", f"of {fixed(plan.function.lung_ml)} ml lung removed"),
             (f"{fixed(minutes / 60, 1)} h", "in theatre in all"),

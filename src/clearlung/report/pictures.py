@@ -129,7 +129,11 @@ def course_picture(report: ReportInput) -> Picture:
         f"{percent(o.fev1_after_percent)} after, lower bound {percent(o.fev1_after_low_percent)}"
         for o in plan.operations
     )
-    scans = "; CT marks the scan before it" if any(map(_scan_words, plan.operations)) else ""
+    scans = (
+        "; CT: the scans, each with the number of the operation that it is before"
+        if any(map(_scan_words, plan.operations))
+        else ""
+    )
     dlco = "" if plan.function.ppo_dlco_percent is None else " and DLCO"
     end = (
         f"After full recovery {percent(plan.function.ppo_fev1_percent)} "
@@ -151,7 +155,7 @@ def course_picture(report: ReportInput) -> Picture:
 
 
 def _scan_words(operation: Operation) -> str:
-    week = getattr(operation, "scan_week", None)
+    week = operation.scan_week
     return "" if week is None else f", CT in week {week}"
 
 

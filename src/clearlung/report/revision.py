@@ -68,7 +68,7 @@ def _operations(record: Replan) -> Table:
     )
     rows = tuple(
         (
-            Cell(str(one.number), "strong", operation=one.number, aside="" if not one.done else "done"),
+            Cell(f"{one.number}{' done' * one.done}", "strong", operation=one.number),
             Cell(SIDE_WORDS[one.side]),
             Cell("–" if one.promised_week is None else str(one.promised_week)),
             Cell(str(one.week)),

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from clearlung.nodules import NoduleTable
-from clearlung.report.course import FIRST_OPERATION
+from clearlung.report.course import FIRST_OPERATION, TODAY
 from clearlung.report.lung_views import LungViews
 from clearlung.report.tradeoff_curve import TradeoffCurve
 from clearlung.staging import Plan, PlannedLesion, Replan, StressRecord
@@ -81,7 +81,7 @@ class ReportInput:
     @property
     def weeks_from(self) -> str:
         """What the plan's weeks are counted from, in words."""
-        return FIRST_OPERATION if self.revision is None else "today"
+        return FIRST_OPERATION if self.revision is None else TODAY
 
     @property
     def not_planned(self) -> tuple[int, ...]:

@@ -157,9 +157,10 @@ def _draw_table(page: Axes, record: StressRecord, plan: Plan, top: float, right:
         if number is None:
             page.text(left + cell / 2, top - 2, "plan", fontsize=7, ha="center", va="center")
         else:
-            draw_symbol(page, left + cell * 0.25, top - 2, number, 2.2)
-            words = f"{number} {letters.get(number, '')}"
-            page.text(left + cell * 0.45, top - 2, words, fontsize=6.5, ha="left", va="center")
+            draw_symbol(page, left + cell * 0.3, top - 1.4, number, 2.2)
+            page.text(left + cell * 0.68, top - 1.4, str(number), fontsize=7, ha="center", va="center")
+            words = letters.get(number, "")
+            page.text(left + cell / 2, top - 4.4, words, fontsize=6, ha="center", va="center")
     held = {(row.title, row.operation): row.holds.share for row in record.limits}
     for place, title in enumerate(titles):
         y = top - (place + 1) * _ROW_MM
@@ -298,9 +299,10 @@ def _draw_fan(figure: Figure, record: StressRecord, plan: Plan, size_mm: tuple[f
             (operation.week, operation.fev1_after_percent),
             xytext=(0, -7),
             textcoords="offset points",
-            ha="center",
+            ha="left" if operation.week == 0 else "center",
             va="top",
             fontsize=6.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.4},
             zorder=7,
         )
     axes.set_xlim(-1.5, fan.weeks[-1])

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 WIDTH_MM = 180.0
 _LEFT_MM, _GAP_MM, _RIGHT_MM, _HEAD_MM, _PANEL_MM = 14.0, 18.0, 4.0, 10.0, 54.0
 # Below the panels: their labels, the lines of the legend, what the signs mean.
-_AXIS_MM, _LEGEND_LINE_MM, _PROOF_MM = 11.0, 4.0, 7.0
+_AXIS_MM, _LEGEND_LINE_MM, _PROOF_MM = 11.0, 4.0, 10.0
 _IN_A_LINE = 4
 _DPI = 200
 _GRID = "#D9D9D9"
@@ -26,7 +26,7 @@ _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 _SHAPES = ("o", "s", "^", "D", "v", "P", "p")
 _LINES = ("-", "--", "-.", ":")
 # Floors often cost the same tissue: side by side their marks do not hide each other.
-_SPREAD = 0.44
+_SPREAD = 0.6
 
 
 def tradeoff_png(curve: TradeoffCurve, plan: PlanPlace | None = None) -> bytes:
@@ -73,7 +73,6 @@ def _draw(curve: TradeoffCurve, plan: PlanPlace | None) -> Figure:
     figure, sheet = paper(WIDTH_MM, height_mm)
     title = f"What fewer operations cost, under {curve.protocol}"
     sheet.text(1, height_mm - 1, title, fontsize=9, fontweight="bold", va="top")
-    sheet.text(WIDTH_MM - 1, height_mm - 1.4, RESEARCH_NOTICE, fontsize=6, ha="right", va="top", color=INK)
     sheet.text(1, 1.5, _signs(curve), fontsize=6, va="bottom", color=INK)
     wide = (WIDTH_MM - _LEFT_MM - _GAP_MM - _RIGHT_MM) / 2
     panels = []
@@ -174,4 +173,6 @@ def _signs(curve: TradeoffCurve) -> str:
         "Filled: the fewest operations under its limits, proven. Hollow: not proven. ×: another plan is no"
         " worse in anything."
     )
-    return words if curve.complete else f"{words} It is not proven that no point is missing."
+    if not curve.complete:
+        words += " It is not proven that no point is missing."
+    return f"{words}\n{RESEARCH_NOTICE}"
