@@ -76,4 +76,4 @@ def _numbers(report: ReportInput) -> tuple[int, ...]:
 
 
 def _course_blocks(report: ReportInput) -> tuple[Block, ...]:
-    return Pictures((course_picture(report),)), *function_blocks(report.plan)
+    return Pictures((course_picture(report),)), *function_blocks(report)

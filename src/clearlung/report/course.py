@@ -106,8 +106,7 @@ def draw_course(plan: Plan, width_mm: float, weeks_from: str = FIRST_OPERATION) 
 
     for place, course in enumerate(reversed(courses)):
         axes = panel(_FOOT_MM + place * (_PANEL_MM + _GAP_MM), _PANEL_MM)
-        # The protocol's limits are those of FEV1.
-        _draw_function(axes, course, plan if course.name == "FEV1" else None, last)
+        _draw_function(axes, course, _floors_of(plan, course.name), last)
         if place == 0:
             axes.set_xlabel(f"Weeks after {weeks_from}", fontsize=7)
         else:
@@ -197,7 +196,17 @@ def _draw_lanes(axes: Axes, plan: Plan) -> None:
         )
 
 
-def _draw_function(axes: Axes, course: MeasureCourse, limits_of: Plan | None, last: float) -> None:
+def _floors_of(plan: Plan, measure: str) -> tuple[float | None, float | None]:
+    """Return the protocol's floors of a measure right after an operation and after recovery."""
+    limits = plan.protocol.function
+    if measure == "FEV1":
+        return limits.fev1_after_percent_min, limits.ppo_fev1_percent_min
+    return limits.dlco_after_percent_min, limits.ppo_dlco_percent_min
+
+
+def _draw_function(
+    axes: Axes, course: MeasureCourse, floors: tuple[float | None, float | None], last: float
+) -> None:
     low, final, high = course.final
     margin = final - low
     axes.fill_between(
@@ -236,15 +245,13 @@ def _draw_function(axes: Axes, course: MeasureCourse, limits_of: Plan | None, la
         fontsize=6.5,
     )
     lowest = min([low, *(mark.low for mark in course.marks)])
-    if limits_of is not None:
-        limits = limits_of.protocol.function
-        _draw_floors(axes, limits.fev1_after_percent_min, limits.ppo_fev1_percent_min, last)
-        lowest = min(lowest, limits.ppo_fev1_percent_min, limits.fev1_after_percent_min)
+    _draw_floors(axes, *floors, last)
+    lowest = min([lowest, *(floor for floor in floors if floor is not None)])
     axes.set_ylim(max(0.0, lowest - 14), None)
     axes.set_ylabel(f"{course.name}, % of predicted", fontsize=7)
 
 
-def _draw_floors(axes: Axes, right_after: float, after_recovery: float, last: float) -> None:
+def _draw_floors(axes: Axes, right_after: float | None, after_recovery: float | None, last: float) -> None:
     if right_after == after_recovery:
         lines = [(right_after, "floor right after an operation and after recovery", (0, (5.0, 2.0)))]
     else:
@@ -252,10 +259,11 @@ def _draw_floors(axes: Axes, right_after: float, after_recovery: float, last: fl
             (right_after, "floor right after an operation", (0, (5.0, 2.0))),
             (after_recovery, "floor after recovery", (0, (1.0, 1.5))),
         ]
-    for value, words, style in lines:
+    known = [(value, words, style) for value, words, style in lines if value is not None]
+    for value, words, style in known:
         axes.axhline(value, color=_FLOOR, linewidth=0.9, linestyle=style, zorder=2)
         # The higher floor is labeled above its line and the lower one below: they may lie close together.
-        above = value == max(right_after, after_recovery)
+        above = value == max(floor for floor, _, _ in known)
         axes.annotate(
             f"{words} {value:.0f} %",
             (last, value),

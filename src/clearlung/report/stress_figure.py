@@ -152,7 +152,7 @@ def _draw_table(page: Axes, record: StressRecord, plan: Plan, top: float, right:
     columns: dict[int | None, float] = {
         number: _MARGIN_MM + _NAMES_MM + place * cell for place, number in enumerate([*numbers, None])
     }
-    page.text(_MARGIN_MM, top - 2, "Holds, % of the scenarios", fontsize=7, fontweight="bold", va="center")
+    page.text(_MARGIN_MM, top - 2, "Holds, % of scenarios", fontsize=7, fontweight="bold", va="center")
     for number, left in columns.items():
         if number is None:
             page.text(left + cell / 2, top - 2, "plan", fontsize=7, ha="center", va="center")

@@ -90,17 +90,31 @@ def _draw(curve: TradeoffCurve, plan: PlanPlace | None) -> Figure:
         panels.append(axes)
     for place, floor in enumerate(floors):
         own = [point for point in curve.points if point.fev1_limit_percent == floor]
-        aside = _SPREAD * ((place + 0.5) / len(floors) - 0.5)
+        aside = _aside(place, len(floors))
         _draw_floor(panels[0], own, [p.removed_ml_max for p in own], place, floor, aside)
         _draw_floor(panels[1], own, [float(p.weeks) for p in own], place, floor, aside)
     if plan is not None:
+        at = plan.operations + _aside_of(plan, curve, floors)
         for axes, value in zip(panels, (plan.removed_ml_max, float(plan.weeks)), strict=True):
-            _ring(axes, plan.operations, value)
+            _ring(axes, at, value)
     for axes in panels:
+        axes.margins(x=0.06, y=0.08)
         axes.set_ylim(bottom=0)
-        axes.margins(x=0.06)
     _draw_legend(figure, panels[0], (_PROOF_MM + legend_mm / 2) / height_mm)
     return figure
+
+
+def _aside(place: int, floors: int) -> float:
+    return _SPREAD * ((place + 0.5) / floors - 0.5)
+
+
+def _aside_of(plan: PlanPlace, curve: TradeoffCurve, floors: list[float]) -> float:
+    """Return how far aside the plan's own point stands; 0 where it is none of the curve's."""
+    for point in curve.best:
+        same = (point.operations, point.weeks) == (plan.operations, plan.weeks)
+        if same and abs(point.removed_ml_max - plan.removed_ml_max) < curve.tissue_step_ml:
+            return _aside(floors.index(point.fev1_limit_percent), len(floors))
+    return 0.0
 
 
 def _draw_legend(figure: Figure, axes: Axes, middle: float) -> None:
@@ -152,16 +166,17 @@ def _draw_floor(
     )
 
 
-def _ring(axes: Axes, operations: int, value: float) -> None:
+def _ring(axes: Axes, operations: float, value: float) -> None:
     axes.plot(
         [operations],
         [value],
         "o",
-        markersize=15,
+        markersize=10,
         markerfacecolor="none",
         markeredgecolor=INK,
         markeredgewidth=1.2,
         label="this plan",
+        clip_on=False,
         zorder=4,
     )
 
