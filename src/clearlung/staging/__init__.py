@@ -1,5 +1,6 @@
 """Which metastasis in which operation: the protocol's limits, the optimizer and its plan."""
 
+from clearlung.staging.assignment import Assignment, read_assignments
 from clearlung.staging.compare import Comparison, ComparisonRow, compare
 from clearlung.staging.conflicts import (
     Conflict,
@@ -25,7 +26,9 @@ from clearlung.staging.plan import (
     Unassigned,
 )
 from clearlung.staging.problem import StagingProblem
-from clearlung.staging.problem_record import ProblemRecord, parse_problem, problem_json, read_problem
+from clearlung.staging.problem_choice import candidate_parts
+from clearlung.staging.problem_file import parse_problem, problem_json, read_problem
+from clearlung.staging.problem_record import ProblemRecord
 from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, shipped_protocols
 from clearlung.staging.replan import replan
 from clearlung.staging.replan_record import LesionChange, OperationChange, Replan
@@ -46,6 +49,7 @@ from clearlung.staging.under import under
 
 __all__ = [
     "LIMITS",
+    "Assignment",
     "Comparison",
     "ComparisonRow",
     "Conflict",
@@ -84,6 +88,7 @@ __all__ = [
     "Unassigned",
     "Wanted",
     "broken_limits",
+    "candidate_parts",
     "choose_together",
     "compare",
     "explain_conflict",
@@ -94,6 +99,7 @@ __all__ = [
     "parse_protocol",
     "plan_with_reserve",
     "problem_json",
+    "read_assignments",
     "read_done",
     "read_problem",
     "replan",
