@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy import Side
+from clearlung.anatomy import SIDES, Side
 from clearlung.staging.items import MINUTES, ML, THOUSAND, Items, Limits
 from clearlung.staging.packing import Packing
 from clearlung.staging.plan import OperationSide
@@ -187,6 +188,50 @@ class Budget:
         """Return what one lung's operations take of every measure."""
         return Course(tuple(measure.losses(lung) for measure in self.measures), lung.perfused)
 
+    def bare_course(self, operations: int, perfused: int, sides: int = 1) -> Course:
+        """Return what so many operations take that remove nothing: access, and the last ones perfusion."""
+        flags = tuple(place >= operations - perfused for place in range(operations))
+        losses = tuple(
+            Losses(
+                tuple(measure.permanent(0.0, sum(flags[:place])) for place in range(operations + 1)),
+                (sides * measure.access,) * operations,
+            )
+            for measure in self.measures
+        )
+        return Course(losses, flags)
+
+    def least_weeks(
+        self, split: tuple[int, int], perfused: Mapping[Side, int], both: int = 0, *, function: bool = True
+    ) -> list[int] | None:
+        """Return the earliest week of each of so many operations, whatever they remove.
+
+        Parameters
+        ----------
+        split
+            Operations on the right and on the left lung.
+        perfused
+            How many of each lung's last ones are perfused.
+        both
+            Operations on both sides before them.
+        function
+            Whether lung function counts, of which access and perfusion take their part; otherwise the
+            intervals alone.
+
+        Returns
+        -------
+        list of int or None
+            No plan with such operations has any of them earlier. None where function does not bear them.
+        """
+        right, left = (
+            self.bare_course(n, min(n, perfused[side])) for side, n in zip(SIDES, split, strict=True)
+        )
+        rules, shared = self.rules, self.bare_course(both, 0, len(SIDES))
+        if not function:
+            rules = rules.endless()
+            right, left, shared = (replace(course, measures=()) for course in (right, left, shared))
+        steps = earliest_weeks(right, left, rules, both=shared)
+        return None if steps is None else [step.week for step in steps]
+
 
 @dataclass(frozen=True, eq=False)
 class LungDraft:
@@ -258,7 +303,7 @@ def arrange(
     known), ``"tissue"`` the one that takes the most tissue, which leaves more function for the later ones.
     Before all others comes the one whose minutes leave no room for re-entry, if there is one. Of the
     operations whose minutes leave room for a perfusion, the last in this order are perfused. Where the
-    surgeon fixed or forbade places, the packing's own order stands.
+    surgeon fixed or forbade places, only operations that these do not tell apart change their order.
 
     Parameters
     ----------
@@ -270,11 +315,10 @@ def arrange(
         Operations on both sides that come before them.
     """
     count = 0 if items.side == "both" else min(limits.perfused[items.side], operations)
+    sequence, perfused = _ranked(items, where, operations, limits, order, before, count)
     if items.columns.placed:
-        sequence = list(range(operations))
+        sequence = _placed(items, where, sequence, limits, before)
         perfused = set(sequence[operations - count :])
-    else:
-        sequence, perfused = _ranked(items, where, operations, limits, order, before, count)
     return LungDraft(
         items,
         tuple(np.flatnonzero(where == o) for o in sequence),
@@ -304,6 +348,17 @@ def _ranked(
     perfused = set(roomy[len(roomy) - count :])
     rest = [int(o) for o in ranked if o not in perfused]
     return rest + [int(o) for o in ranked if o in perfused], perfused
+
+
+def _placed(items: Items, where: Assignment, sequence: list[int], limits: Limits, before: int) -> list[int]:
+    """Return the operations in the order of a sequence as far as their places on the lung let them."""
+    operations = len(sequence)
+    capacity = limits.capacities(items.columns, operations, items.side, before)
+    kinds = [tuple(items.columns.at(before + place, items.side)) for place in range(operations)]
+    free = {kind: [o for o in sequence if kinds[o] == kind] for kind in set(kinds)}
+    order = [free[kind].pop(0) for kind in kinds]
+    fits = (loads_of(items.weight, where, operations)[order] <= capacity).all()
+    return order if fits else list(range(operations))
 
 
 @dataclass(frozen=True, eq=False)

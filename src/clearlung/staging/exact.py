@@ -20,6 +20,8 @@ _CHOICES_MAX = 12_000
 # Stops the same way on every machine; the seconds are only for machines on which that takes too long.
 NODES_MAX = 1_500
 _SECONDS_MAX = 20.0
+# Costs are only compared, never proven: a few nodes find nearly all that there is to gain.
+_COST_NODES = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,9 @@ class Answer:
     proven: bool
 
 
-def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int, nodes_max: int = NODES_MAX) -> Answer:
+def pack_exactly(
+    weight: Weights, capacity: Weights, *, peak_from: int, nodes_max: int = NODES_MAX, balance: bool = True
+) -> Answer:
     """Look for the packing with the least tissue in its largest operation.
 
     Parameters
@@ -55,6 +59,8 @@ def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int, nodes_ma
         A lower bound of that tissue, whole ml.
     nodes_max
         Nodes of the search tree after which it ends without proof.
+    balance
+        Whether the least peak is wanted, or any packing will do.
 
     Notes
     -----
@@ -68,7 +74,7 @@ def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int, nodes_ma
     allowed = _symmetry_broken(capacity, specimens)
     choices = specimens * operations
     result = milp(
-        c=np.r_[np.zeros(choices), 1.0],
+        c=np.r_[np.zeros(choices), float(balance)],
         integrality=np.ones(choices + 1),
         bounds=Bounds(
             np.r_[np.zeros(choices), peak_from], np.r_[allowed.ravel(), capacity[:, ML].max() // THOUSAND + 1]
@@ -79,7 +85,7 @@ def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int, nodes_ma
     if result.status == 2:
         return Answer(None, None, True)
     bound = peak_from
-    if result.mip_dual_bound is not None and np.isfinite(result.mip_dual_bound):
+    if balance and result.mip_dual_bound is not None and np.isfinite(result.mip_dual_bound):
         bound = max(bound, int(np.ceil(result.mip_dual_bound - 1e-6)))
     if result.x is None:
         return Answer(None, bound, False)
@@ -88,7 +94,34 @@ def pack_exactly(weight: Weights, capacity: Weights, *, peak_from: int, nodes_ma
     # HiGHS works in floating point with tolerances: the answer counts only if it holds in whole numbers.
     if (loads_of(weight, where, operations) > capacity).any():
         return Answer(None, bound, False)
-    return Answer(where, bound, result.status == 0)
+    return Answer(where, bound, balance and result.status == 0)
+
+
+def pack_at_least_cost(weight: Weights, capacity: Weights, cost: NDArray[np.float64]) -> Assignment | None:
+    """Return the packing whose specimens cost the least where they are, as far as it is found in time.
+
+    Parameters
+    ----------
+    weight, capacity
+        As for :func:`pack_exactly`.
+    cost
+        Of each specimen in each operation, shape (specimens, operations).
+    """
+    specimens, operations = cost.shape
+    if specimens * operations > _CHOICES_MAX:
+        return None
+    scale = max(float(np.abs(cost).max()), 1e-9)
+    result = milp(
+        c=np.r_[cost.ravel() / scale, 0.0],
+        integrality=np.ones(cost.size + 1),
+        bounds=Bounds(0, np.r_[np.ones(cost.size), capacity[:, ML].max() // THOUSAND + 1]),
+        constraints=_constraints(weight, capacity),
+        options={"node_limit": _COST_NODES, "time_limit": _SECONDS_MAX, "mip_rel_gap": 1e-3},
+    )
+    if result.x is None:
+        return None
+    where = np.argmax(result.x[:-1].reshape(specimens, operations), axis=1).astype(np.int64)
+    return where if (loads_of(weight, where, operations) <= capacity).all() else None
 
 
 def _symmetry_broken(capacity: Weights, specimens: int) -> NDArray[np.float64]:

@@ -195,11 +195,13 @@ def pack_split(items: Items, limits: Limits, split: Split, seed: int) -> tuple[P
     )
     where = pack_by_exchange(items.weight, capacity, seed)
     if where is None:
-        answer = pack_exactly(items.weight, capacity, peak_from=_peak_bound(items, split.operations))
+        least = _peak_bound(items, split.operations)
+        answer = pack_exactly(items.weight, capacity, peak_from=least, balance=False)
         if answer.where is None:
             return None, answer.proven
         where = answer.where
-    balanced, peak, bound, method = _balance(items, capacity, where, seed)
+    # How far it is balanced cannot be proven: other splits may do better. Construction has to be enough.
+    balanced, peak, bound, method = _balance(items, capacity, where, seed, prove=False)
     return Packing(balanced, split.operations, 0, peak, bound, ("", method)), False
 
 
@@ -218,9 +220,9 @@ def _whole_ml(thousandths: int) -> int:
 
 
 def _balance(
-    items: Items, capacity: Weights, where: Assignment, seed: int
+    items: Items, capacity: Weights, where: Assignment, seed: int, *, prove: bool = True
 ) -> tuple[Assignment, int, int, str]:
-    """Lower the tissue of the largest operation as far as the limits let it."""
+    """Lower the tissue of the largest operation as far as the limits let it, and prove it if wanted."""
     operations = len(capacity)
     bound = _peak_bound(items, operations)
     peak = _whole_ml(int(loads_of(items.weight, where, operations)[:, ML].max()))
@@ -234,7 +236,7 @@ def _balance(
             where = found
             peak = _whole_ml(int(loads_of(items.weight, where, operations)[:, ML].max()))
             break
-    if peak == bound:
+    if peak == bound or not prove:
         return where, peak, bound, "mean or largest specimen, rounded up"
     lower = capacity.copy()
     lower[:, ML] = np.minimum(lower[:, ML], (peak - 1) * THOUSAND)

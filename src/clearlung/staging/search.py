@@ -16,10 +16,10 @@ import numpy as np
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.draft import Budget, Candidate, Draft, LungDraft, Order, arrange, schedule, weeks_bound
-from clearlung.staging.items import THOUSAND, Items, Limits
+from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Limits
 from clearlung.staging.packing import Packing, Split, operations_bound, pack, pack_split, pack_tapered
+from clearlung.staging.reorder import reordered
 from clearlung.staging.repair import Assignment
-from clearlung.staging.sequence import bare_weeks
 from clearlung.staging.taper import Effort, operations_bound_by_function, tapered_volumes
 
 # Operations above the packings' number that the search tries before lesions are left. Each further one frees
@@ -28,6 +28,8 @@ _MORE_OPERATIONS = 4
 # Operations on both sides that are tried for one number of operations: what each lung has over is one
 # operation's at most, so more than two rarely save what two do not.
 _BOTH_MAX = 3
+# Ways to share one number of operations, some on both sides, that are tried: each may be an integer program.
+_BOTH_SPLITS_TRIED = 6
 # Ways to share the operations between the lungs that are looked at where their number is not ranked first.
 _SPLITS_LOOKED_AT = 3
 # Orders of the right and the left lung's operations, in the order in which they are tried.
@@ -118,14 +120,17 @@ class Search:
                 best = draft
             balanced = self.fewest_first and best.packings is not None
             if balanced and best.both is None and best.weeks <= weeks_bound(best, self.budget):
-                break
-        return best
+                return best
+        return best and reordered(best, self.limits, self.budget, self.better, self._in_weeks)
+
+    def _in_weeks(self, draft: Draft) -> bool:
+        return self.weeks_max is None or draft.weeks <= self.weeks_max
 
     def _drafts(self, lungs: dict[Side, Items], split: Split, effort: Effort) -> Iterator[Draft]:
         """Yield drafts with so many operations of each kind that end early enough."""
         for candidate in self._candidates(lungs, split, effort):
             draft = schedule(candidate, self.budget)
-            if draft is not None and (self.weeks_max is None or draft.weeks <= self.weeks_max):
+            if draft is not None and self._in_weeks(draft):
                 yield draft
 
     def removes(self, lungs: dict[Side, Items]) -> bool:
@@ -146,7 +151,8 @@ class Search:
         if self.limits.both_sides and right and left:
             bound = max(self.pooled_bound(lungs)[0], by_function)
             for total in range(bound, right + left):
-                yield from (split for split in self._both_splits(lungs, total) if self._in_time(split))
+                likely = (split for split in self._both_splits(lungs, total) if self._in_time(split))
+                yield from islice(likely, _BOTH_SPLITS_TRIED)
         start = max(right + left, by_function)
         for total in range(start, right + left + _MORE_OPERATIONS + 1):
             ways = islice(_shared(right, left, total, lungs), at_once)
@@ -160,15 +166,28 @@ class Search:
             even = single * counts["right"] / max(1, sum(counts.values()))
             for right in sorted(range(single + 1), key=lambda n: (abs(n - even), n)):
                 left = single - right
-                if right >= self.limits.perfused["right"] and left >= self.limits.perfused["left"]:
-                    yield Split(both, right, left)
+                perfused = right >= self.limits.perfused["right"] and left >= self.limits.perfused["left"]
+                split = Split(both, right, left)
+                if perfused and self._has_room(lungs, split):
+                    yield split
+
+    def _has_room(self, lungs: dict[Side, Items], split: Split) -> bool:
+        """Whether what each lung has over fits into the operations on both sides, summed up."""
+        columns = [LESIONS, MINUTES, ML]
+        over = np.zeros(len(columns), dtype=np.int64)
+        for side, operations in zip(SIDES, (split.right, split.left), strict=True):
+            items = lungs[side]
+            room = self.limits.capacities(items.columns, operations, side, split.both).sum(axis=0)
+            over += np.maximum(0, items.weight.sum(axis=0) - room)[columns]
+        shared = self.limits.capacities(lungs["right"].columns, split.both, "both").sum(axis=0)[columns]
+        return bool((over <= shared).all())
 
     def _in_time(self, split: Split) -> bool:
-        """Whether the intervals alone let so many operations end early enough."""
+        """Whether so many operations could end early enough, whatever they remove."""
         if self.weeks_max is None:
             return True
-        weeks = bare_weeks((split.right, split.left), self.limits.perfused, self.budget.rules, split.both)
-        return max(weeks, default=0) <= self.weeks_max
+        weeks = self.budget.least_weeks((split.right, split.left), self.limits.perfused, split.both)
+        return weeks is not None and max(weeks, default=0) <= self.weeks_max
 
     def fewest(self, items: Items) -> int | None:
         """Fewest operations on one lung that were found."""

@@ -31,11 +31,10 @@ dominates another only if no sum of any measure is larger.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from clearlung.anatomy import SIDES, Side
+from clearlung.anatomy import Side
 from clearlung.resection import Recovery
 from clearlung.staging.plan import OperationSide
 from clearlung.staging.protocol_parts import Weeks
@@ -220,31 +219,6 @@ def earliest_weeks(
         return None
     traces = [_trace(label) for label in ends]
     return min(traces, key=lambda steps: (steps[-1].week, [s.week for s in steps], steps[0].side != first))
-
-
-def bare_weeks(
-    split: tuple[int, int], perfused: Mapping[Side, int], rules: Rules, both: int = 0
-) -> list[int]:
-    """Return the weeks of so many operations on each lung that the intervals alone need.
-
-    Parameters
-    ----------
-    split
-        Operations on the right and on the left lung.
-    perfused
-        How many of each lung's last ones are perfused.
-    rules
-        What separates operations; function is left out of account.
-    both
-        Operations on both sides before them.
-    """
-    right, left = (
-        Course((), tuple(i >= n - perfused[side] for i in range(n)))
-        for side, n in zip(SIDES, split, strict=True)
-    )
-    steps = earliest_weeks(right, left, rules.endless(), both=Course((), (False,) * both))
-    # Without a limit of function some interleaving always is.
-    return [step.week for step in steps or ()]
 
 
 def bearable(right: Course, left: Course, rules: Rules, both: Course | None = None) -> bool:

@@ -16,7 +16,9 @@ from clearlung.staging.goals import Outcome, goals_of, rank
 from clearlung.staging.infeasible import check_function, check_perfusion
 from clearlung.staging.items import Items, items_of, limits_of
 from clearlung.staging.plan import Plan
+from clearlung.staging.polish import polish_growth
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.protocol_parts import WEIGHTED
 from clearlung.staging.screen import screen
 from clearlung.staging.search import Pick, Search
 from clearlung.staging.select import choices
@@ -154,7 +156,7 @@ def _choose(
         totals = frozenset(row for items in lungs.values() for row in items.row.tolist() if row not in kept)
     draft = search.complete(fitting)
     if draft is not None:
-        return _Chosen(draft, bound, method, Left(totals))
+        return _Chosen(_polished(problem, draft, search), bound, method, Left(totals))
     weeks_needed = None
     picks: list[Pick] = [*choices(fitting, search.budget, search.limits.perfused)]
     most = max((pick.most for pick in choices(lungs, search.budget, search.limits.perfused)), default=0)
@@ -167,8 +169,19 @@ def _choose(
         most = most_of(within_weeks(lungs, search.limits, search.budget, search.weeks_max))
         if not search.limits.both_sides and most < bound:
             bound, method = most, "knapsack of lesions under the weeks' number of operations"
-        picks += in_time
+        picks = [*in_time, *picks]
     draft = search.most(picks, say)
     if draft is None:
         raise InfeasiblePlan(["No operation was found that lung function and the other limits allow."])
-    return _Chosen(draft, bound, method or "none", Left(totals, weeks_needed))
+    return _Chosen(_polished(problem, draft, search), bound, method or "none", Left(totals, weeks_needed))
+
+
+def _polished(problem: StagingProblem, draft: Draft, search: Search) -> Draft:
+    """Put fast growers first, where the protocol ranks or weighs what grows."""
+    goals = problem.protocol.goals
+    if "growth" not in (*goals.order, *goals.weights):
+        return draft
+    ranked = goals.ranked
+    place = ranked.index("growth" if "growth" in ranked else WEIGHTED)
+    keep = any(key.startswith("balance") for key in ranked[:place])
+    return polish_growth(problem, draft, search.limits, search.budget, search.better, keep_balance=keep)

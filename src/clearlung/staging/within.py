@@ -18,7 +18,6 @@ from clearlung.anatomy import LOBES, SIDES, Side
 from clearlung.staging.draft import Budget
 from clearlung.staging.items import LESIONS, Items, Limits, lobe_shares_ml
 from clearlung.staging.problem import StagingProblem
-from clearlung.staging.sequence import bare_weeks
 
 # Small programs with a dozen limits; one that does not end in this time has a value all the same.
 _SECONDS_MAX = 10.0
@@ -150,7 +149,8 @@ def _most_left(right: int, limits: Limits, budget: Budget, weeks_max: int) -> in
     """Return how many operations on the left lung end in time beside so many on the right."""
     best = None
     for left in range(_OPERATIONS_MAX):
-        if max(bare_weeks((right, left), limits.perfused, budget.rules), default=0) > weeks_max:
+        weeks = budget.least_weeks((right, left), limits.perfused)
+        if weeks is None or max(weeks, default=0) > weeks_max:
             break
         best = left
     return best

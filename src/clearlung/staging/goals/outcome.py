@@ -11,7 +11,6 @@ from clearlung.staging.items import Items, Limits
 from clearlung.staging.outlook import Outlook
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.search import Search
-from clearlung.staging.sequence import bare_weeks
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,20 +57,27 @@ class Outcome:
         packings = [self.search.packing(items) for items in self.lungs.values()]
         return self.draft.operations == sum(p.operations_bound for p in packings if p is not None)
 
-    def earliest_by_intervals(self, operations: int) -> list[int]:
+    def earliest(self, operations: int, *, function: bool = True) -> list[int]:
         """Return for each of so many operations in order the week before which it cannot be.
 
-        By the intervals alone, however the operations are shared between the lungs. One on both sides waits
+        However the operations are shared between the lungs and whatever they remove. One on both sides waits
         as one on a single side does, or longer.
+
+        Parameters
+        ----------
+        operations
+            How many.
+        function
+            Whether what access and perfusion take of lung function counts, or the intervals alone.
         """
-        rules = self.budget.rules
+        budget = self.budget
         if self.limits.both_sides:
-            least = min(rules.weeks.other_side_min, rules.weeks.same_side_min)
-            rules = replace(rules, weeks=rules.weeks.model_copy(update={"other_side_min": least}))
+            least = min(budget.weeks.other_side_min, budget.weeks.same_side_min)
+            budget = replace(budget, weeks=budget.weeks.model_copy(update={"other_side_min": least}))
         if self.split_is_unique and operations == self.draft.operations:
             right, left = (len(self.draft.lungs[side].operations) for side in SIDES)
             splits = [(right, left)]
         else:
             splits = [(i, operations - i) for i in range(operations + 1)]
-        found = [bare_weeks(split, self.limits.perfused, rules) for split in splits]
-        return [min(weeks) for weeks in zip(*found, strict=True)]
+        found = [budget.least_weeks(split, self.limits.perfused, function=function) for split in splits]
+        return [min(weeks) for weeks in zip(*(w for w in found if w is not None), strict=True)]

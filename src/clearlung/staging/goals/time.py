@@ -33,13 +33,14 @@ class Weeks(PlanGoal):
     def bound(self, outcome: Outcome, held: Collection[str]) -> Bound:
         """Return the week before which no plan ends."""
         few = outcome.draft.operations if "operations" in held else _fewest(outcome)
-        by_intervals = max(outcome.earliest_by_intervals(few), default=0)
+        by_intervals = max(outcome.earliest(few, function=False), default=0)
         if outcome.draft.weeks == by_intervals:
             return Bound(by_intervals, "label setting; the intervals alone need it")
+        bare = max(by_intervals, max(outcome.earliest(few), default=0))
         if {"operations", "balance_right", "balance_left"} <= set(held) and outcome.split_is_unique:
             relaxed = weeks_bound(outcome.draft, outcome.budget)
-            return Bound(max(by_intervals, relaxed), "label setting on the least losses of any packing")
-        return Bound(by_intervals, "label setting on the intervals alone")
+            return Bound(max(bare, relaxed), "label setting on the least losses of any packing")
+        return Bound(bare, "label setting on the intervals and on what access takes of function")
 
 
 @register
@@ -69,7 +70,7 @@ class Growth(PlanGoal):
         rows = [row for items in outcome.lungs.values() for row in items.row.tolist()]
         lesions = [lesion for row in rows for lesion in outcome.problem.specimens.lesions[row]]
         few = outcome.draft.operations if "operations" in held else max(outcome.draft.operations, len(rows))
-        weeks = outcome.earliest_by_intervals(min(few, _OPERATIONS_MAX)) if lesions else []
+        weeks = outcome.earliest(min(few, _OPERATIONS_MAX)) if lesions else []
         slots = np.repeat(weeks, outcome.limits.lesions)[: len(lesions)]
         if len(slots) < len(lesions):
             return Bound(0.0, "none: too many operations to bound")
