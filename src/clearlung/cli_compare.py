@@ -31,6 +31,9 @@ def compare(
     function_step_percent: Annotated[
         float, typer.Option("--function-step", metavar="PERCENT", min=0.1, help="Step of the curve in FEV1.")
     ] = 5.0,
+    weeks_step: Annotated[
+        int, typer.Option("--weeks-step", metavar="WEEKS", min=1, help="Step of the curve in weeks.")
+    ] = 1,
     operations_more: Annotated[
         int, typer.Option("--more", min=0, help="Operations above the fewest that are looked at.")
     ] = 6,
@@ -50,7 +53,7 @@ def compare(
     check_target(folder, replace=force)
     given = read_problem(problem)
     others = tuple(map(load_protocol, protocol)) if protocol else others_of(given)
-    options = TradeoffOptions(tissue_step_ml, function_step_percent, operations_more)
+    options = TradeoffOptions(tissue_step_ml, function_step_percent, operations_more, weeks_step=weeks_step)
     file = problem / "problem.json" if problem.is_dir() else problem
     with Bar(len(COMPARE_PHASES)) as bar:
         watch = Stopwatch(bar)

@@ -44,7 +44,8 @@ from clearlung.staging.stress import (
     stress_test,
 )
 from clearlung.staging.together import choose_together
-from clearlung.staging.tradeoff import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint, trade_off
+from clearlung.staging.tradeoff import trade_off
+from clearlung.staging.tradeoff_points import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint
 from clearlung.staging.under import under
 
 __all__ = [
