@@ -33,7 +33,7 @@ def under(case, removed_ml, fev1, weeks=None):
     return replace(case, protocol=limits.model_copy(update=parts))
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(specimen, min_size=1, max_size=4),
     st.integers(300, 4000),
@@ -53,9 +53,9 @@ def test_no_point_is_missed(specimens, lung_ml, perfused, nodules_max):
         return
     left = best_goals(case)[0]
     ends = sorted({point.row.weeks for point in curve.points})
-    latest = [None, *ends, *(week - 1 for week in ends if week)]
-    for removed_ml in (41.0, *np.arange(40.0, 0.0, -8.0)):
-        for fev1 in (20.0, *np.arange(25.0, 100.0, 15.0)):
+    latest = [None, *(week - 1 for week in ends if week)]
+    for removed_ml in (41.0, 28.0, 16.0, 8.0):
+        for fev1 in (20.0, 40.0, 55.0, 70.0):
             for weeks in latest:
                 limits = removed_ml, fev1, np.inf if weeks is None else weeks
                 best = best_goals(under(case, removed_ml, fev1, weeks))

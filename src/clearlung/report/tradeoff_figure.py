@@ -137,7 +137,7 @@ def _proof(curve: Tradeoff) -> str:
     options = curve.options
     weeks = "1 week" if options.weeks_step == 1 else f"{options.weeks_step} weeks"
     steps = (
-        f"Steps of {options.tissue_step_ml:g} ml, {options.function_step_percent:g} % of FEV1 (lower bound right"
-        f" after each operation) and {weeks}. Hollow: not proven. ×: another is no worse in anything."
+        f"Steps of {options.tissue_step_ml:g} ml, {options.function_step_percent:g} % of FEV1 (lower bound"
+        f" right after each operation) and {weeks}. Hollow: not proven. ×: another is no worse in anything."
     )
     return steps if curve.complete else f"{steps}\nIt is not proven that no point is missing."
