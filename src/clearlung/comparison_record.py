@@ -11,7 +11,7 @@ from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.comparison_jobs import Compared, ComparedProtocol
 from clearlung.manifest import published_schema
 from clearlung.report import tradeoff_words
-from clearlung.staging import ComparisonRow, Tradeoff, TradeoffAnswer, TradeoffPoint
+from clearlung.staging import ComparisonRow, Goal, Tradeoff, TradeoffAnswer, TradeoffPoint
 
 
 class _Part(BaseModel):
@@ -23,6 +23,9 @@ class ProtocolFound(_Part):
 
     protocol: str
     plan: ComparisonRow | None = Field(description="Null where the protocol allows no plan.")
+    goals: tuple[Goal, ...] = Field(
+        description="What the plan was made for, by rank, each with how far it is proven."
+    )
     reasons: tuple[str, ...] = Field(description="Why there is no plan.")
     warnings: tuple[str, ...] = Field(description="What a reader must know before relying on the plan.")
 
@@ -32,6 +35,7 @@ class ProtocolFound(_Part):
         return cls(
             protocol=compared.protocol.name,
             plan=compared.row,
+            goals=() if compared.plan is None else compared.plan.solver.goals,
             reasons=compared.reasons,
             warnings=() if compared.plan is None else compared.plan.warnings,
         )

@@ -15,6 +15,7 @@ from clearlung.staging.explain import LesionExplanation, explain_lesion
 from clearlung.staging.figures import Difference
 from clearlung.staging.limits import LIMITS, Limit, Reached, broken_limits
 from clearlung.staging.plan import (
+    Goal,
     Interval,
     MeasuredFunction,
     Operation,
@@ -58,6 +59,7 @@ __all__ = [
     "Done",
     "DoneOperation",
     "FoundLesion",
+    "Goal",
     "Interval",
     "LesionChange",
     "LesionExplanation",
