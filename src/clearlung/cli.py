@@ -24,6 +24,7 @@ from clearlung.cli_stage import stage
 from clearlung.cli_stress import stress
 from clearlung.cli_values import (
     AnatomyOption,
+    AssignmentsOption,
     CaseOption,
     ForceOption,
     JsonOption,
@@ -85,6 +86,7 @@ def plan(
             help="A shipped protocol, or a TOML file. Without it: high-volume, compared with the others.",
         ),
     ] = None,
+    assignments: AssignmentsOption = None,
     nodules: ReviewedOption = None,
     out: OutOption = None,
     series: SeriesOption = None,
@@ -102,7 +104,7 @@ def plan(
     from clearlung.output import check_target
     from clearlung.progress import Bar, Stopwatch
     from clearlung.result_folder import write_result
-    from clearlung.staging import load_protocol
+    from clearlung.staging import load_protocol, read_assignments
     from clearlung.workflow import PHASES, PlanRequest, make_plan, plan_under_others
 
     if source.suffix.lower() == ".csv" and (series or anatomy_from):
@@ -118,6 +120,7 @@ def plan(
         anatomy_source=parse_source(anatomy_from, anatomy_labels, offline=offline),
         seed=seed,
         nodules=nodules,
+        assignments=read_assignments(assignments) if assignments else (),
     )
     folder = out or Path(f"{stem(source)}-plan")
     check_target(folder, replace=force)

@@ -19,7 +19,7 @@ from clearlung.output import folder_all_or_nothing
 from clearlung.progress import Stopwatch
 from clearlung.report import LungViews, ReportInput, write_report
 from clearlung.report_folder import COMPARISON, STRESS, TITLE, keep_report, read_report
-from clearlung.staging import Plan, ProblemRecord, StressRecord, problem_json
+from clearlung.staging import Plan, ProblemRecord, StressRecord, candidate_parts, problem_json
 from clearlung.workflow import PlanResult
 
 
@@ -72,7 +72,8 @@ def write_result(
             write_nodules(result.nodules, work / "nodules.csv")
             _write_label_maps(result, work)
             (work / "plan.json").write_text(plan_json(result.plan), encoding="utf-8")
-            (work / "problem.json").write_text(problem_json(result.problem), encoding="utf-8")
+            candidates = candidate_parts(result.excision.candidates, result.excision.cost)
+            (work / "problem.json").write_text(problem_json(result.problem, candidates), encoding="utf-8")
             events = open_ledger(result.nodules, result.plan)
             (work / "ledger.jsonl").write_text("".join(e.line() + "\n" for e in events), encoding="utf-8")
             write_slicer_markups(result.nodules, result.plan, work / "nodules.mrk.json")

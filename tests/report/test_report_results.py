@@ -81,7 +81,7 @@ def point(operations, ml, weeks, floor=20.0, **more):
 
 
 def curve(*points, complete=True):
-    return TradeoffCurve("high-volume", points, 1.0, 5.0, complete)
+    return TradeoffCurve("high-volume", points, 1.0, 5.0, 1, complete)
 
 
 def texts(blocks):

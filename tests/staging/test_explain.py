@@ -8,7 +8,8 @@ import pytest
 from clearlung.staging import solve_plan
 from clearlung.staging.explain import explain_lesion
 from clearlung.staging.figures import figures, plan_figures
-from clearlung.staging.fixed import earliest, limit_uses, sessions_of
+from clearlung.staging.fixed import earliest, sessions_of
+from clearlung.staging.uses import limit_uses
 from tests.staging.problems import function, goals, problem, protocol
 
 

@@ -12,10 +12,13 @@ from clearlung.errors import CaseConflict, InfeasiblePlan
 from clearlung.evidence import load_evidence
 from clearlung.resection import FunctionModel, LungFunction, PatientFunction
 from clearlung.staging import Plan, solve_plan
-from clearlung.staging.done import Done, DoneOperation, FoundLesion, Loss, continued, rest_problem
-from clearlung.staging.fixed import limit_uses, sessions_of
+from clearlung.staging.done import Done, DoneOperation, FoundLesion
+from clearlung.staging.fixed import sessions_of
 from clearlung.staging.replan import replan
 from clearlung.staging.replan_record import Replan
+from clearlung.staging.rest import rest_problem
+from clearlung.staging.today import Loss, continued
+from clearlung.staging.uses import limit_uses
 from tests.staging.problems import function, problem, protocol
 
 MANY = [("RLL", 2.0, 8.0)] * 7 + [("LUL", 2.0, 8.0)] * 6
@@ -199,7 +202,8 @@ def test_a_lung_that_has_been_perfused_is_not_perfused_again():
     )
     new = replan(given, plan, done)
     assert [o.perfusion for o in new.plan.operations] == [None]
-    assert new.from_scratch is None
+    assert new.from_scratch.figures == ()
+    assert new.from_scratch.proven
 
 
 def test_a_new_scan_takes_the_place_of_what_was_known():

@@ -51,8 +51,8 @@ class TradeoffCurve:
         Its name.
     points
         By operations, then by tissue.
-    tissue_step_ml, function_step_percent
-        Steps of the two limits that were swept.
+    tissue_step_ml, function_step_percent, weeks_step
+        Steps of the limits that were swept.
     complete
         Whether it is proven that no point is missing, to the steps.
     """
@@ -61,6 +61,7 @@ class TradeoffCurve:
     points: tuple[CurvePoint, ...]
     tissue_step_ml: float
     function_step_percent: float
+    weeks_step: int
     complete: bool
 
     @classmethod
@@ -85,6 +86,7 @@ class TradeoffCurve:
             points,
             curve.options.tissue_step_ml,
             curve.options.function_step_percent,
+            curve.options.weeks_step,
             curve.complete,
         )
 

@@ -182,9 +182,10 @@ def _ring(axes: Axes, operations: float, value: float) -> None:
 
 
 def _signs(curve: TradeoffCurve) -> str:
+    weeks = "1 week" if curve.weeks_step == 1 else f"{curve.weeks_step} weeks"
     words = (
-        f"Steps of {curve.tissue_step_ml:g} ml, and of {curve.function_step_percent:g} % of FEV1 (lower"
-        " bound right after each operation). Marks of one number of operations stand side by side.\n"
+        f"Steps of {curve.tissue_step_ml:g} ml, of {curve.function_step_percent:g} % of FEV1 (lower bound"
+        f" right after each operation) and of {weeks}. Marks of as many operations stand side by side.\n"
         "Filled: the fewest operations under its limits, proven. Hollow: not proven. ×: another plan is no"
         " worse in anything."
     )

@@ -139,6 +139,12 @@ class SpecimenPart(Part):
     margins: tuple[MarginPart, ...] = Field(
         default=(), description="Of each lesion; asked for only where specimens are to be chosen."
     )
+    cost_ml: float | None = Field(
+        default=None,
+        ge=0,
+        description="What it costs where specimens are chosen, in ml of lung; null: by its tissue, minutes,"
+        " closure and margins.",
+    )
 
     @property
     def side(self) -> Side:
@@ -175,8 +181,8 @@ def specimen_parts(specimens: SpecimenSet) -> tuple[SpecimenPart, ...]:
     columns |= {
         name: getattr(specimens, name).tolist() for name in (*_AS_THEY_ARE, *_MEASURED) if name != "lesions"
     }
-    columns |= {name: [_known(value) for value in columns[name]] for name in _MEASURED}
-    columns["lobe_ml"] = [_lobes_out(row) for row in specimens.lobe_ml]
+    columns |= {name: [known(value) for value in columns[name]] for name in _MEASURED}
+    columns["lobe_ml"] = [lobes_out(row) for row in specimens.lobe_ml]
     return tuple(
         SpecimenPart.model_validate({name: column[row] for name, column in columns.items()})
         for row in range(len(specimens))
@@ -184,7 +190,10 @@ def specimen_parts(specimens: SpecimenSet) -> tuple[SpecimenPart, ...]:
 
 
 def specimen_set(
-    parts: Sequence[SpecimenPart], unresectable: dict[int, str], evidence: tuple[str, ...]
+    parts: Sequence[SpecimenPart],
+    unresectable: dict[int, str],
+    evidence: tuple[str, ...],
+    forced: dict[int, str] | None = None,
 ) -> SpecimenSet:
     """Return specimens as a table."""
     kinds: dict[str, type[np.generic]] = {"id": np.int32, "candidate": np.int32, "anatomical": np.bool_}
@@ -203,12 +212,14 @@ def specimen_set(
         lobe_ml=np.array([_lobes_in(p.lobe_ml) for p in parts], dtype=np.float64).reshape(-1, len(LOBES)),
         unresectable=unresectable,
         evidence=evidence,
+        forced=forced or {},
         **plain,
         **measured,
     )
 
 
-def _known(value: float) -> float | None:
+def known(value: float) -> float | None:
+    """Return a measure, or None where it is not known."""
     return value if math.isfinite(value) else None
 
 
@@ -216,7 +227,7 @@ def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _lobes_out(row: NDArray[np.float64]) -> dict[Lobe, float] | None:
+def lobes_out(row: NDArray[np.float64]) -> dict[Lobe, float] | None:
     """Return what each lobe gives, without those that give nothing; None where not all is known."""
     if not np.isfinite(row).all():
         return None
@@ -347,8 +358,8 @@ class PatientPart(Part):
             fev1=None if lungs.fev1 == fev1 else MeasurePart.of(lungs.fev1),
             right_share=lungs.right_share,
             share_method=lungs.share_method,
-            lobe_ml=cast(dict[Lobe, float], _lobes_out(patient.lobe_ml)),
-            functional_ml=None if functional is None else _lobes_out(functional),
+            lobe_ml=cast(dict[Lobe, float], lobes_out(patient.lobe_ml)),
+            functional_ml=None if functional is None else lobes_out(functional),
             earlier=tuple(EarlierPart(**vars(one)) for one in patient.earlier),
             exercise=ExercisePart(**vars(patient.exercise)),
         )
