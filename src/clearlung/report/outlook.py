@@ -35,7 +35,7 @@ def stress_blocks(report: ReportInput) -> tuple[Block, ...]:
         REPORT_WIDTH_MM,
     )
     return (
-        Heading("When things turn out otherwise", anchor="stress"),
+        Heading("When things turn out otherwise", anchor="stress", new_page=True),
         Text(_holds(record), "strong"),
         Text(
             "Each scenario carries the plan out as it stands, with nodules that the hand finds besides those"

@@ -10,7 +10,7 @@ import numpy as np
 from clearlung.anatomy import Lobe
 from clearlung.report.course import draw_course
 from clearlung.report.document import Picture, Pictures
-from clearlung.report.figures import as_png, as_svg, drawing
+from clearlung.report.figures import as_png, as_svg, drawing, write_notice
 from clearlung.report.lettering import LegendEntry
 from clearlung.report.lung_views import LungViews
 from clearlung.report.maps import Marked, draw_map
@@ -49,6 +49,7 @@ class Atlas:
             return self._map(CORONAL, self._marked(CORONAL), PAGE_WIDTH_MM, height_max_mm, overview_dpi=dpi)
         with drawing():
             figure = draw_schematic(_counts(report), PAGE_WIDTH_MM)
+            write_notice(figure)
             svg, png = as_svg(figure), as_png(figure, dpi)
         caption = "Nodules by lobe and operation; the patient's right is on the picture's left."
         return Picture("lobes", svg, _schematic_alt(report), caption, PAGE_WIDTH_MM), png
@@ -89,6 +90,8 @@ class Atlas:
         behind = self._lungs.behind(view)
         with drawing():
             figure = draw_map(view, behind, nodules, legend, width_mm, height_max_mm, room_mm)
+            if overview_dpi is not None:
+                write_notice(figure)
             svg = as_svg(figure)
             png = b"" if overview_dpi is None else as_png(figure, overview_dpi)
         name = f"map-{view.name}"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from clearlung import RESEARCH_NOTICE
 from clearlung.anatomy import SIDES, Side
-from clearlung.report.figures import as_png, as_svg, drawing, paper
+from clearlung.report.figures import as_png, as_svg, drawing, paper, write_notice
 from clearlung.report.lanes import GRID, LaneEntry, draw_entry, lesions_by_side, style_lanes
 from clearlung.report.marks import INK, SIDE_WORDS
 from clearlung.staging import OperationChange, Plan, Replan
@@ -75,7 +74,7 @@ def _draw(promised: Plan, record: Replan) -> Figure:
     upper.tick_params(axis="x", labelbottom=False)
     lower.set_xlabel("Weeks after the first operation of the promised plan; dotted: today", fontsize=7)
     sheet.text(1, height - 1, "What was promised and what is left", fontsize=9, fontweight="bold", va="top")
-    sheet.text(_WIDTH_MM - 1, height - 1.4, RESEARCH_NOTICE, fontsize=6, ha="right", va="top")
+    write_notice(figure)
     sheet.text(
         1,
         1,

@@ -31,7 +31,7 @@ def revision_blocks(report: ReportInput) -> tuple[Block, ...]:
         PAGE_WIDTH_MM,
     )
     return (
-        Heading("What has changed", anchor="changed"),
+        Heading("What has changed", anchor="changed", new_page=True),
         Text(_kept(record), "strong"),
         Pictures((picture,)),
         _operations(record),
