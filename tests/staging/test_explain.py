@@ -50,8 +50,8 @@ def test_two_that_could_be_in_either_operation_change_places_for_nothing():
     assert (place.how, place.cost) == ("exchange", ())
     assert [use.limit for use in place.broken] == ["per_operation.nodules_max"]
     assert told.next_best == 2
-    together, left = told.resolved
-    assert (together.possible, together.cost, together.proven) == (True, (), True)
+    elsewhere, left = told.resolved
+    assert (elsewhere.possible, elsewhere.cost, elsewhere.proven) == (True, (), True)
     assert [(d.name, d.before, d.after) for d in left.cost] == [("lesions left", 0, 1)]
     assert {use.limit for use in told.uses if use.binds} == {"per_operation.nodules_max"}
 
@@ -80,8 +80,9 @@ def test_what_fits_nowhere_else_says_which_limit_is_in_the_way():
     # Both would be in the second operation and none in the first; an exchange only renames them.
     assert place.how == "exchange"
     assert [use.limit for use in place.broken] == ["per_operation.minutes_max"]
-    together = told.resolved[0]
-    assert together.cost[0].name == "lesions left"
+    # In the second operation instead of the first, with the other one first, it costs nothing.
+    assert (told.resolved[0].possible, told.resolved[0].cost) == (True, ())
+    assert told.resolved[-1].cost[0].name == "lesions left"
     minutes = next(use for use in told.uses if use.limit == "per_operation.minutes_max")
     assert minutes.binds
 
