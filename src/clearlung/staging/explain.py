@@ -2,8 +2,8 @@
 
 Two kinds of answer, told apart: what happens in the given plan if one specimen is moved, or exchanged for one
 other, with everything else as it is; and what the best of all plans looks like if the lesion must be in
-another operation of its lung, or stays. The first is exact for the plan as it stands, the second comes from the
-solver with its own proof.
+another operation of its lung, or stays. The first is exact for the plan as it stands, the second comes from
+the solver with its own proof.
 """
 
 from __future__ import annotations
