@@ -135,7 +135,7 @@ def test_one_piece_saves_an_operation_though_it_takes_more_tissue():
 
 
 def test_one_piece_is_taken_where_the_cheapest_leave_a_lesion():
-    """Only the first operation has time for one of 50 minutes; it has time for both in one piece of 60, too."""
+    """Only the first operation has time for one of 50 minutes, and for both in one piece of 60, too."""
     cut = excision([(1,), (2,), (1, 2)], [50, 50, 60], [3, 3, 30])
     given = replace(problem([("RLL", 1.0, 1.0)] * 2, protocol(minutes_max=122.5)), reentry_minutes=30.0)
     cheapest = solve_plan(replace(given, specimens=cut.specimens))
