@@ -18,6 +18,7 @@ from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.cli_compare import compare
 from clearlung.cli_explain import explain, replan
 from clearlung.cli_nodules import app as nodules_app
+from clearlung.cli_report import report
 from clearlung.cli_resect import resect
 from clearlung.cli_stage import stage
 from clearlung.cli_stress import stress
@@ -57,6 +58,7 @@ app.command()(explain)
 app.command()(replan)
 app.command()(compare)
 app.command()(stress)
+app.command()(report)
 
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 NodulesOption = Annotated[int, typer.Option("--nodules", help="Number of metastases.", min=0, max=2000)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.comparison_jobs import Compared, ComparedProtocol
 from clearlung.manifest import published_schema
-from clearlung.report import tradeoff_words
+from clearlung.report import CurvePoint, TradeoffCurve, tradeoff_words
 from clearlung.staging import ComparisonRow, Goal, Tradeoff, TradeoffAnswer, TradeoffPoint
 
 
@@ -153,7 +154,7 @@ class CurveFound(_Part):
         """Return a curve as plain data."""
         return cls(
             protocol=protocol,
-            words=tradeoff_words(curve),
+            words=tradeoff_words(TradeoffCurve.of(curve, protocol)),
             complete=curve.complete,
             tissue_step_ml=curve.options.tissue_step_ml,
             function_step_percent=curve.options.function_step_percent,
@@ -163,6 +164,19 @@ class CurveFound(_Part):
             unexplored=curve.unexplored,
             points=tuple(PointFound.of(point) for point in curve.points),
             answers=tuple(AnswerFound.of(answer) for answer in curve.answers),
+        )
+
+    def drawn(self) -> TradeoffCurve:
+        """Return what its picture and the report's table show."""
+        shown = {field.name for field in fields(CurvePoint)}
+        points = tuple(CurvePoint(**point.model_dump(include=shown)) for point in self.points)
+        return TradeoffCurve(
+            self.protocol,
+            points,
+            self.tissue_step_ml,
+            self.function_step_percent,
+            self.weeks_step,
+            self.complete,
         )
 
 

@@ -188,7 +188,7 @@ def test_a_list_without_places_gets_a_schematic(tmp_path):
 
 def test_a_plan_without_nodules(tmp_path):
     report = cases.make_input(5, 2)
-    empty = cases.make_nodules(report.anatomy, 0)
+    empty = cases.make_nodules(cases.make_scan()[1], 0)
     plan = cases.make_plan(empty, 0, left_out=0)
     write_report(dataclasses.replace(report, nodules=empty, plan=plan), tmp_path)
     assert "No operation is planned for 0 metastases" in parse(tmp_path).words
@@ -198,7 +198,7 @@ def test_a_plan_without_nodules(tmp_path):
 
 def test_findings_outside_the_plan_are_named(tmp_path):
     report = cases.make_input(12, 2)
-    fewer = cases.make_nodules(report.anatomy, 10)
+    fewer = cases.make_nodules(cases.make_scan()[1], 10)
     plan = cases.make_plan(fewer, 2)
     write_report(dataclasses.replace(report, plan=plan), tmp_path)
     assert "2 findings not in the plan" in parse(tmp_path).words

@@ -10,7 +10,7 @@ from clearlung.staging.conflicts import (
     explain_conflict,
     limit_gains,
 )
-from clearlung.staging.done import Done, DoneOperation, FoundLesion, read_done, rest_problem
+from clearlung.staging.done import Done, DoneOperation, FoundLesion, read_done
 from clearlung.staging.explain import LesionExplanation, explain_lesion
 from clearlung.staging.figures import Difference
 from clearlung.staging.goals import GOALS
@@ -34,6 +34,7 @@ from clearlung.staging.problem_record import ProblemRecord
 from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, shipped_protocols
 from clearlung.staging.replan import replan
 from clearlung.staging.replan_record import LesionChange, OperationChange, Replan
+from clearlung.staging.rest import rest_problem
 from clearlung.staging.solve import solve_plan
 from clearlung.staging.stress import (
     RobustPlan,

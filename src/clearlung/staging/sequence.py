@@ -25,7 +25,11 @@ later start, so the induction holds: what could start no later still starts no l
 
 Where DLCO is limited as well, it has permanent parts and sums of its own. All of the above holds for each
 measure by itself: an operation's earliest week is the first at which every measure bears it, and a sequence
-dominates another only if no sum of any measure is larger.
+dominates another only if no sum of any measure is larger. The same goes for what may still have to come back
+before an operation: it is one more limit on ``R``.
+
+Operations that open both sides come before all others, in their own order, each as early as it can be; what
+they leave is where the label setting begins.
 """
 
 from __future__ import annotations
@@ -34,17 +38,17 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from clearlung.anatomy import Side
 from clearlung.resection import Recovery
 from clearlung.staging.plan import OperationSide
 from clearlung.staging.protocol_parts import Weeks
+from clearlung.staging.sequence_kernel import LEFT, NOISE, RIGHT, interleave
 
-# Function as a fraction: differences below this are floating-point noise.
-FUNCTION_NOISE = 1e-10
-_LONG_AGO = -1_000_000
-
-_Sums = tuple[float, float]
-"""Logarithms of the fast and the slow sum of what has not recovered of one measure."""
+FUNCTION_NOISE = NOISE
+"""Function as a fraction: differences below this are floating-point noise."""
 
 
 @dataclass(frozen=True)
@@ -152,29 +156,6 @@ class Step(NamedTuple):
     week: int
 
 
-@dataclass(frozen=True)
-class _Label:
-    last: int
-    other: int
-    log_early: tuple[_Sums, ...]
-    parent: _Label | None
-    side: OperationSide
-
-    @property
-    def on_right(self) -> bool:
-        return self.side == "right"
-
-    def dominates(self, label: _Label) -> bool:
-        return (
-            self.last <= label.last
-            and self.other <= label.other
-            and all(
-                mine[0] <= other[0] + FUNCTION_NOISE and mine[1] <= other[1] + FUNCTION_NOISE
-                for mine, other in zip(self.log_early, label.log_early, strict=True)
-            )
-        )
-
-
 def earliest_weeks(
     right: Course, left: Course, rules: Rules, first: Side = "right", both: Course | None = None
 ) -> list[Step] | None:
@@ -196,29 +177,96 @@ def earliest_weeks(
     list of Step or None
         In time order, the first in week 0.
     """
-    root = None
     if both is not None and len(both):
         root = _on_both_sides(both, rules)
         if root is None:
             return None
+        before = [Step("both", place, week) for place, week in enumerate(root.weeks)]
+        rules = rules.after(both)
+    else:
+        root, before = None, []
     if not len(right) + len(left):
-        return [] if root is None else _trace(root)
-    after = _After(root, rules if both is None else rules.after(both))
-    states: dict[tuple[int, int, bool], list[_Label]] = {}
-    order = (True, False) if first == "right" else (False, True)
-    for total in range(len(right) + len(left)):
-        for done_right in range(max(0, total - len(left)), min(total, len(right)) + 1):
-            done_left = total - done_right
-            for on_right in order:
-                labels = states.get((done_right, done_left, on_right), [])
-                for label in labels if total else ([root] if on_right else []):
-                    for go_right in order:
-                        _extend(states, label, (done_right, done_left), go_right, right, left, after)
-    ends = [x for on in order for x in states.get((len(right), len(left), on), [])]
-    if not ends:
-        return None
-    traces = [_trace(label) for label in ends]
-    return min(traces, key=lambda steps: (steps[-1].week, [s.week for s in steps], steps[0].side != first))
+        return before
+    traces = [before + steps for steps in _interleaved(right, left, rules, first, root)]
+    return min(
+        traces,
+        key=lambda steps: (steps[-1].week, [s.week for s in steps], steps[0].side != first),
+        default=None,
+    )
+
+
+@dataclass(frozen=True)
+class _Root:
+    """What operations on both sides leave: their weeks, and the logarithms of what has not recovered."""
+
+    weeks: tuple[int, ...]
+    log_early: NDArray[np.float64]
+
+
+def _interleaved(
+    right: Course, left: Course, rules: Rules, first: Side, root: _Root | None
+) -> list[list[Step]]:
+    """Return the undominated interleavings."""
+    measures, longest = len(rules.demands), max(len(right), len(left))
+    permanent = np.zeros((2, measures, longest + 1))
+    early = np.zeros((2, measures, longest))
+    perfused = np.zeros((2, longest), dtype=np.bool_)
+    for here, course in ((RIGHT, right), (LEFT, left)):
+        perfused[here, : len(course)] = course.perfused
+        for m, losses in enumerate(course.measures[:measures]):
+            permanent[here, m, : len(course) + 1] = losses.permanent
+            early[here, m, : len(course)] = losses.early
+    weeks = rules.weeks
+    ends, week, side, parent = interleave(
+        permanent,
+        early,
+        perfused,
+        np.array([len(right), len(left)]),
+        np.array([demand.loss_max for demand in rules.demands], dtype=np.float64),
+        np.array([demand.waiting_max for demand in rules.demands], dtype=np.float64),
+        np.array([demand.recovery.weeks for demand in rules.demands], dtype=np.float64).reshape(-1, 2),
+        np.array([demand.recovery.shares for demand in rules.demands], dtype=np.float64).reshape(-1, 2),
+        _start(rules) if root is None else root.log_early,
+        np.array(
+            [
+                weeks.same_side_min,
+                weeks.other_side_min,
+                weeks.after_perfusion_min,
+                rules.perfusions_between,
+                rules.between,
+            ]
+        ),
+        np.array(weeks.blocked, dtype=np.int64).reshape(-1, 2),
+        -1 if root is None else root.weeks[-1],
+        first == "right",
+    )
+    return [_trace(end, week, side, parent) for end in ends.tolist()]
+
+
+def _start(rules: Rules) -> NDArray[np.float64]:
+    """Logarithms of what operations before the first one have not given back, shape (measures, 2)."""
+    parts = np.array([demand.unrecovered for demand in rules.demands], dtype=np.float64).reshape(-1, 2)
+    with np.errstate(divide="ignore"):
+        start: NDArray[np.float64] = np.log(parts)
+    return start
+
+
+def _trace(
+    end: int, week: NDArray[np.int64], side: NDArray[np.int64], parent: NDArray[np.int64]
+) -> list[Step]:
+    """Return the operations that lead to a label; the label before all others is none."""
+    path = []
+    label = end
+    while parent[label] >= 0:
+        path.append(label)
+        label = int(parent[label])
+    count: dict[Side, int] = {"right": 0, "left": 0}
+    steps = []
+    for label in reversed(path):
+        lung: Side = "right" if side[label] == RIGHT else "left"
+        steps.append(Step(lung, count[lung], int(week[label])))
+        count[lung] += 1
+    return steps
 
 
 def bearable(right: Course, left: Course, rules: Rules, both: Course | None = None) -> bool:
@@ -243,26 +291,21 @@ def bearable(right: Course, left: Course, rules: Rules, both: Course | None = No
     return (len(right), len(left)) in reached
 
 
-@dataclass(frozen=True)
-class _After:
-    """What the operations on both sides leave to those on one: their last label, and the rules from there."""
-
-    root: _Label | None
-    rules: Rules
-
-
-def _on_both_sides(both: Course, rules: Rules) -> _Label | None:
+def _on_both_sides(both: Course, rules: Rules) -> _Root | None:
     """Put the operations on both sides into weeks; None where function does not bear them."""
     nothing = Course(tuple(Losses((0.0,), ()) for _ in both.measures), ())
-    after = _After(None, rules)
-    label: _Label | None = None
-    for index in range(len(both)):
-        new = _next(label, index, 0, True, both, nothing, after)
-        if new is None:
-            return None
-        # Both lungs have been opened in that week.
-        label = replace(new, other=new.last, side="both")
-    return label
+    found = _interleaved(both, nothing, rules, "right", None)
+    if not found:
+        return None
+    weeks = tuple(step.week for step in found[0])
+    log_early = _start(rules)
+    for m, demand in enumerate(rules.demands):
+        for part, (share, tau) in enumerate(zip(demand.recovery.shares, demand.recovery.weeks, strict=True)):
+            for week, early in zip(weeks, both.measures[m].early, strict=True):
+                if early * share > 0:
+                    added = math.log(early * share) + week / tau
+                    log_early[m, part] = np.logaddexp(log_early[m, part], added)
+    return _Root(weeks, log_early)
 
 
 def _slacks(here: Course, there: Course, done: int, done_there: int, rules: Rules) -> list[float]:
@@ -282,147 +325,3 @@ def _borne(slacks: list[float], rules: Rules, *, first: bool) -> bool:
         slack - demand.start >= -FUNCTION_NOISE if first else slack > FUNCTION_NOISE
         for slack, demand in zip(slacks, rules.demands, strict=True)
     )
-
-
-def _extend(
-    states: dict[tuple[int, int, bool], list[_Label]],
-    label: _Label | None,
-    done: tuple[int, int],
-    go_right: bool,
-    right: Course,
-    left: Course,
-    after: _After,
-) -> None:
-    """Add the next operation on one lung, unless it cannot follow or is dominated."""
-    here, there = (right, left) if go_right else (left, right)
-    index, index_there = done if go_right else done[::-1]
-    new = _next(label, index, index_there, go_right, here, there, after)
-    if new is None:
-        return
-    key = (done[0] + go_right, done[1] + (not go_right), go_right)
-    kept = states.setdefault(key, [])
-    if not any(old.dominates(new) for old in kept):
-        kept[:] = [old for old in kept if not new.dominates(old)]
-        kept.append(new)
-
-
-def _next(
-    label: _Label | None,
-    index: int,
-    index_there: int,
-    go_right: bool,
-    here: Course,
-    there: Course,
-    after: _After,
-) -> _Label | None:
-    """Return the label after the next operation on one lung; None if there is none, or it cannot follow."""
-    rules = after.rules
-    if index >= len(here):
-        return None
-    slacks = _slacks(here, there, index, index_there, rules)
-    if not _borne(slacks, rules, first=label is None):
-        return None
-    side: Side = "right" if go_right else "left"
-    if label is None:
-        before = tuple((_log(d.unrecovered[0]), _log(d.unrecovered[1])) for d in rules.demands)
-        return _Label(0, _LONG_AGO, _add_all(before, here, index, 0, rules), None, side)
-    last_here, last_there = (
-        (label.last, label.other) if label.on_right == go_right else (label.other, label.last)
-    )
-    opened = after.root is not None
-    week = _week_by_intervals(here, there, index, index_there, last_here, last_there, rules, opened)
-    for sums, slack, demand in zip(label.log_early, slacks, rules.demands, strict=True):
-        week = _week_by_function(sums, slack, week, demand.recovery)
-    week = rules.weeks.free_from(week)
-    return _Label(week, last_there, _add_all(label.log_early, here, index, week, rules), label, side)
-
-
-def _week_by_intervals(
-    here: Course,
-    there: Course,
-    index: int,
-    index_there: int,
-    last_here: int,
-    last_there: int,
-    rules: Rules,
-    opened: bool,
-) -> int:
-    """First week that the protocol's intervals allow for the next operation on this lung.
-
-    ``opened`` tells whether operations on both sides came before: they count as the lung's own.
-    """
-    weeks, between = rules.weeks, rules.perfusions_between if here.perfused[index] else 0
-    first = max(0, max(last_here, last_there) + rules.between)
-    if opened and not index:
-        first = max(first, last_here + weeks.same_side_min)
-    if index:
-        first = max(first, last_here + weeks.same_side_min)
-        if here.perfused[index - 1]:
-            first = max(first, last_here + max(weeks.after_perfusion_min, between))
-    if index_there:
-        first = max(first, last_there + weeks.other_side_min)
-        if there.perfused[index_there - 1]:
-            first = max(first, last_there + max(weeks.after_perfusion_min, between))
-    return first
-
-
-def _week_by_function(log_early: _Sums, slack: float, week: int, recovery: Recovery) -> int:
-    """First week from the given one in which no more than the slack has not recovered."""
-
-    def left(when: int) -> float:
-        return sum(math.exp(e - when / tau) for e, tau in zip(log_early, recovery.weeks, strict=True))
-
-    if left(week) <= slack + FUNCTION_NOISE:
-        return week
-    # Once each part is within half the slack, their sum is within it.
-    half = math.log(slack / 2)
-    ends = [tau * (e - half) for e, tau in zip(log_early, recovery.weeks, strict=True)]
-    low, high = week, math.ceil(max(*ends, week + 1))
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if left(middle) <= slack + FUNCTION_NOISE else (middle, high)
-    return high
-
-
-def _add_all(
-    log_early: tuple[_Sums, ...], here: Course, index: int, week: int, rules: Rules
-) -> tuple[_Sums, ...]:
-    """Add an operation's early losses of every measure."""
-    return tuple(
-        _add_early(sums, losses.early[index], week, demand.recovery)
-        for sums, losses, demand in zip(log_early, here.measures, rules.demands, strict=True)
-    )
-
-
-def _add_early(log_early: _Sums, early: float, week: int, recovery: Recovery) -> _Sums:
-    """Add an operation's early loss to both sums, in logarithms: they grow without end with the weeks."""
-    fast, slow = (
-        _log_sum(before, _log(early * share) + week / tau)
-        for before, share, tau in zip(log_early, recovery.shares, recovery.weeks, strict=True)
-    )
-    return fast, slow
-
-
-def _log(value: float) -> float:
-    return math.log(value) if value > 0 else -math.inf
-
-
-def _log_sum(a: float, b: float) -> float:
-    high, low = max(a, b), min(a, b)
-    if low == -math.inf:
-        return high
-    return high + math.log1p(math.exp(low - high))
-
-
-def _trace(label: _Label) -> list[Step]:
-    path: list[_Label] = []
-    current: _Label | None = label
-    while current is not None:
-        path.append(current)
-        current = current.parent
-    count: dict[OperationSide, int] = {"right": 0, "left": 0, "both": 0}
-    steps: list[Step] = []
-    for item in reversed(path):
-        steps.append(Step(item.side, count[item.side], item.last))
-        count[item.side] += 1
-    return steps

@@ -195,12 +195,12 @@ def choose_together(problem: StagingProblem, excision: Cuts) -> StagingProblem:
 
 def _pooled_bound(lungs: Mapping[Side, _Lung], limits: Limits) -> int:
     """Return how many operations both lungs need at least if each may open both, whatever is chosen."""
-    minutes = sum(lung.least(MINUTES) for lung in lungs.values() if len(lung.rows))
-    free = max(
-        limits.minutes_left_both(first=not limits.operated),
-        *(limits.minutes_left(side, first=True, perfused=False) for side in SIDES),
-    )
-    by_minutes = math.ceil(minutes * THOUSAND / free - 1e-6) if np.isfinite(minutes) and free > 0 else 0
+    operated = [side for side in SIDES if len(lungs[side].rows)]
+    minutes = sum(lungs[side].least(MINUTES) for side in operated)
+    by_minutes = 0
+    if np.isfinite(minutes):
+        thousandths = int(np.floor(minutes * THOUSAND - 1e-3))
+        by_minutes = minutes_bound(thousandths, limits, operated, each=True)
     return max(-(-sum(lung.lesions for lung in lungs.values()) // limits.lesions), by_minutes)
 
 
