@@ -1,7 +1,7 @@
 """Every plan of a tiny problem, under every rule of a protocol and with the function model as it stands.
 
-:mod:`tests.staging.exhaustive` finds the best plan under the default goals for up to seven specimens. Here all
-sequences of all groups of specimens are tried, so that any goals in any order can be optimized.
+:mod:`tests.staging.exhaustive` finds the best plan under the default goals for up to seven specimens. Here
+all sequences of all groups of specimens are tried, so that any goals in any order can be optimized.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Session:
 
 
 def best(given: StagingProblem, order) -> list[float]:
-    """Values of the goals of the best plan, in this order of rank; sums in another order are the same value."""
+    """Values of the goals of the best plan, in this order of rank; equal but for rounding is equal."""
     return min([round(_value(given, plan, key), 9) for key in order] for plan in every_plan(given))
 
 
