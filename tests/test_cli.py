@@ -15,19 +15,8 @@ from clearlung.casefile import read_ledger
 from clearlung.manifest import file_sha256
 from clearlung.result_folder import plan_schema
 
+from .command_line import run, run_apart
 from .lists import write_list
-
-
-def run(*arguments, cwd):
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return subprocess.run(
-        [sys.executable, "-m", "clearlung.cli", *map(str, arguments)],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +72,7 @@ def test_the_ledger_has_every_lesion_once(planned):
 
 def test_the_same_input_and_seed_give_the_same_plan(planned):
     folder, _ = planned
-    again = run("plan", "list.csv", "--json", "-o", "again", cwd=folder)
+    again = run_apart("plan", "list.csv", "--json", "-o", "again", cwd=folder)
     assert again.returncode == 0, again.stderr
 
     def timeless(name):
@@ -102,9 +91,9 @@ def test_an_earlier_result_is_not_overwritten_unless_forced(planned):
     assert run("plan", "list.csv", "-o", "out", "--force", cwd=folder).returncode == 0
 
 
-def test_the_table_for_people_carries_the_notice_and_the_report_path(planned):
-    folder, _ = planned
-    done = run("plan", "list.csv", "-o", "for-people", cwd=folder)
+def test_the_table_for_people_carries_the_notice_and_the_report_path(tmp_path):
+    write_list(tmp_path / "list.csv", 12)
+    done = run("plan", "list.csv", "-o", "for-people", cwd=tmp_path)
     assert "Research software" in done.stdout
     assert "for-people/report.html" in done.stdout
     assert done.stderr == ""  # the progress bar is silent where there is no terminal
@@ -184,7 +173,11 @@ def test_who_names_no_protocol_is_shown_the_others_beside_it(planned):
     assert summary["protocol"] == "high-volume"
     assert [other["protocol"] for other in summary["compared"]] == ["conservative"]
     assert "Compared with other protocols" in (folder / "out" / "report.html").read_text()
-    named = run("plan", "list.csv", "--protocol", "high-volume", "--json", "-o", "named", cwd=folder)
+
+
+def test_who_names_a_protocol_is_shown_no_other(tmp_path):
+    write_list(tmp_path / "list.csv", 12)
+    named = run("plan", "list.csv", "--protocol", "high-volume", "--json", cwd=tmp_path)
     assert "compared" not in json.loads(named.stdout)
 
 

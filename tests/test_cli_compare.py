@@ -63,8 +63,10 @@ def test_the_file_obeys_its_schema_and_is_what_was_printed(folder, said):
 def test_each_protocol_has_the_figures_of_its_own_plan(said):
     assert [one["protocol"] for one in said["protocols"]] == ["conservative", "high-volume"]
     for one in said["protocols"]:
-        (row,) = compare([solve_plan(under(made(), load_protocol(one["protocol"])))]).rows
+        plan = solve_plan(under(made(), load_protocol(one["protocol"])))
+        (row,) = compare([plan]).rows
         assert one["plan"] == vars(row)
+        assert one["goals"] == [goal.model_dump() for goal in plan.solver.goals]
 
 
 def test_the_table_holds_the_curves_points(folder, said):
@@ -92,6 +94,33 @@ def test_people_see_plans_curve_and_notice(folder):
     words = " ".join(run(folder / "problem.json", "-o", out, "--function-step", 20).stdout.split())
     for word in ("Conservative", "High volume", "What fewer operations cost", "proven", RESEARCH_NOTICE):
         assert word in words
+    assert "weeks until clear" in words
+    assert "on both sides" not in words
+
+
+def test_operations_on_both_sides_are_told_with_their_approach(folder, tmp_path):
+    given = made()
+    per = given.protocol.per_operation.model_copy(update={"sides_max": 2, "minutes_max": 600.0})
+    wide = replace(given, protocol=given.protocol.model_copy(update={"per_operation": per}))
+    plan = solve_plan(wide)
+    assert any(operation.side == "both" for operation in plan.operations)
+    (tmp_path / "problem.json").write_text(problem_json(wide))
+    done = run(
+        tmp_path / "problem.json",
+        "-o",
+        tmp_path / "out",
+        "--function-step",
+        20,
+        "--weeks-step",
+        12,
+        "--more",
+        0,
+        "--protocol",
+        "conservative",
+    )
+    words = " ".join(done.stdout.replace("│", " ").split())
+    assert "Of these on both sides" in words
+    assert per.both_sides_approach in words
 
 
 def test_named_protocols_take_the_place_of_the_shipped_ones(folder):

@@ -12,9 +12,10 @@ from clearlung.casefile import load_case
 from clearlung.cli import app
 from clearlung.comparison_record import comparison_schema
 from clearlung.explanation import explanation_schema
+from clearlung.nodules import read_nodule_list
 from clearlung.replan_folder import done_schema, replan_schema
 from clearlung.result_folder import plan_schema, problem_schema
-from clearlung.staging import parse_protocol, read_done
+from clearlung.staging import GOALS, parse_protocol, read_assignments, read_done
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -59,11 +60,29 @@ def test_the_published_schemas_are_the_programs():
 
 def test_the_protocol_in_the_guide_is_accepted():
     (guide,) = [block for name, block in blocks("toml") if name == "guide.md"]
-    assert parse_protocol(guide).name == "our-center"
+    protocol = parse_protocol(guide)
+    assert protocol.name == "our-center"
+    # The example shows every key that there is.
+    for part in type(protocol).model_fields:
+        for key in getattr(type(getattr(protocol, part)), "model_fields", ()):
+            assert re.search(rf"^{key} = ", guide, flags=re.MULTILINE), f"{part}.{key}"
+
+
+def test_the_guide_names_every_goal():
+    text = (ROOT / "docs" / "guide.md").read_text()
+    for key in GOALS:
+        assert f"`{key}`" in text
 
 
 def test_the_example_case_is_accepted():
     assert load_case(ROOT / "docs" / "example-case.toml").function.percent == pytest.approx(87.8, abs=0.1)
+
+
+def test_the_example_of_assignments_is_of_the_example_list():
+    wanted = read_assignments(ROOT / "docs" / "example-assignments.toml")
+    assert len(wanted) == 4
+    known = set(read_nodule_list(ROOT / "docs" / "example-list.csv").id.tolist())
+    assert {lesion for one in wanted for lesion in one.lesions} <= known
 
 
 def test_the_example_of_what_was_done_is_accepted():

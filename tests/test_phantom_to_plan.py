@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from clearlung.nodules import match_nodules
 from clearlung.staging import Plan
 
-from .test_cli import run
+from .command_line import run_apart as run
 
 
 def columns(path, *names):

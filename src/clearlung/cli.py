@@ -18,11 +18,13 @@ from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.cli_compare import compare
 from clearlung.cli_explain import explain, replan
 from clearlung.cli_nodules import app as nodules_app
+from clearlung.cli_report import report
 from clearlung.cli_resect import resect
 from clearlung.cli_stage import stage
 from clearlung.cli_stress import stress
 from clearlung.cli_values import (
     AnatomyOption,
+    AssignmentsOption,
     CaseOption,
     ForceOption,
     JsonOption,
@@ -56,6 +58,7 @@ app.command()(explain)
 app.command()(replan)
 app.command()(compare)
 app.command()(stress)
+app.command()(report)
 
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 NodulesOption = Annotated[int, typer.Option("--nodules", help="Number of metastases.", min=0, max=2000)]
@@ -83,6 +86,7 @@ def plan(
             help="A shipped protocol, or a TOML file. Without it: high-volume, compared with the others.",
         ),
     ] = None,
+    assignments: AssignmentsOption = None,
     nodules: ReviewedOption = None,
     out: OutOption = None,
     series: SeriesOption = None,
@@ -100,7 +104,7 @@ def plan(
     from clearlung.output import check_target
     from clearlung.progress import Bar, Stopwatch
     from clearlung.result_folder import write_result
-    from clearlung.staging import load_protocol
+    from clearlung.staging import load_protocol, read_assignments
     from clearlung.workflow import PHASES, PlanRequest, make_plan, plan_under_others
 
     if source.suffix.lower() == ".csv" and (series or anatomy_from):
@@ -116,6 +120,7 @@ def plan(
         anatomy_source=parse_source(anatomy_from, anatomy_labels, offline=offline),
         seed=seed,
         nodules=nodules,
+        assignments=read_assignments(assignments) if assignments else (),
     )
     folder = out or Path(f"{stem(source)}-plan")
     check_target(folder, replace=force)
@@ -278,7 +283,7 @@ def protocols(as_json: JsonOption = False) -> None:
         print_json([p.model_dump() for p in loaded])
         return
     table = Table("Limit", *(p.name for p in loaded))
-    for part in ("per_operation", "weeks", "function", "perfusion"):
+    for part in ("per_operation", "total", "weeks", "function", "perfusion", "scans", "goals"):
         for key in type(getattr(loaded[0], part)).model_fields:
             values = ["none" if (v := getattr(getattr(p, part), key)) is None else str(v) for p in loaded]
             table.add_row(f"{part}.{key}", *values)

@@ -11,6 +11,8 @@ from clearlung.cli_stage import ProblemArgument, SurfaceOption
 from clearlung.cli_values import ForceOption, JsonOption, OutOption, print_json, stem
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from clearlung.comparison_jobs import Compared
     from clearlung.comparison_record import ComparisonRecord
 
@@ -31,6 +33,9 @@ def compare(
     function_step_percent: Annotated[
         float, typer.Option("--function-step", metavar="PERCENT", min=0.1, help="Step of the curve in FEV1.")
     ] = 5.0,
+    weeks_step: Annotated[
+        int, typer.Option("--weeks-step", metavar="WEEKS", min=1, help="Step of the curve in weeks.")
+    ] = 1,
     operations_more: Annotated[
         int, typer.Option("--more", min=0, help="Operations above the fewest that are looked at.")
     ] = 6,
@@ -50,7 +55,7 @@ def compare(
     check_target(folder, replace=force)
     given = read_problem(problem)
     others = tuple(map(load_protocol, protocol)) if protocol else others_of(given)
-    options = TradeoffOptions(tissue_step_ml, function_step_percent, operations_more)
+    options = TradeoffOptions(tissue_step_ml, function_step_percent, operations_more, weeks_step=weeks_step)
     file = problem / "problem.json" if problem.is_dir() else problem
     with Bar(len(COMPARE_PHASES)) as bar:
         watch = Stopwatch(bar)
@@ -70,6 +75,26 @@ def compare(
         _show(compared, record, folder)
 
 
+def _show_goals(console: Console, record: ComparisonRecord) -> None:
+    """Show what each plan was made for, by rank, with the bound that proves it."""
+    from rich.table import Table
+
+    table = Table("Protocol", "Goal, by rank", "Value", "No plan below", "Proof")
+    for one in record.protocols:
+        for goal in one.goals:
+            unit = "" if goal.unit == "1" else f" {goal.unit}"
+            bound = f"{goal.bound:.4g}{unit}"
+            table.add_row(
+                one.protocol, goal.name, f"{goal.value:.4g}{unit}", bound, _proof(proven=goal.proven)
+            )
+        table.add_section()
+    console.print(table)
+
+
+def _proof(*, proven: bool) -> str:
+    return "proven" if proven else "not proven"
+
+
 def _show(compared: Compared, record: ComparisonRecord, folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -80,14 +105,15 @@ def _show(compared: Compared, record: ComparisonRecord, folder: Path) -> None:
     console = Console()
     if compared.plans:
         console.print(summary_table(compared.plans))
+        _show_goals(console, record)
     for one in record.protocols:
         for reason in one.reasons:
             console.print(f"  ! {one.protocol}: {reason}", style="yellow", highlight=False)
     for warning in dict.fromkeys(w for plan in compared.plans for w in plan.warnings):
         console.print(f"  ! {warning}", style="yellow", highlight=False)
     if record.curve is not None:
-        heads = ("Operations", "Most at once, ml", "Weeks", "Lowest FEV1, %", "Risk in the end", "Proof")
-        table = Table(*heads)
+        heads = ("Operations", "Most at once, ml", "Weeks", "Lowest FEV1, %", "Risk in the end")
+        table = Table(*heads, "Operations proven")
         for point in record.curve.points:
             if not point.dominated:
                 low = point.fev1_lowest_low_percent
@@ -97,7 +123,7 @@ def _show(compared: Compared, record: ComparisonRecord, folder: Path) -> None:
                     str(point.weeks),
                     "" if low is None else f"{low:.0f}",
                     point.risk or "not judged",
-                    "proven" if point.proven else "not proven",
+                    _proof(proven=point.proven),
                 )
         console.print(f"What fewer operations cost, under {record.curve.protocol}:", highlight=False)
         console.print(table)

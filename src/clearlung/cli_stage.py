@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clearlung.cli_values import JsonOption, print_json
+from clearlung.cli_values import AssignmentsOption, JsonOption, print_json
 
 ProblemArgument = Annotated[
     Path,
@@ -26,6 +26,11 @@ def stage(
         str | None,
         typer.Option("--protocol", help="A shipped protocol, or a TOML file, in place of the problem's."),
     ] = None,
+    choose: Annotated[
+        bool,
+        typer.Option("--choose", help="Choose specimens and operations together, among all candidates."),
+    ] = False,
+    assignments: AssignmentsOption = None,
     body_surface_m2: SurfaceOption = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="In place of the problem's.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier plan in OUT.")] = False,
@@ -41,13 +46,17 @@ def stage(
     from clearlung.output import check_file
     from clearlung.progress import Bar, Stopwatch
     from clearlung.result_folder import plan_json
-    from clearlung.staging import load_protocol, read_problem, solve_plan, under
+    from clearlung.staging import load_protocol, read_assignments, read_problem, solve_plan
     from clearlung.summary import plan_summary, summary_table
 
     check_file(out, replace=force)
-    given = read_problem(problem)
-    if protocol is not None:
-        given = under(given, load_protocol(protocol), body_surface_m2=body_surface_m2)
+    given = read_problem(
+        problem,
+        None if protocol is None else load_protocol(protocol),
+        choose=choose,
+        assignments=None if assignments is None else read_assignments(assignments),
+        body_surface_m2=body_surface_m2,
+    )
     if seed is not None:
         given = replace(given, seed=seed)
     with Bar(1) as bar, Stopwatch(bar).phase("staging"):

@@ -153,11 +153,12 @@ def _table(record: StressRecord) -> Table:
 
 def _first_lines(record: StressRecord) -> list[str]:
     lines: list[str] = []
+    titles = {row.limit: row.title for row in record.limits}
     for held in record.operations:
         if held.operation == record.breaks_first:
             lines.append(
                 f"Operation {held.operation} is most often the first to break a limit"
-                f" ({held.first.share:.0%}), as a rule {held.first_limit}."
+                f" ({held.first.share:.0%}), as a rule by its {titles.get(held.first_limit or '', '')}."
             )
     alone = {
         spread.title: spread.alone.share for spread in record.spreads if spread.alone and spread.strength

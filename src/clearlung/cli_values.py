@@ -33,6 +33,12 @@ LabelsOption = Annotated[
 OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Refuse to run what would download its weights.")
 ]
+AssignmentsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--assignments", metavar="FILE", help="What the surgeon fixes and forbids for some lesions (TOML)."
+    ),
+]
 ForceOption = Annotated[bool, typer.Option("--force", help="Replace an earlier result in OUT.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")]
 

@@ -61,10 +61,11 @@ def write_comparison(
             record = ComparisonRecord.of(compared)
             text = record.model_dump_json(indent=2) + "\n"
             (work / "comparison.json").write_text(text, encoding="utf-8")
-            if compared.curve is not None and record.curve is not None:
+            if record.curve is not None:
+                curve = record.curve.drawn()
                 _write_table(record.curve.points, work / "tradeoff.csv")
-                (work / "tradeoff.png").write_bytes(tradeoff_png(compared.curve))
-                (work / "tradeoff.svg").write_text(tradeoff_svg(compared.curve), encoding="utf-8")
+                (work / "tradeoff.png").write_bytes(tradeoff_png(curve))
+                (work / "tradeoff.svg").write_text(tradeoff_svg(curve), encoding="utf-8")
         manifest = make_manifest(
             command="compare",
             created=created.isoformat(),

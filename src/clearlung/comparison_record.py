@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.comparison_jobs import Compared, ComparedProtocol
 from clearlung.manifest import published_schema
-from clearlung.report import tradeoff_words
-from clearlung.staging import ComparisonRow, Tradeoff, TradeoffAnswer, TradeoffPoint
+from clearlung.report import CurvePoint, TradeoffCurve, tradeoff_words
+from clearlung.staging import ComparisonRow, Goal, Tradeoff, TradeoffAnswer, TradeoffPoint
 
 
 class _Part(BaseModel):
@@ -23,6 +24,9 @@ class ProtocolFound(_Part):
 
     protocol: str
     plan: ComparisonRow | None = Field(description="Null where the protocol allows no plan.")
+    goals: tuple[Goal, ...] = Field(
+        description="What the plan was made for, by rank, each with how far it is proven."
+    )
     reasons: tuple[str, ...] = Field(description="Why there is no plan.")
     warnings: tuple[str, ...] = Field(description="What a reader must know before relying on the plan.")
 
@@ -32,6 +36,7 @@ class ProtocolFound(_Part):
         return cls(
             protocol=compared.protocol.name,
             plan=compared.row,
+            goals=() if compared.plan is None else compared.plan.solver.goals,
             reasons=compared.reasons,
             warnings=() if compared.plan is None else compared.plan.warnings,
         )
@@ -54,8 +59,9 @@ class PointFound(_Part):
     risk: str | None = Field(description="Class of risk by the protocol's rule set; null: no verdict.")
     removed_ml_limit: float = Field(description="Planned with at most this much tissue in an operation.")
     fev1_limit_percent: float = Field(description="Planned with at least this FEV1 after each.")
+    weeks_limit: int | None = Field(description="Planned to end by this week; null for no limit.")
     proven: bool = Field(
-        description="Whether no plan within both limits leaves fewer lesions, or has fewer operations."
+        description="Whether no plan within these limits leaves fewer lesions, or has fewer operations."
     )
     weeks_bound: float = Field(
         description="No plan with as many operations and as little tissue in each lung's largest ends sooner."
@@ -79,6 +85,7 @@ class PointFound(_Part):
             risk=point.risk,
             removed_ml_limit=point.removed_ml_limit,
             fev1_limit_percent=point.fev1_limit_percent,
+            weeks_limit=_weeks(point.weeks_limit),
             proven=point.proven,
             weeks_bound=point.weeks_bound,
             dominated=point.dominated,
@@ -86,16 +93,21 @@ class PointFound(_Part):
 
 
 class AnswerFound(_Part):
-    """What one pair of limits was answered with; the answer holds for a rectangle of limits."""
+    """What one set of limits was answered with; the answer holds for a box of limits."""
 
     removed_ml_limit: float
     fev1_limit_percent: float
-    verdict: Literal["plan", "more operations", "more lesions left", "no plan found"]
+    weeks_limit: int | None = Field(description="Null for no limit.")
+    verdict: Literal["plan", "more operations", "more lesions left", "later", "no plan found"] = Field(
+        description="later: the operations that are needed cannot end by then, for the intervals and what"
+        " opening the chest takes of function alone."
+    )
     proven: bool
     removed_ml_down_to: float = Field(description="It holds for limits of tissue down to this.")
     fev1_up_to_percent: float | None = Field(
         description="It holds for limits of FEV1 up to this; null for any."
     )
+    weeks_down_to: int = Field(description="It holds for limits of weeks down to this.")
 
     @classmethod
     def of(cls, answer: TradeoffAnswer) -> Self:
@@ -104,11 +116,17 @@ class AnswerFound(_Part):
         return cls(
             removed_ml_limit=answer.removed_ml_limit,
             fev1_limit_percent=answer.fev1_limit_percent,
+            weeks_limit=_weeks(answer.weeks_limit),
             verdict=answer.verdict,
             proven=answer.proven,
             removed_ml_down_to=answer.removed_ml_max,
             fev1_up_to_percent=high if math.isfinite(high) else None,
+            weeks_down_to=answer.weeks,
         )
+
+
+def _weeks(limit: float) -> int | None:
+    return int(limit) if math.isfinite(limit) else None
 
 
 class CurveFound(_Part):
@@ -117,33 +135,48 @@ class CurveFound(_Part):
     protocol: str
     words: str = Field(description="What its picture shows.")
     complete: bool = Field(
-        description="Whether it is proven that no point is missing, to the steps and in operations, tissue"
-        " and FEV1. Weeks are those of each plan; sooner ones with larger operations are not looked for."
+        description="Whether it is proven that no point is missing in operations, tissue, weeks and FEV1, to"
+        " the steps."
     )
     tissue_step_ml: float
     function_step_percent: float
+    weeks_step: int
     operations_more: int = Field(description="Operations above the fewest that were looked at.")
     fev1_most_percent: float = Field(description="No operation leaves more than this.")
-    unexplored: int = Field(description="Pairs of limits that no answer settles.")
-    beyond_weeks: int = Field(description="Plans left out because they end later than the protocol allows.")
+    unexplored: int = Field(
+        description="Pairs of limits of tissue and FEV1 for which no answer settles some of the weeks."
+    )
     points: tuple[PointFound, ...]
-    answers: tuple[AnswerFound, ...] = Field(description="Every pair of limits that was solved.")
+    answers: tuple[AnswerFound, ...] = Field(description="Every set of limits that was looked at.")
 
     @classmethod
     def of(cls, curve: Tradeoff, protocol: str) -> Self:
         """Return a curve as plain data."""
         return cls(
             protocol=protocol,
-            words=tradeoff_words(curve),
+            words=tradeoff_words(TradeoffCurve.of(curve, protocol)),
             complete=curve.complete,
             tissue_step_ml=curve.options.tissue_step_ml,
             function_step_percent=curve.options.function_step_percent,
+            weeks_step=curve.options.weeks_step,
             operations_more=curve.options.operations_more,
             fev1_most_percent=curve.fev1_most_percent,
             unexplored=curve.unexplored,
-            beyond_weeks=curve.beyond_weeks,
             points=tuple(PointFound.of(point) for point in curve.points),
             answers=tuple(AnswerFound.of(answer) for answer in curve.answers),
+        )
+
+    def drawn(self) -> TradeoffCurve:
+        """Return what its picture and the report's table show."""
+        shown = {field.name for field in fields(CurvePoint)}
+        points = tuple(CurvePoint(**point.model_dump(include=shown)) for point in self.points)
+        return TradeoffCurve(
+            self.protocol,
+            points,
+            self.tissue_step_ml,
+            self.function_step_percent,
+            self.weeks_step,
+            self.complete,
         )
 
 

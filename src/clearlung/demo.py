@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from clearlung.anatomy import segment_anatomy
+from clearlung.comparison_jobs import Compared, ComparedProtocol
+from clearlung.comparison_record import ComparisonRecord
 from clearlung.evidence import load_evidence
 from clearlung.nodules import NoduleTable, find_nodules, match_nodules
 from clearlung.phantom import PhantomSpec, make_phantom
 from clearlung.progress import Stopwatch
 from clearlung.result_folder import write_result
-from clearlung.staging import load_protocol, shipped_protocols
+from clearlung.staging import StressOptions, load_protocol, shipped_protocols, stress_test, trade_off
 from clearlung.workflow import PlanResult, plan_again, plan_nodules
 
-DEMO_PHASES = 1 + 2 + 2 * len(shipped_protocols()) + 1
-"""Phases that :func:`run_demo` goes through: phantom, anatomy, nodules, two for each protocol, report."""
+DEMO_PHASES = 1 + 2 + 2 * len(shipped_protocols()) + 2 + 1
+"""Phases of :func:`run_demo`: phantom, anatomy, nodules, two for each protocol, scenarios, trade-off,
+report."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,8 @@ def run_demo(
     Parameters
     ----------
     out
-        Becomes the result of the plan with the fewest operations; its report compares the others.
+        Becomes the result of the plan with the fewest operations; its report compares the others, tests
+        it in scenarios, and shows what fewer operations cost.
     nodules
         Number of metastases, from those too small to see to some centimeters.
     seed
@@ -94,6 +98,10 @@ def run_demo(
     plan = plan_nodules(scan, anatomy, known, first, seed=seed, watch=watch)
     results = [plan, *(plan_again(plan, protocol, watch) for protocol in others)]
     results.sort(key=lambda result: len(result.plan.operations))
+    with watch.phase("scenarios"):
+        stress = stress_test(results[0].problem, results[0].plan, StressOptions(seed=seed))
+    with watch.phase("trade-off"):
+        compared = _compared(results)
     write_result(
         results[0],
         out,
@@ -101,10 +109,18 @@ def run_demo(
         options={"nodules": nodules, "seed": seed},
         title=f"Synthetic patient with {nodules} metastases",
         comparison=[result.plan for result in results],
+        stress=stress,
+        compared=ComparisonRecord.of(compared),
         replace=overwrite,
         watch=watch,
     )
     return DemoResult(results, _detection(truth, found))
+
+
+def _compared(results: list[PlanResult]) -> Compared:
+    """Return the plans side by side, with the trade-off curve of the first."""
+    protocols = tuple(ComparedProtocol(result.protocol, result.plan) for result in results)
+    return Compared(protocols, trade_off(results[0].problem), results[0].protocol.name)
 
 
 def _detection(truth: NoduleTable, found: NoduleTable) -> Detection:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from clearlung import RESEARCH_NOTICE, __version__
+from clearlung.errors import OutputError
 from clearlung.output import MANIFEST
 from clearlung.progress import PhaseTime
 
@@ -81,7 +82,7 @@ def make_manifest(
         phases=tuple(
             PhaseCost(phase=t.phase, seconds=round(t.seconds, 3), peak_mb=round(t.peak_mb)) for t in times
         ),
-        outputs={path.name: file_sha256(path) for path in sorted(folder.iterdir()) if path.is_file()},
+        outputs=_outputs(folder),
     )
 
 
@@ -109,6 +110,45 @@ def _sha256_of(place: Path) -> str:
 def write_manifest(manifest: Manifest, folder: Path) -> None:
     """Write a manifest into the folder that it describes."""
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read the manifest of a result folder.
+
+    Raises
+    ------
+    OutputError
+        If the folder holds no result.
+    """
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{folder} holds no result: name a folder that clearlung wrote") from error
+
+
+def renew_manifest(folder: Path, inputs: Sequence[InputFile] = ()) -> None:
+    """Bring a folder's manifest up to date with its files.
+
+    Parameters
+    ----------
+    folder
+        With its manifest as it was; command, options, seed and timings stay.
+    inputs
+        What was read besides; takes the place of earlier entries of the same kind.
+    """
+    manifest = read_manifest(folder)
+    kinds = {entry.kind for entry in inputs}
+    kept = tuple(entry for entry in manifest.inputs if entry.kind not in kinds)
+    new = {"inputs": (*kept, *inputs), "outputs": _outputs(folder)}
+    write_manifest(manifest.model_copy(update=new), folder)
+
+
+def _outputs(folder: Path) -> dict[str, str]:
+    return {
+        path.name: file_sha256(path)
+        for path in sorted(folder.iterdir())
+        if path.is_file() and path.name != MANIFEST
+    }
 
 
 def published_schema(

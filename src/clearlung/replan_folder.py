@@ -12,7 +12,8 @@ from clearlung.manifest import InputFile, file_sha256, make_manifest, published_
 from clearlung.output import folder_all_or_nothing
 from clearlung.planned_folder import read_planned
 from clearlung.progress import Stopwatch
-from clearlung.report import replan_png
+from clearlung.report import ReportInput, replan_png, write_report
+from clearlung.report_folder import KEPT, PROMISED, REPLAN, keep_report, read_report, rest_report
 from clearlung.staging import Done, Plan, Replan, StagingProblem, problem_json, read_done, rest_problem
 from clearlung.staging import replan as plan_again
 
@@ -31,6 +32,8 @@ class Replanned:
     rest: StagingProblem
     record: Replan
     inputs: tuple[InputFile, ...]
+    known: ReportInput | None
+    """What the report of the promised plan, or of the new scan, was written from, where that was kept."""
 
 
 def replan_from_files(
@@ -73,7 +76,12 @@ def replan_from_files(
         files.append(("scan", scan / "problem.json" if scan.is_dir() else scan))
     inputs = tuple(InputFile(kind=kind, sha256=file_sha256(path)) for kind, path in files)
     rest = rest_problem(problem, plan, told) if scanned is None else scanned
-    return Replanned(plan, rest, record, inputs)
+    return Replanned(plan, rest, record, inputs, _known(source if scan is None else scan))
+
+
+def _known(place: Path) -> ReportInput | None:
+    """Return what a folder's report was written from; None where that was not kept."""
+    return read_report(place) if (place / KEPT).is_file() else None
 
 
 def write_replan(
@@ -86,8 +94,9 @@ def write_replan(
     made
         What :func:`replan_from_files` returned.
     folder
-        Becomes the result: ``replan.json``, ``changes.csv``, ``replan.png``, ``manifest.json``, and the plan
-        of what is left with its problem, ``plan.json`` and ``problem.json``, to be explained or planned on.
+        Becomes the result: ``replan.json``, ``changes.csv``, ``replan.png``, ``promised-plan.json``,
+        ``manifest.json``, and the plan of what is left with its problem, ``plan.json`` and ``problem.json``,
+        to be explained or planned on, and its ``report.html``, ``report.pdf``, ``plan.png``, ``report.npz``.
     replace
         Whether an earlier result may be replaced.
     watch
@@ -104,13 +113,18 @@ def write_replan(
     with folder_all_or_nothing(folder, replace=replace) as work:
         with watch.phase("files"):
             for name, text in (
-                ("replan.json", record.model_dump_json(indent=2) + "\n"),
+                (REPLAN, record.model_dump_json(indent=2) + "\n"),
+                (PROMISED, made.promised.model_dump_json(indent=2) + "\n"),
                 ("plan.json", record.plan.model_dump_json(indent=2) + "\n"),
                 ("problem.json", problem_json(made.rest)),
             ):
                 (work / name).write_text(text, encoding="utf-8")
             _write_changes(record, work / "changes.csv")
             (work / "replan.png").write_bytes(replan_png(made.promised, record))
+            day = created.date().isoformat()
+            report = rest_report(made.rest, made.promised, record, made.known, day)
+            keep_report(report, work)
+            write_report(report, work)
         manifest = make_manifest(
             command="replan",
             created=created.isoformat(),

@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 
 from clearlung.casefile import open_ledger
+from clearlung.comparison_record import ComparisonRecord
 from clearlung.ct import write_volume
 from clearlung.exchange import write_slicer_markups
 from clearlung.manifest import make_manifest, published_schema, write_manifest
 from clearlung.nodules import write_nodules
 from clearlung.output import folder_all_or_nothing
 from clearlung.progress import Stopwatch
-from clearlung.report import ReportInput, write_report
-from clearlung.staging import Plan, ProblemRecord, problem_json
+from clearlung.report import LungViews, ReportInput, write_report
+from clearlung.report_folder import COMPARISON, STRESS, TITLE, keep_report, read_report
+from clearlung.staging import Plan, ProblemRecord, StressRecord, candidate_parts, problem_json
 from clearlung.workflow import PlanResult
 
 
@@ -27,8 +29,10 @@ def write_result(
     *,
     command: str,
     options: dict[str, Any],
-    title: str = "Staged removal of lung metastases",
+    title: str = TITLE,
     comparison: Sequence[Plan] = (),
+    stress: StressRecord | None = None,
+    compared: ComparisonRecord | None = None,
     replace: bool = False,
     watch: Stopwatch | None = None,
 ) -> None:
@@ -41,13 +45,16 @@ def write_result(
     folder
         Becomes the result: ``nodules.csv``; ``nodules.nii.gz`` and ``lungs.nii.gz`` on the scan's own grid,
         where there is a scan; ``plan.json``, ``problem.json``, ``ledger.jsonl``, ``nodules.mrk.json``,
-        ``report.html``, ``report.pdf``, ``plan.png``, ``manifest.json``.
+        ``report.html``, ``report.pdf``, ``plan.png``, ``report.npz``, ``manifest.json``; with the results
+        below also ``stress.json`` and ``comparison.json``.
     command, options
         For the manifest.
     title
         Of the report.
     comparison
         Plans under other protocols, shown side by side.
+    stress, compared
+        A stress test of the plan, and its trade-off curve, shown in the report; None for none.
     replace
         Whether an earlier result may be replaced.
     watch
@@ -65,23 +72,25 @@ def write_result(
             write_nodules(result.nodules, work / "nodules.csv")
             _write_label_maps(result, work)
             (work / "plan.json").write_text(plan_json(result.plan), encoding="utf-8")
-            (work / "problem.json").write_text(problem_json(result.problem), encoding="utf-8")
+            candidates = candidate_parts(result.excision.candidates, result.excision.cost)
+            (work / "problem.json").write_text(problem_json(result.problem, candidates), encoding="utf-8")
             events = open_ledger(result.nodules, result.plan)
             (work / "ledger.jsonl").write_text("".join(e.line() + "\n" for e in events), encoding="utf-8")
             write_slicer_markups(result.nodules, result.plan, work / "nodules.mrk.json")
-            write_report(
-                ReportInput(
-                    plan=result.plan,
-                    nodules=result.nodules,
-                    anatomy=result.anatomy,
-                    scan=result.scan,
-                    title=title,
-                    source=describe_source(result),
-                    created=created.date().isoformat(),
-                    comparison=tuple(comparison),
-                ),
-                work,
+            for name, record in ((STRESS, stress), (COMPARISON, compared)):
+                if record is not None:
+                    (work / name).write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+            report = ReportInput(
+                plan=result.plan,
+                nodules=result.nodules,
+                lungs=None if result.anatomy is None else LungViews.of(result.anatomy, result.scan),
+                title=title,
+                source=describe_source(result),
+                created=created.date().isoformat(),
+                comparison=tuple(comparison),
             )
+            keep_report(report, work)
+            write_report(read_report(work), work)
         manifest = make_manifest(
             command=command,
             created=created.isoformat(),

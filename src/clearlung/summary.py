@@ -11,8 +11,11 @@ from rich.table import Table
 from clearlung.staging import ComparisonRow, Plan, compare
 from clearlung.workflow import PlanResult
 
+_BOTH_SIDES = "Of these on both sides"
+
 _ROWS: tuple[tuple[str, Callable[[ComparisonRow], str]], ...] = (
     ("Operations", lambda r: f"{r.operations} (no fewer than {r.operations_bound})"),
+    (_BOTH_SIDES, lambda r: f"{r.both_sides}" + (f" ({way})" if (way := r.both_sides_approach) else "")),
     ("Metastases removed", lambda r: f"{r.lesions_removed}"),
     ("Metastases left", lambda r: f"{r.lesions_left}"),
     ("Most in one operation", lambda r: f"{r.nodules_max}"),
@@ -41,6 +44,8 @@ def summary_table(plans: Sequence[Plan]) -> Table:
     rows = compare(plans).rows
     table = Table("", *(row.title for row in rows))
     for name, cell in _ROWS:
+        if name == _BOTH_SIDES and not any(row.both_sides for row in rows):
+            continue
         table.add_row(name, *(cell(row) for row in rows))
     return table
 

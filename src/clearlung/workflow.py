@@ -27,8 +27,9 @@ from clearlung.nodules import (
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.plan_warnings import plan_warnings
 from clearlung.progress import PhaseTime, Stopwatch
-from clearlung.resection import SpecimenSet, prepare_excision
+from clearlung.resection import Excision, SpecimenSet, prepare_excision
 from clearlung.staging import (
+    Assignment,
     Plan,
     Protocol,
     StagingProblem,
@@ -64,6 +65,8 @@ class PlanRequest:
         Seed of everything random.
     nodules
         A folder of ``clearlung nodules`` for this scan: its reviewed nodules and its anatomy are planned on.
+    assignments
+        What the surgeon fixes and forbids for some nodules.
     """
 
     source: Path
@@ -74,6 +77,7 @@ class PlanRequest:
     anatomy_source: AnatomySource = field(default_factory=AnatomySource)
     seed: int = 0
     nodules: Path | None = None
+    assignments: tuple[Assignment, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,13 +85,15 @@ class PlanResult:
     """The results of all phases.
 
     ``scan`` and ``anatomy`` are None where the plan was made from a radiologist's list; ``problem`` is what
-    ``plan`` solves; ``reviewed`` tells whether somebody has looked at the nodules.
+    ``plan`` solves; ``excision`` holds everything that could be cut instead; ``reviewed`` tells whether
+    somebody has looked at the nodules.
     """
 
     scan: Scan | None
     anatomy: Anatomy | None
     nodules: NoduleTable
     lesions: LesionTable
+    excision: Excision
     specimens: SpecimenSet
     problem: StagingProblem
     plan: Plan
@@ -121,7 +127,8 @@ def make_plan(request: PlanRequest, watch: Stopwatch | None = None) -> PlanResul
     NoduleListError
         If the list cannot be read.
     CaseError
-        If a regimen's dose needs something that the case does not give.
+        If a regimen's dose needs something that the case does not give, or an assignment names a nodule that
+        is not planned.
     InfeasiblePlan
         If no plan satisfies the limits.
     """
@@ -130,17 +137,22 @@ def make_plan(request: PlanRequest, watch: Stopwatch | None = None) -> PlanResul
         with watch.phase("nodules"):
             nodules = read_nodule_list(request.source)
         inputs = (InputFile(kind="nodule list", sha256=file_sha256(request.source)),)
-        return _stage(
-            None, None, nodules, request.protocol, request.case, request.seed, inputs, watch, reviewed=True
-        )
+        found = _Found(None, None, nodules, inputs, reviewed=True)
+        return _stage(found, request.protocol, request.case, request.seed, watch, request.assignments)
     with watch.phase("scan"):
         scan = read_scan(request.source, series=request.series, allow_thick=request.allow_thick)
     if request.nodules is not None:
         return _plan_reviewed(request.nodules, scan, request, watch)
-    source = request.anatomy_source
     result = plan_scan(
-        scan, request.protocol, request.case, anatomy_source=source, seed=request.seed, watch=watch
+        scan,
+        request.protocol,
+        request.case,
+        anatomy_source=request.anatomy_source,
+        seed=request.seed,
+        watch=watch,
+        assignments=request.assignments,
     )
+    source = request.anatomy_source
     return replace(result, inputs=inputs_of(scan.source, scan.input_sha256, source.path))
 
 
@@ -166,6 +178,7 @@ def _plan_reviewed(folder: Path, scan: Scan, request: PlanRequest, watch: Stopwa
         reviewed=unreviewed == 0,
         seed=request.seed,
         watch=watch,
+        assignments=request.assignments,
     )
     record = InputFile(kind="review", sha256=file_sha256(folder / "review.jsonl"))
     return replace(result, inputs=(*result.inputs, record))
@@ -213,6 +226,7 @@ def plan_scan(
     anatomy_source: AnatomySource | None = None,
     seed: int = 0,
     watch: Stopwatch | None = None,
+    assignments: tuple[Assignment, ...] = (),
 ) -> PlanResult:
     """Plan on a scan that is already read: anatomy, nodules, specimens, staging.
 
@@ -229,7 +243,17 @@ def plan_scan(
     with watch.phase("nodules"):
         options = NoduleOptions(false_per_scan=protocol.nodules.false_per_scan)
         nodules = find_nodules(scan, anatomy, options)
-    return plan_nodules(scan, anatomy, nodules, protocol, case, reviewed=False, seed=seed, watch=watch)
+    return plan_nodules(
+        scan,
+        anatomy,
+        nodules,
+        protocol,
+        case,
+        reviewed=False,
+        seed=seed,
+        watch=watch,
+        assignments=assignments,
+    )
 
 
 def plan_nodules(
@@ -242,6 +266,7 @@ def plan_nodules(
     reviewed: bool = True,
     seed: int = 0,
     watch: Stopwatch | None = None,
+    assignments: tuple[Assignment, ...] = (),
 ) -> PlanResult:
     """Plan nodules that are already found and, as a rule, reviewed: specimens and staging.
 
@@ -257,15 +282,16 @@ def plan_nodules(
         Whether somebody has looked at the nodules; if not, the plan warns of it.
     seed, watch
         As for :func:`plan_scan`.
+    assignments
+        What the surgeon fixes and forbids for some of the nodules.
 
     Raises
     ------
     CaseError, InfeasiblePlan
         As for :func:`make_plan`.
     """
-    inputs = inputs_of(scan.source, scan.input_sha256)
-    watch = watch or Stopwatch()
-    return _stage(scan, anatomy, nodules, protocol, case or Case(), seed, inputs, watch, reviewed=reviewed)
+    found = _Found(scan, anatomy, nodules, inputs_of(scan.source, scan.input_sha256), reviewed)
+    return _stage(found, protocol, case or Case(), seed, watch or Stopwatch(), assignments)
 
 
 def plan_again(result: PlanResult, protocol: Protocol, watch: Stopwatch | None = None) -> PlanResult:
@@ -278,17 +304,9 @@ def plan_again(result: PlanResult, protocol: Protocol, watch: Stopwatch | None =
     CaseError, InfeasiblePlan
         As for :func:`make_plan`.
     """
-    return _stage(
-        result.scan,
-        result.anatomy,
-        result.nodules,
-        protocol,
-        result.case,
-        result.plan.solver.seed,
-        result.inputs,
-        watch or Stopwatch(),
-        reviewed=result.reviewed,
-    )
+    found = _Found(result.scan, result.anatomy, result.nodules, result.inputs, result.reviewed)
+    seed, assignments = result.plan.solver.seed, result.problem.assignments
+    return _stage(found, protocol, result.case, seed, watch or Stopwatch(), assignments)
 
 
 def plan_under_others(result: PlanResult) -> list[PlanResult]:
@@ -310,20 +328,27 @@ def plan_under_others(result: PlanResult) -> list[PlanResult]:
     return others
 
 
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """The nodules that are planned, what they were found on, and whether somebody has looked at them."""
+
+    scan: Scan | None
+    anatomy: Anatomy | None
+    nodules: NoduleTable
+    inputs: tuple[InputFile, ...]
+    reviewed: bool
+
+
 def _stage(
-    scan: Scan | None,
-    anatomy: Anatomy | None,
-    nodules: NoduleTable,
+    found: _Found,
     protocol: Protocol,
     case: Case,
     seed: int,
-    inputs: tuple[InputFile, ...],
     watch: Stopwatch,
-    *,
-    reviewed: bool,
+    assignments: tuple[Assignment, ...],
 ) -> PlanResult:
     """Take the nodules on to specimens and to a plan."""
-    book = protocol.book()
+    book, scan, anatomy, nodules = protocol.book(), found.scan, found.anatomy, found.nodules
     with watch.phase("specimens"):
         lesions = lesions_of_first_scan(nodules)
         excision = prepare_excision(
@@ -342,24 +367,26 @@ def _stage(
             regimen=regimen_of(protocol, case, book),
             evidence_ids=function_evidence + (anatomy.evidence if anatomy else ()),
             seed=seed,
+            assignments=assignments,
         )
         problem = choose_together(problem, excision)
         specimens = problem.specimens
-        warnings = plan_warnings(scan, anatomy, nodules, assumed, specimens, reviewed=reviewed)
-        problem = replace(problem, warnings=warnings)
+        warnings = plan_warnings(scan, anatomy, nodules, assumed, specimens, reviewed=found.reviewed)
+        problem = replace(problem, warnings=warnings + problem.warnings)
         plan = solve_plan(problem)
     return PlanResult(
         scan=scan,
         anatomy=anatomy,
         nodules=nodules,
         lesions=lesions,
+        excision=excision,
         specimens=specimens,
         problem=problem,
         plan=plan,
         protocol=protocol,
         case=case,
-        inputs=inputs,
-        reviewed=reviewed,
+        inputs=found.inputs,
+        reviewed=found.reviewed,
         times=tuple(watch.times),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LOBES, LUNG_LABELS, Anatomy
@@ -9,7 +11,7 @@ from clearlung.ct import AxisOrder, Scan, Volume
 from clearlung.evidence import load_evidence
 from clearlung.nodules import NoduleTable, sphere_volume_mm3
 from clearlung.perfusion import make_regimen
-from clearlung.report import ReportInput
+from clearlung.report import LungViews, ReportInput
 from clearlung.staging import (
     Interval,
     Operation,
@@ -19,6 +21,7 @@ from clearlung.staging import (
     Unassigned,
     load_protocol,
 )
+from clearlung.staging.assignment import Assignment
 from clearlung.staging.plan import FunctionSummary, Goal, SolverReport
 
 # Middle and half axes in mm along z, y, x (LPS: x to the patient's left). The right lung is wider and sits
@@ -180,14 +183,14 @@ def make_plan(nodules, operations=6, protocol="high-volume", left_out=2):
             )
         )
     goals = [
-        Goal(name="Metastases left in place", unit="1", value=len(missed), bound=len(missed), gap=0,
-             proven=True, method="no technique fits them"),
-        Goal(name="Operations", unit="1", value=operations, bound=operations, gap=0, proven=True,
-             method="counts, minutes and lobe limits"),
-        Goal(name="Week of the last operation", unit="week", value=40, bound=40, gap=0, proven=True,
-             method="all orders enumerated"),
-        Goal(name="Largest tissue loss of one operation", unit="ml", value=83.2, bound=82.9, gap=0.0036,
-             proven=False, method="relaxation"),
+        Goal(key="lesions_left", name="Metastases left in place", unit="1", value=len(missed),
+             bound=len(missed), gap=0, proven=True, method="no technique fits them"),
+        Goal(key="operations", name="Operations", unit="1", value=operations, bound=operations, gap=0,
+             proven=True, method="counts, minutes and lobe limits"),
+        Goal(key="weeks", name="Week of the last operation", unit="week", value=40, bound=40, gap=0,
+             proven=True, method="all orders enumerated"),
+        Goal(key="tissue", name="Largest tissue loss of one operation", unit="ml", value=83.2, bound=82.9,
+             gap=0.0036, proven=False, method="relaxation"),
     ]  # fmt: skip
     return Plan(
         protocol=limits,
@@ -249,10 +252,30 @@ def make_input(count=170, operations=6, *, places=True, spacing_mm=(2.0, 2.0, 2.
     options = {
         "plan": make_plan(nodules, operations) if "plan" not in more else None,
         "nodules": nodules,
-        "anatomy": anatomy if places else None,
-        "scan": scan if places else None,
+        "lungs": LungViews.of(anatomy, scan) if places else None,
         "title": "Made-up patient",
         "source": "Synthetic lungs with nodules strewn at random",
         "created": "2026-03-04",
     }
     return ReportInput(**(options | more))
+
+
+def make_both_input(count=24, *, places=True):
+    """Return a report whose first operation opens both sides, and the CT before its second."""
+    report = make_input(count, 3, places=places, spacing_mm=(4.0, 4.0, 4.0))
+    first, second, third = report.plan.operations
+    taken = (*first.specimens, *second.specimens[:2])
+    both = first.model_copy(
+        update={"side": "both", "specimens": taken, "approach": "bilateral anterior thoracotomy"}
+    )
+    later = second.model_copy(update={"specimens": second.specimens[2:], "scan_week": second.week - 1})
+    moved = {lesion: 1 for specimen in second.specimens[:2] for lesion in specimen.lesions}
+    lesions = tuple(
+        lesion.model_copy(update={"operation": moved.get(lesion.id, lesion.operation)})
+        for lesion in report.plan.lesions
+    )
+    wish = Assignment(lesions=(5,), leave=True, reason="at the hilum")
+    plan = report.plan.model_copy(
+        update={"operations": (both, later, third), "lesions": lesions, "assignments": (wish,)}
+    )
+    return replace(report, plan=plan)

@@ -75,7 +75,9 @@ def _best_of(given, subset):
     for operations, peak_right, peak_left, right, left in plans:
         if best is not None and (operations, peak_right, peak_left) > best[:3]:
             break
-        weeks = fewest_weeks(given, right, left, math.inf if best is None else best[3])
+        latest = given.protocol.weeks.total_max
+        under = math.inf if latest is None else latest + 1
+        weeks = fewest_weeks(given, right, left, under if best is None else best[3])
         if weeks is not None and (best is None or weeks < best[3]):
             best = (operations, peak_right, peak_left, weeks)
     return [] if best is None else [best]

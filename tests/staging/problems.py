@@ -21,7 +21,7 @@ def protocol(name="conservative", **limits) -> Protocol:
     """A shipped protocol with some limits changed: ``nodules_max=3, other_side_min=1, ...``."""
     base = load_protocol(name)
     parts = {}
-    for part_name in ("per_operation", "weeks", "function", "perfusion"):
+    for part_name in ("per_operation", "weeks", "function", "perfusion", "total", "scans"):
         part = getattr(base, part_name)
         mine = {k: v for k, v in limits.items() if k in type(part).model_fields}
         parts[part_name] = part.model_copy(update=mine)

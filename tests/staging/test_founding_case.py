@@ -1,4 +1,4 @@
-"""The case that the program was built for: 170 metastases, six operations with perfusion or fewer with proof.
+"""The case that the program was built for: 170 metastases, six operations with perfusion, or fewer.
 
 The synthetic patient of ``clearlung demo``, planned as a radiologist's list of all its metastases. The list
 is the same at any resolution of the scan, so a coarse one is drawn.

@@ -22,14 +22,18 @@ specimen = st.tuples(
 OPTIONS = TradeoffOptions(tissue_step_ml=4.0, function_step_percent=5.0, operations_more=9)
 
 
-def under(case, removed_ml, fev1):
+def under(case, removed_ml, fev1, weeks=None):
     limits = case.protocol
     per = limits.per_operation.model_copy(update={"removed_ml_max": removed_ml})
-    floors = limits.function.model_copy(update={"fev1_after_percent_min": fev1})
-    return replace(case, protocol=limits.model_copy(update={"per_operation": per, "function": floors}))
+    parts = {
+        "per_operation": per,
+        "function": limits.function.model_copy(update={"fev1_after_percent_min": fev1}),
+        "weeks": limits.weeks.model_copy(update={"total_max": weeks}),
+    }
+    return replace(case, protocol=limits.model_copy(update=parts))
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(specimen, min_size=1, max_size=4),
     st.integers(300, 4000),
@@ -48,17 +52,21 @@ def test_no_point_is_missed(specimens, lung_ml, perfused, nodules_max):
     except InfeasiblePlan:
         return
     left = best_goals(case)[0]
-    for removed_ml in (41.0, *np.arange(40.0, 0.0, -4.0)):
-        for fev1 in (20.0, *np.arange(25.0, 100.0, 5.0)):
-            best = best_goals(under(case, removed_ml, fev1))
-            expected = best[1] if best[0] == left else None
-            found = curve.fewest(removed_ml, fev1)
-            if curve.proven(removed_ml, fev1):
-                assert found == expected, (removed_ml, fev1)
-            elif found is not None:
-                # What is not proven is still a plan: never better than the best.
-                assert expected is not None
-                assert found >= expected
+    ends = sorted({point.row.weeks for point in curve.points})
+    latest = [None, *(week - 1 for week in ends if week)]
+    for removed_ml in (41.0, 28.0, 16.0, 8.0):
+        for fev1 in (20.0, 40.0, 55.0, 70.0):
+            for weeks in latest:
+                limits = removed_ml, fev1, np.inf if weeks is None else weeks
+                best = best_goals(under(case, removed_ml, fev1, weeks))
+                expected = best[1] if best[0] == left else None
+                found = curve.fewest(*limits)
+                if curve.proven(*limits):
+                    assert found == expected, limits
+                elif found is not None:
+                    # What is not proven is still a plan: never better than the best.
+                    assert expected is not None
+                    assert found >= expected
 
 
 def test_the_curve_of_equal_specimens_is_the_one_that_division_gives():
@@ -71,7 +79,9 @@ def test_the_curve_of_equal_specimens_is_the_one_that_division_gives():
     found = [(p.row.operations, p.row.removed_ml_max) for p in curve.points]
     assert found == [(1, 60.0), (2, 30.0), (3, 20.0), (4, 15.0), (6, 10.0), (12, 5.0)]
     assert all(point.proven and not point.dominated for point in curve.points)
-    assert [a.verdict for a in curve.answers] == ["plan"] * 6 + ["more lesions left"]
+    told = [a.verdict for a in curve.answers]
+    # The intervals alone say that none of the six ends sooner: it takes no solving.
+    assert told == ["plan"] * 6 + ["more lesions left"] + ["later"] * 5
     # Up to six operations the interval alone sets the pace.
     same_side = case.protocol.weeks.same_side_min
     assert [p.row.weeks for p in curve.points[:5]] == [(n - 1) * same_side for n, _ in found[:5]]
@@ -112,13 +122,36 @@ def test_where_it_stops_early_it_says_so():
     assert not curve.complete
 
 
-def test_plans_that_end_too_late_are_left_out_and_counted():
+def test_plans_keep_to_the_protocols_last_week():
     tight = protocol(nodules_max=20, nodules_per_lobe_max=20, total_max=8)
     case = problem([("RUL", 5.0, 5)] * 6, tight)
     curve = trade_off(case, TradeoffOptions(function_step_percent=100.0))
-    assert curve.beyond_weeks
-    assert not curve.complete
+    assert curve.complete
     assert all(point.row.weeks <= 8 for point in curve.points)
+    assert all(answer.weeks_limit <= 8 for answer in curve.answers)
+
+
+def test_fewer_weeks_for_larger_operations_is_a_point_of_its_own():
+    """Twelve of 5 ml, four operations at the most: each one fewer ends an interval sooner."""
+    case = problem(
+        [("RUL", 5.0, 5)] * 12, protocol(removed_ml_max=61.0, nodules_max=20, nodules_per_lobe_max=20)
+    )
+    options = TradeoffOptions(tissue_step_ml=1.0, function_step_percent=100.0, operations_more=3)
+    curve = trade_off(case, options)
+    assert curve.complete
+    for point in curve.points:
+        assert curve.fewest(point.row.removed_ml_max, 0.0, point.row.weeks) == point.row.operations
+        if point.row.weeks:
+            assert curve.fewest(point.row.removed_ml_max, 0.0, point.row.weeks - 1) is None
+            assert curve.proven(point.row.removed_ml_max, point.fev1_low_percent, point.row.weeks - 1)
+
+
+def test_steps_of_weeks_are_multiples():
+    case = problem([("RUL", 5.0, 5), ("RUL", 5.0, 5)], protocol(nodules_max=1, fev1_after_percent_min=20.0))
+    curve = trade_off(case, TradeoffOptions(function_step_percent=5.0, weeks_step=4))
+    limits = {answer.weeks_limit for answer in curve.answers} - {np.inf}
+    assert limits
+    assert all(limit % 4 == 0 for limit in limits)
 
 
 def test_no_lesions_is_one_point():
@@ -134,7 +167,13 @@ def test_limits_that_allow_no_plan_are_refused():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"tissue_step_ml": 0.0}, {"function_step_percent": np.inf}, {"operations_more": -1}, {"solves_max": 0}],
+    [
+        {"tissue_step_ml": 0.0},
+        {"function_step_percent": np.inf},
+        {"operations_more": -1},
+        {"solves_max": 0},
+        {"weeks_step": 0},
+    ],
 )
 def test_impossible_options_are_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -13,10 +13,17 @@ from clearlung.report.document import (
 from clearlung.report.function_table import function_blocks
 from clearlung.report.limits import limit_blocks
 from clearlung.report.numbers import clean, counted
-from clearlung.report.operations import operation_blocks, unassigned_blocks
+from clearlung.report.operations import (
+    assignment_blocks,
+    operation_blocks,
+    unassigned_blocks,
+    unplaced_blocks,
+)
+from clearlung.report.outlook import stress_blocks, tradeoff_blocks
 from clearlung.report.overview import glance, headline, key_figures, warning_blocks, warnings
 from clearlung.report.pictures import Atlas, course_picture
 from clearlung.report.quality import comparison_blocks, evidence_blocks, making_blocks, proof_blocks
+from clearlung.report.revision import revision_blocks
 from clearlung.report.source import ReportInput
 
 
@@ -31,9 +38,13 @@ def build_document(report: ReportInput, atlas: Atlas, overview: Picture) -> Docu
         )
     blocks.append(Pictures((overview,)))
     blocks += atlas.further()
-    blocks += glance(plan)
+    blocks += unplaced_blocks(report)
+    blocks += glance(report)
+    blocks += revision_blocks(report)
     blocks += _course_blocks(report)
     blocks += warning_blocks(report)
+    blocks += assignment_blocks(plan)
+    blocks += stress_blocks(report)
     if plan.operations:
         blocks.append(Heading("Each operation", anchor="each", new_page=True))
         blocks += operation_blocks(report, atlas)
@@ -41,18 +52,28 @@ def build_document(report: ReportInput, atlas: Atlas, overview: Picture) -> Docu
     blocks += limit_blocks(plan)
     blocks += proof_blocks(plan)
     blocks += comparison_blocks(report)
+    blocks += tradeoff_blocks(report)
     blocks += evidence_blocks(plan)
     blocks += making_blocks(report)
     return Document(
         title=clean(report.title).strip() or "Plan",
         notice=plan.notice,
-        headline=headline(plan) + ".",
+        headline=headline(plan, report.weeks_from) + ".",
         source=report.source,
         created=report.created,
-        operations=tuple(o.number for o in plan.operations),
+        operations=_numbers(report),
         blocks=tuple(blocks),
     )
 
 
+def _numbers(report: ReportInput) -> tuple[int, ...]:
+    """Return every operation that the report speaks of."""
+    numbers = {operation.number for operation in report.plan.operations}
+    if report.revision is not None:
+        numbers |= {operation.number for operation in report.revision.promised.operations}
+        numbers |= {operation.number for operation in report.revision.record.operations}
+    return tuple(sorted(numbers))
+
+
 def _course_blocks(report: ReportInput) -> tuple[Block, ...]:
-    return Pictures((course_picture(report),)), *function_blocks(report.plan)
+    return Pictures((course_picture(report),)), *function_blocks(report)

@@ -6,6 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clearlung.report.figures import draw_symbol, paper
+from clearlung.report.lanes import (
+    GRID,
+    LaneEntry,
+    draw_entry,
+    lesions_by_side,
+    rest_until,
+    style_lanes,
+)
 from clearlung.report.marks import INK
 from clearlung.staging import Plan
 
@@ -13,15 +21,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LANES = {"right": 2.0, "both": 1.0, "left": 0.0}
-_GRID = "#D9D9D9"
 _BAND = "#ECECEC"
 _FLOOR = "#B00020"
 # Room after the course for the value after full recovery.
 _WEEKS_FOR_END = 4
 # A plan whose course is not stored is drawn for half a year after its last operation.
 _WEEKS_AFTER = 26
-_LANES_MM, _PANEL_MM, _GAP_MM, _FOOT_MM, _HEAD_MM = 26.0, 44.0, 6.0, 12.0, 6.0
+_LANES_MM, _PANEL_MM, _GAP_MM, _FOOT_MM, _HEAD_MM = 36.0, 44.0, 6.0, 12.0, 6.0
+FIRST_OPERATION = "the first operation"
+"""What the weeks of a plan are counted from."""
+TODAY = "today"
+"""What the weeks of a plan of what is left are counted from."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +72,18 @@ class MeasureCourse:
     final: tuple[float, float, float]
 
 
-def draw_course(plan: Plan, width_mm: float) -> Figure:
-    """Draw the time line, FEV1 and, where the plan has it, DLCO above one another, on one axis of weeks."""
+def draw_course(plan: Plan, width_mm: float, weeks_from: str = FIRST_OPERATION) -> Figure:
+    """Draw the time line, FEV1 and, where the plan has it, DLCO above one another, on one axis of weeks.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    width_mm
+        On paper.
+    weeks_from
+        What the weeks are counted from, in words: of a plan of what is left, today.
+    """
     courses = courses_of(plan)
     height_mm = _HEAD_MM + _LANES_MM + len(courses) * (_PANEL_MM + _GAP_MM) + _FOOT_MM
     figure, sheet = paper(width_mm, height_mm)
@@ -77,7 +97,7 @@ def draw_course(plan: Plan, width_mm: float) -> Figure:
     def panel(bottom_mm: float, tall_mm: float) -> Axes:
         axes = figure.add_axes((box[0], bottom_mm / height_mm, box[1], tall_mm / height_mm))
         axes.set_xlim(-max(1.5, last * 0.03), last)
-        axes.grid(axis="x", color=_GRID, linewidth=0.4)
+        axes.grid(axis="x", color=GRID, linewidth=0.4)
         axes.set_axisbelow(True)
         for edge in ("top", "right"):
             axes.spines[edge].set_visible(False)
@@ -86,10 +106,9 @@ def draw_course(plan: Plan, width_mm: float) -> Figure:
 
     for place, course in enumerate(reversed(courses)):
         axes = panel(_FOOT_MM + place * (_PANEL_MM + _GAP_MM), _PANEL_MM)
-        # The protocol's limits are those of FEV1.
-        _draw_function(axes, course, plan if course.name == "FEV1" else None, last)
+        _draw_function(axes, course, _floors_of(plan, course.name), last)
         if place == 0:
-            axes.set_xlabel("Weeks after the first operation", fontsize=7)
+            axes.set_xlabel(f"Weeks after {weeks_from}", fontsize=7)
         else:
             axes.tick_params(axis="x", labelbottom=False)
     _draw_lanes(panel(height_mm - _HEAD_MM - _LANES_MM, _LANES_MM), plan)
@@ -159,45 +178,35 @@ def _dlco(plan: Plan) -> MeasureCourse | None:
 
 
 def _draw_lanes(axes: Axes, plan: Plan) -> None:
-    used = {operation.side for operation in plan.operations}
-    shown = [side for side in _LANES if side != "both" or "both" in used]
-    axes.set_ylim(-0.9, 2.9)
-    axes.set_yticks([_LANES[side] for side in shown], [side.capitalize() for side in shown])
+    style_lanes(axes, scans=any(operation.scan_week is not None for operation in plan.operations))
     axes.tick_params(axis="x", labelbottom=False, length=0)
     axes.spines["left"].set_visible(False)
     axes.spines["bottom"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    for side in shown:
-        axes.axhline(_LANES[side], color=_GRID, linewidth=0.8, zorder=1)
     for operation in plan.operations:
-        lane = _LANES[operation.side]
-        if operation.perfusion is not None:
-            axes.scatter(
-                [operation.week], [lane], s=170, facecolor="white", edgecolor=INK, linewidth=0.9, zorder=3
-            )
-        draw_symbol(axes, operation.week, lane, operation.number, 2.6)
-        axes.annotate(
-            f"{operation.number}",
-            (operation.week, lane),
-            xytext=(0, 8),
-            textcoords="offset points",
-            ha="center",
-            va="bottom",
-            fontsize=8,
-            fontweight="bold",
-        )
-        axes.annotate(
-            str(len(operation.lesions)),
-            (operation.week, lane),
-            xytext=(0, -9),
-            textcoords="offset points",
-            ha="center",
-            va="top",
-            fontsize=6.5,
+        draw_entry(
+            axes,
+            LaneEntry(
+                operation.number,
+                operation.week,
+                {side: str(count) for side, count in lesions_by_side(operation).items()},
+                perfused=operation.perfusion is not None,
+                rest_until=rest_until(plan, operation),
+                scan_week=operation.scan_week,
+            ),
         )
 
 
-def _draw_function(axes: Axes, course: MeasureCourse, limits_of: Plan | None, last: float) -> None:
+def _floors_of(plan: Plan, measure: str) -> tuple[float | None, float | None]:
+    """Return the protocol's floors of a measure right after an operation and after recovery."""
+    limits = plan.protocol.function
+    if measure == "FEV1":
+        return limits.fev1_after_percent_min, limits.ppo_fev1_percent_min
+    return limits.dlco_after_percent_min, limits.ppo_dlco_percent_min
+
+
+def _draw_function(
+    axes: Axes, course: MeasureCourse, floors: tuple[float | None, float | None], last: float
+) -> None:
     low, final, high = course.final
     margin = final - low
     axes.fill_between(
@@ -236,15 +245,13 @@ def _draw_function(axes: Axes, course: MeasureCourse, limits_of: Plan | None, la
         fontsize=6.5,
     )
     lowest = min([low, *(mark.low for mark in course.marks)])
-    if limits_of is not None:
-        limits = limits_of.protocol.function
-        _draw_floors(axes, limits.fev1_after_percent_min, limits.ppo_fev1_percent_min, last)
-        lowest = min(lowest, limits.ppo_fev1_percent_min, limits.fev1_after_percent_min)
+    _draw_floors(axes, *floors, last)
+    lowest = min([lowest, *(floor for floor in floors if floor is not None)])
     axes.set_ylim(max(0.0, lowest - 14), None)
     axes.set_ylabel(f"{course.name}, % of predicted", fontsize=7)
 
 
-def _draw_floors(axes: Axes, right_after: float, after_recovery: float, last: float) -> None:
+def _draw_floors(axes: Axes, right_after: float | None, after_recovery: float | None, last: float) -> None:
     if right_after == after_recovery:
         lines = [(right_after, "floor right after an operation and after recovery", (0, (5.0, 2.0)))]
     else:
@@ -252,10 +259,11 @@ def _draw_floors(axes: Axes, right_after: float, after_recovery: float, last: fl
             (right_after, "floor right after an operation", (0, (5.0, 2.0))),
             (after_recovery, "floor after recovery", (0, (1.0, 1.5))),
         ]
-    for value, words, style in lines:
+    known = [(value, words, style) for value, words, style in lines if value is not None]
+    for value, words, style in known:
         axes.axhline(value, color=_FLOOR, linewidth=0.9, linestyle=style, zorder=2)
         # The higher floor is labeled above its line and the lower one below: they may lie close together.
-        above = value == max(right_after, after_recovery)
+        above = value == max(floor for floor, _, _ in known)
         axes.annotate(
             f"{words} {value:.0f} %",
             (last, value),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from clearlung import RESEARCH_NOTICE
 from clearlung.report.marks import INK, UNASSIGNED_SHAPE, operation_color, operation_marker
 
 if TYPE_CHECKING:
@@ -56,6 +57,13 @@ def paper(width_mm: float, height_mm: float) -> tuple[Figure, Axes]:
     axes.set_ylim(0, height_mm)
     axes.set_axis_off()
     return figure, axes
+
+
+def write_notice(figure: Figure) -> None:
+    """Write the research notice into a sheet's upper right corner: pictures are passed on by themselves."""
+    width, height = figure.get_size_inches()
+    edge = 1.0 / MM_PER_INCH
+    figure.text(1 - edge / width, 1 - 1.4 * edge / height, RESEARCH_NOTICE, fontsize=6, ha="right", va="top")
 
 
 def as_svg(figure: Figure) -> str:

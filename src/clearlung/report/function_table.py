@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from clearlung.report.document import Block, Cell, Column, Table, Text
 from clearlung.report.numbers import fixed, percent
-from clearlung.staging import MeasuredFunction, Plan
+from clearlung.report.source import ReportInput
+from clearlung.staging import MeasuredFunction
 
 _METHODS = {
     "course": "course of this plan",
@@ -17,11 +18,17 @@ _METHODS = {
 _MEASURES = {"fev1": "FEV1", "dlco": "DLCO"}
 
 
-def function_blocks(plan: Plan) -> tuple[Block, ...]:
+def function_blocks(report: ReportInput) -> tuple[Block, ...]:
     """Return the table of lung function and the verdict of the rule set."""
-    function = plan.function
+    function = report.plan.function
+    expected = _expected_today(report)
     rows = [
-        (Cell(words), Cell(value), _status(field, function.assumed)) for words, value, field in _known(plan)
+        (
+            Cell(words),
+            Cell(value),
+            Cell("expected after what was done") if field in expected else _status(field, function.assumed),
+        )
+        for words, value, field in _known(report)
     ]
     for prediction in function.predicted:
         if prediction.method != "course":
@@ -44,18 +51,25 @@ def function_blocks(plan: Plan) -> tuple[Block, ...]:
     )
 
 
-def _known(plan: Plan) -> list[tuple[str, str, MeasuredFunction | None]]:
+def _expected_today(report: ReportInput) -> tuple[MeasuredFunction, ...]:
+    """Return what a plan of what is left takes from the course of what was done: nobody has measured it."""
+    if report.revision is None:
+        return ()
+    measured = report.revision.record.done.fev1_percent is not None
+    return ("dlco_percent", "lung_ml") if measured else ("fev1_percent", "dlco_percent", "lung_ml")
+
+
+def _known(report: ReportInput) -> list[tuple[str, str, MeasuredFunction | None]]:
     """Return what the plan starts from, and where its course ends."""
-    f = plan.function
+    f = report.plan.function
+    when = "before the first operation" if report.revision is None else "today"
     rows: list[tuple[str, str, MeasuredFunction | None]] = [
-        ("FEV1 before the first operation", f"{percent(f.fev1_percent)} of predicted", "fev1_percent"),
+        (f"FEV1 {when}", f"{percent(f.fev1_percent)} of predicted", "fev1_percent"),
         ("Predicted FEV1", f"{fixed(f.fev1_predicted_l, 2)} l", "fev1_predicted_l"),
         ("Volume of both lungs", f"{fixed(f.lung_ml)} ml", "lung_ml"),
     ]
     if f.dlco_percent is not None:
-        rows.append(
-            ("DLCO before the first operation", f"{percent(f.dlco_percent)} of predicted", "dlco_percent")
-        )
+        rows.append((f"DLCO {when}", f"{percent(f.dlco_percent)} of predicted", "dlco_percent"))
     rows.append(
         (
             "FEV1 after full recovery",

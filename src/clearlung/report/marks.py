@@ -32,6 +32,12 @@ _SHAPE_NAMES = (
 UNASSIGNED_SHAPE = "X"
 INK = "#1A1A1A"
 
+SIDE_LETTERS = {"right": "R", "left": "L", "both": "R+L"}
+"""The patient's side as pictures mark it."""
+
+SIDE_WORDS = {"right": "right", "left": "left", "both": "both sides"}
+"""The side of an operation in a sentence."""
+
 
 def operation_color(number: int) -> str:
     """Return the color of an operation.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from clearlung.report.document import Block, Cell, Column, Heading, Table, Text
+from clearlung.report.document import Block, Bullets, Cell, Column, Heading, Table, Text
+from clearlung.report.marks import SIDE_WORDS
 from clearlung.report.numbers import counted, fixed, ids, interval, percent, plain
-from clearlung.report.overview import regimen_in_words
+from clearlung.report.overview import regimen_in_words, sides_in_words
 from clearlung.report.pictures import Atlas
 from clearlung.report.source import ReportInput
 from clearlung.report.specimens import specimen_notes, specimen_table
-from clearlung.staging import Operation
+from clearlung.staging import Operation, Plan
 
 
 def operation_blocks(report: ReportInput, atlas: Atlas) -> tuple[Block, ...]:
@@ -23,6 +24,7 @@ def _operation(report: ReportInput, operation: Operation, atlas: Atlas, *, first
     facts = [
         operation.approach.capitalize(),
         counted(len(operation.lesions), "metastasis", "metastases")
+        + (f" ({sides_in_words(operation)})" if operation.side == "both" else "")
         + f" in {counted(len(operation.specimens), 'specimen')}",
         f"{fixed(operation.minutes)} min in theatre{', through adhesions' if operation.reentry else ''}",
         f"{fixed(operation.removed_ml)} ml of tissue",
@@ -32,7 +34,7 @@ def _operation(report: ReportInput, operation: Operation, atlas: Atlas, *, first
     ]
     return [
         Heading(
-            f"Operation {operation.number}: {operation.side}, week {operation.week}",
+            f"Operation {operation.number}: {SIDE_WORDS[operation.side]}, week {operation.week}",
             level=3,
             anchor=f"operation-{operation.number}",
             operation=operation.number,
@@ -40,10 +42,17 @@ def _operation(report: ReportInput, operation: Operation, atlas: Atlas, *, first
             new_page=report.has_places and not first,
         ),
         Text(" · ".join(facts)),
+        *_scan(operation),
         *_expectations(operation),
         *atlas.of_operation(operation),
         specimen_table(report, operation),
     ]
+
+
+def _scan(operation: Operation) -> list[Text]:
+    """Say when the CT before the operation is due."""
+    week = operation.scan_week
+    return [] if week is None else [Text(f"CT before it: week {week}.")]
 
 
 def _expectations(operation: Operation) -> list[Text]:
@@ -69,6 +78,22 @@ def _expectations(operation: Operation) -> list[Text]:
         return []
     notes = " ".join(operation.notes)
     return [Text(f"Expected: {', '.join(said)}.{f' {notes}' if notes else ''}", "muted")]
+
+
+def assignment_blocks(plan: Plan) -> tuple[Block, ...]:
+    """Return what the surgeon has fixed and forbidden; nothing where that is nothing."""
+    said = tuple(one.says for one in plan.assignments)
+    if not said:
+        return ()
+    return Heading("What the surgeon has decided", anchor="assignments"), Bullets(said)
+
+
+def unplaced_blocks(report: ReportInput) -> tuple[Block, ...]:
+    """Return which nodules the maps cannot show; nothing where they show all, or there are none."""
+    if not report.has_places or not report.unplaced:
+        return ()
+    number = counted(len(report.unplaced), "metastasis has", "metastases have")
+    return (Text(f"{number} no place on the maps: {ids(report.unplaced)}.", "warn"),)
 
 
 def unassigned_blocks(report: ReportInput) -> tuple[Block, ...]:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from clearlung.report.course import FIRST_OPERATION, TODAY
 from clearlung.report.document import Bullets, Cell, Column, Facts, Heading, Table, Text
+from clearlung.report.lanes import lesions_by_side
+from clearlung.report.marks import SIDE_WORDS
 from clearlung.report.numbers import counted, fixed, in_words, percent
 from clearlung.report.source import ReportInput
 from clearlung.staging import Operation, Plan
 
+_WEEKS_WORDS = {
+    FIRST_OPERATION: "weeks from first to last operation",
+    TODAY: "weeks from today to the last operation",
+}
 
-def headline(plan: Plan) -> str:
+
+def headline(plan: Plan, weeks_from: str = FIRST_OPERATION) -> str:
     """Return the plan in one sentence.
 
     It says how many of the metastases are removed, in how many operations and weeks, how many with
-    perfusion, and how far the plan is proven to be the best.
+    perfusion, and how far the plan is proven to be the best; of a plan of what is left, weeks from today.
     """
     removed = sum(len(o.lesions) for o in plan.operations)
     total = len(plan.lesions)
@@ -21,10 +29,11 @@ def headline(plan: Plan) -> str:
     noun = "metastasis" if total == 1 else "metastases"
     amount = f"{total:,} {noun}" if removed == total else f"{removed:,} of {total:,} {noun}"
     perfused = sum(o.perfusion is not None for o in plan.operations)
+    since = "" if weeks_from == FIRST_OPERATION else f" from {weeks_from}"
     with_perfusion = f"{in_words(perfused)} with perfusion" if perfused else "none with perfusion"
     return (
         f"{amount} in {counted(len(plan.operations), 'operation')} over "
-        f"{counted(plan.weeks_until_clear, 'week')}, {with_perfusion}; {quality_in_words(plan)}"
+        f"{counted(plan.weeks_until_clear, 'week')}{since}, {with_perfusion}; {quality_in_words(plan)}"
     )
 
 
@@ -49,7 +58,7 @@ def key_figures(report: ReportInput) -> Facts:
         (
             (f"{removed:,}", f"of {len(plan.lesions):,} metastases removed"),
             (str(len(plan.operations)), "operations"),
-            (f"{plan.weeks_until_clear}", "weeks from first to last operation"),
+            (f"{plan.weeks_until_clear}", _WEEKS_WORDS[report.weeks_from]),
             (str(sum(o.perfusion is not None for o in plan.operations)), "perfusions"),
             (f"{fixed(plan.removed_ml)} ml", f"of {fixed(plan.function.lung_ml)} ml lung removed"),
             (f"{fixed(minutes / 60, 1)} h", "in theatre in all"),
@@ -64,8 +73,9 @@ def lowest_fev1_percent(plan: Plan) -> float:
     return min((o.fev1_after_low_percent for o in plan.operations), default=plan.function.fev1_percent)
 
 
-def glance(plan: Plan) -> tuple[Heading | Table | Text, ...]:
+def glance(report: ReportInput) -> tuple[Heading | Table | Text, ...]:
     """Return one line per operation."""
+    plan = report.plan
     if not plan.operations:
         return (Heading("Operations", anchor="operations"), Text("No operation is planned."))
     columns = (
@@ -84,7 +94,7 @@ def glance(plan: Plan) -> tuple[Heading | Table | Text, ...]:
         Table(
             columns,
             tuple(_glance_row(operation) for operation in plan.operations),
-            "FEV1: before → right after (lower bound of the value after).",
+            f"Weeks after {report.weeks_from}. FEV1: before → right after (lower bound of the value after).",
         ),
     )
 
@@ -93,7 +103,7 @@ def _glance_row(operation: Operation) -> tuple[Cell, ...]:
     return (
         Cell(f"{operation.number}", "strong", operation=operation.number),
         Cell(str(operation.week)),
-        Cell(operation.side),
+        Cell(SIDE_WORDS[operation.side], note=_by_side(operation)),
         Cell(operation.approach),
         Cell(str(len(operation.lesions))),
         Cell(fixed(operation.minutes)),
@@ -101,6 +111,16 @@ def _glance_row(operation: Operation) -> tuple[Cell, ...]:
         Cell(regimen_in_words(operation)),
         Cell(function_in_words(operation)),
     )
+
+
+def _by_side(operation: Operation) -> str:
+    """Return how many of an operation's metastases lie on which side; empty where it opens one."""
+    return "" if operation.side != "both" else sides_in_words(operation)
+
+
+def sides_in_words(operation: Operation) -> str:
+    """Return how many metastases an operation removes from each lung that it opens."""
+    return ", ".join(f"{count} {side}" for side, count in lesions_by_side(operation).items())
 
 
 def function_in_words(operation: Operation) -> str:
@@ -122,8 +142,8 @@ def regimen_in_words(operation: Operation) -> str:
 
 def warnings(report: ReportInput) -> tuple[str, ...]:
     """Return what a reader must know, each once: the scan's warnings and the plan's."""
-    scan = report.scan.warnings if report.scan is not None else ()
-    return tuple(dict.fromkeys((*scan, *report.plan.warnings)))
+    scan = report.lungs.scan if report.lungs is not None else None
+    return tuple(dict.fromkeys((*(scan.warnings if scan is not None else ()), *report.plan.warnings)))
 
 
 def warning_blocks(report: ReportInput) -> tuple[Heading | Bullets | Text, ...]:

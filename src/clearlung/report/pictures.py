@@ -10,10 +10,11 @@ import numpy as np
 from clearlung.anatomy import Lobe
 from clearlung.report.course import draw_course
 from clearlung.report.document import Picture, Pictures
-from clearlung.report.figures import as_png, as_svg, drawing
+from clearlung.report.figures import as_png, as_svg, drawing, write_notice
 from clearlung.report.lettering import LegendEntry
+from clearlung.report.lung_views import LungViews
 from clearlung.report.maps import Marked, draw_map
-from clearlung.report.marks import operation_sign
+from clearlung.report.marks import SIDE_WORDS, operation_sign
 from clearlung.report.numbers import counted, percent
 from clearlung.report.projections import (
     AXIAL,
@@ -21,10 +22,7 @@ from clearlung.report.projections import (
     OPERATION_VIEWS,
     SAGITTAL_LEFT,
     SAGITTAL_RIGHT,
-    Backdrop,
     View,
-    backdrop,
-    places_mm,
 )
 from clearlung.report.schematic import count_by_lobe, draw_schematic
 from clearlung.report.source import ReportInput
@@ -36,15 +34,13 @@ _HALF_WIDTH_MM = 87.0
 _SHEET_MM, _SECTION_MM, _ROW_MM = 219.0, 34.0, 3.45
 _MAP_MIN_MM, _MAP_MAX_MM = 62.0, 88.0
 _SAGITTAL = (SAGITTAL_RIGHT, SAGITTAL_LEFT)
-_SIDE_WORDS = {"right": "right", "left": "left", "both": "both sides"}
 
 
 class Atlas:
-    """The maps of one report: each projection of the lungs is made once and used by many maps."""
+    """The maps of one report."""
 
     def __init__(self, report: ReportInput) -> None:
         self._report = report
-        self._behind: dict[str, Backdrop] = {}
 
     def overview(self, height_max_mm: float, dpi: int = 200) -> tuple[Picture, bytes]:
         """Return the first picture, for the report and as PNG: coronal, or a schematic without places."""
@@ -53,6 +49,7 @@ class Atlas:
             return self._map(CORONAL, self._marked(CORONAL), PAGE_WIDTH_MM, height_max_mm, overview_dpi=dpi)
         with drawing():
             figure = draw_schematic(_counts(report), PAGE_WIDTH_MM)
+            write_notice(figure)
             svg, png = as_svg(figure), as_png(figure, dpi)
         caption = "Nodules by lobe and operation; the patient's right is on the picture's left."
         return Picture("lobes", svg, _schematic_alt(report), caption, PAGE_WIDTH_MM), png
@@ -61,7 +58,7 @@ class Atlas:
         """Return the sagittal maps, one per lung, and the axial one; nothing without places."""
         if not self._report.has_places:
             return ()
-        sizes = [self._backdrop(view).size_mm for view in _SAGITTAL]
+        sizes = [self._lungs.behind(view).size_mm for view in _SAGITTAL]
         room = (max(width for width, _ in sizes), max(height for _, height in sizes))
         lungs = [
             self._map(view, self._marked(view), _HALF_WIDTH_MM, 122.0, room_mm=room)[0] for view in _SAGITTAL
@@ -90,30 +87,30 @@ class Atlas:
         room_mm: tuple[float, float] | None = None,
     ) -> tuple[Picture, bytes]:
         legend = () if overview_dpi is None else _legend(self._report)
-        behind = self._backdrop(view)
+        behind = self._lungs.behind(view)
         with drawing():
             figure = draw_map(view, behind, nodules, legend, width_mm, height_max_mm, room_mm)
+            if overview_dpi is not None:
+                write_notice(figure)
             svg = as_svg(figure)
             png = b"" if overview_dpi is None else as_png(figure, overview_dpi)
         name = f"map-{view.name}"
         return Picture(name, svg, _map_alt(view, nodules), _map_caption(view, nodules), width_mm), png
 
-    def _backdrop(self, view: View) -> Backdrop:
-        if view.name not in self._behind:
-            assert self._report.anatomy is not None  # noqa: S101 - asked for only with places
-            self._behind[view.name] = backdrop(view, self._report.anatomy, self._report.scan)
-        return self._behind[view.name]
+    @property
+    def _lungs(self) -> LungViews:
+        assert self._report.lungs is not None  # noqa: S101 - asked for only with places
+        return self._report.lungs
 
     def _marked(self, view: View, operation: int | None = None) -> Marked:
         """Return the nodules of a view; with an operation given, the rest of them as dots."""
         report = self._report
-        assert report.anatomy is not None  # noqa: S101 - asked for only with places
         nodules = report.nodules
-        in_view = np.isin(nodules.side, list(view.sides))
+        places = self._lungs.places_mm(nodules)
+        in_view = np.isin(nodules.side, list(view.sides)) & np.isfinite(places).all(axis=1)
         removed_by = [report.operation_of(int(number)) for number in nodules.id]
         mine = np.array([operation is None or by == operation for by in removed_by], dtype=bool)
         shown = np.flatnonzero(in_view & mine)
-        places = places_mm(nodules, report.anatomy)
         return Marked(
             ids=tuple(int(number) for number in nodules.id[shown]),
             places=places[shown],
@@ -127,13 +124,20 @@ def course_picture(report: ReportInput) -> Picture:
     """Return the time line with FEV1."""
     plan = report.plan
     with drawing():
-        svg = as_svg(draw_course(plan, PAGE_WIDTH_MM))
+        svg = as_svg(draw_course(plan, PAGE_WIDTH_MM, report.weeks_from))
     steps = "; ".join(
-        f"operation {o.number} in week {o.week}, {_SIDE_WORDS[o.side]}"
-        f"{', with perfusion' if o.perfusion else ''}: FEV1 {percent(o.fev1_before_percent)} before, "
+        f"operation {o.number} in week {o.week}, {SIDE_WORDS[o.side]}"
+        f"{', with perfusion' if o.perfusion else ''}{_scan_words(o)}: "
+        f"FEV1 {percent(o.fev1_before_percent)} before, "
         f"{percent(o.fev1_after_percent)} after, lower bound {percent(o.fev1_after_low_percent)}"
         for o in plan.operations
     )
+    scans = (
+        "; CT: the scans, each with the number of the operation that it is before"
+        if any(map(_scan_words, plan.operations))
+        else ""
+    )
+    dlco = "" if plan.function.ppo_dlco_percent is None else " and DLCO"
     end = (
         f"After full recovery {percent(plan.function.ppo_fev1_percent)} "
         f"({percent(plan.function.ppo_fev1_low_percent)} to {percent(plan.function.ppo_fev1_high_percent)})."
@@ -143,12 +147,19 @@ def course_picture(report: ReportInput) -> Picture:
         svg,
         "Time line of the operations and expected FEV1 in percent of predicted. "
         f"{steps or 'No operations'}. {end}",
-        "Above: operations by week and side; the number above each mark is the operation, the number below "
-        "how many metastases it removes; a ring means with perfusion. Below: expected FEV1; gray bars reach "
-        "down to the lower bound that the limits are checked against, the last one shows the interval after "
-        "full recovery.",
+        "Above: operations by week, R on the right lung, L on the left one; the number above each mark is"
+        " the operation, the number below how many metastases it removes there; a ring means with perfusion,"
+        " a line joins the marks of an operation on both lungs. A hatched bar runs until the protocol lets"
+        f" the lung be operated on again{scans}. Below: expected FEV1{dlco}; gray bars reach down to the"
+        " lower bound that the limits are checked against, the last one shows the interval after full"
+        " recovery.",
         PAGE_WIDTH_MM,
     )
+
+
+def _scan_words(operation: Operation) -> str:
+    week = operation.scan_week
+    return "" if week is None else f", CT in week {week}"
 
 
 def _height_beside(rows: int, *, first: bool) -> float:
@@ -161,7 +172,7 @@ def _legend(report: ReportInput) -> tuple[LegendEntry, ...]:
     entries = [
         LegendEntry(
             o.number,
-            f"{o.number}: {_SIDE_WORDS[o.side]}, week {o.week}, n = {len(o.lesions)}"
+            f"{o.number}: {SIDE_WORDS[o.side]}, week {o.week}, n = {len(o.lesions)}"
             f"{', perfusion' if o.perfusion else ''}",
         )
         for o in report.plan.operations

@@ -23,6 +23,8 @@ PIXEL_MM = 1.0
 RAY_STEP_MM = 2.0
 # Healthy lung to a lung full of vessels, as a mean along the ray.
 LIGHT_HU, DARK_HU = -900.0, -650.0
+GRAY_STEPS = 255
+"""Grays of a backdrop."""
 
 _Z, _Y, _X = 0, 1, 2
 
@@ -83,6 +85,9 @@ OPERATION_VIEWS: dict[str, tuple[View, View]] = {
     "both": (CORONAL, AXIAL),
 }
 """By the side of an operation: from where to look at its nodules."""
+
+ALL_VIEWS = (CORONAL, SAGITTAL_RIGHT, SAGITTAL_LEFT, AXIAL, _FRONT_RIGHT, _FRONT_LEFT)
+"""Every direction that a report shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +179,9 @@ def _mean_along(view: View, hu: NDArray[np.int16], inside: NDArray[np.bool_]) ->
     count = inside.sum(axis=view.ray)
     with np.errstate(invalid="ignore"):
         mean = np.where(count > 0, total / count, np.nan)
-    return _upright(view, np.clip((mean - LIGHT_HU) / (DARK_HU - LIGHT_HU), 0, 1).astype(np.float32))
+    gray = np.clip((mean - LIGHT_HU) / (DARK_HU - LIGHT_HU), 0, 1)
+    # In the steps of a byte, so that what is kept of a report draws the same picture.
+    return _upright(view, (np.round(gray * GRAY_STEPS) / GRAY_STEPS).astype(np.float32))
 
 
 def _silhouette(view: View, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -167,12 +167,10 @@ def making_blocks(report: ReportInput) -> tuple[Block, ...]:
         f"Software: {plan.software}; plan format {plan.format}",
         f"Protocol: {plan.protocol.name}",
     ]
-    if report.scan is not None:
-        scan = report.scan
-        z, y, x = scan.volume.spacing_mm
-        items.append(
-            f"Scan: {scan.series}; voxels {x:.2f} × {y:.2f} × {z:.2f} mm; SHA-256 {scan.input_sha256}"
-        )
-    if report.anatomy is not None:
-        items.append(f"Lobes: {report.anatomy.lobe_method}")
+    if report.lungs is not None:
+        scan = report.lungs.scan
+        if scan is not None:
+            z, y, x = scan.spacing_mm
+            items.append(f"Scan: {scan.series}; voxels {x:.2f} × {y:.2f} × {z:.2f} mm; SHA-256 {scan.sha256}")
+        items.append(f"Lobes: {report.lungs.lobe_method}")
     return Heading("How it was made", anchor="making"), Bullets(tuple(items))

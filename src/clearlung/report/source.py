@@ -8,10 +8,19 @@ from functools import cached_property
 
 import numpy as np
 
-from clearlung.anatomy import Anatomy
-from clearlung.ct import Scan
 from clearlung.nodules import NoduleTable
-from clearlung.staging import Plan, PlannedLesion
+from clearlung.report.course import FIRST_OPERATION, TODAY
+from clearlung.report.lung_views import LungViews
+from clearlung.report.tradeoff_curve import TradeoffCurve
+from clearlung.staging import Plan, PlannedLesion, Replan, StressRecord
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A plan of what is left, against what was promised."""
+
+    promised: Plan
+    record: Replan
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,8 +33,8 @@ class ReportInput:
         The plan.
     nodules
         The nodules of the scan that was planned on; a lesion of the plan has its nodule's number.
-    anatomy, scan
-        Both None where the plan was made from a radiologist's list without places.
+    lungs
+        The lungs' projections; None where the plan was made from a radiologist's list without a scan.
     title
         Heading of the report: never the patient's identity.
     source
@@ -34,16 +43,24 @@ class ReportInput:
         The day that the report bears, ``YYYY-MM-DD``. Passed in, so that the same input gives the same bytes.
     comparison
         Plans of the same patient by other protocols, to show side by side; the plan itself may be among them.
+    curve
+        What fewer operations cost, where that was asked for.
+    stress
+        How the plan fares when things turn out otherwise, where that was tested.
+    revision
+        What the plan changes of an earlier one; its weeks are then counted from the day of the change.
     """
 
     plan: Plan
     nodules: NoduleTable
-    anatomy: Anatomy | None
-    scan: Scan | None
+    lungs: LungViews | None
     title: str
     source: str
     created: str
     comparison: Sequence[Plan] = ()
+    curve: TradeoffCurve | None = None
+    stress: StressRecord | None = None
+    revision: Revision | None = None
 
     @cached_property
     def lesions(self) -> dict[int, PlannedLesion]:
@@ -52,8 +69,19 @@ class ReportInput:
 
     @property
     def has_places(self) -> bool:
-        """Whether every nodule can be drawn where it lies."""
-        return self.anatomy is not None and bool(np.isfinite(self.nodules.points_mm).all())
+        """Whether nodules can be drawn where they lie."""
+        return self.lungs is not None and (len(self.nodules) == 0 or len(self.unplaced) < len(self.nodules))
+
+    @cached_property
+    def unplaced(self) -> tuple[int, ...]:
+        """Nodules whose place nobody gave."""
+        known = np.isfinite(self.nodules.points_mm).all(axis=1)
+        return tuple(int(number) for number in self.nodules.id[~known])
+
+    @property
+    def weeks_from(self) -> str:
+        """What the plan's weeks are counted from, in words."""
+        return FIRST_OPERATION if self.revision is None else TODAY
 
     @property
     def not_planned(self) -> tuple[int, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clearlung import RESEARCH_NOTICE
 from clearlung.report.figures import as_png, as_svg, draw_symbol, drawing, paper
-from clearlung.report.marks import INK
+from clearlung.report.marks import INK, SIDE_LETTERS
 from clearlung.staging import Plan, StressRecord
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH_MM = 240.0
+REPORT_WIDTH_MM = 178.0
+"""A page of the report: the tables stand beside the picture there."""
 _DPI = 200
 _ROW_MM, _CELL_MM, _NAMES_MM, _MARGIN_MM = 6.5, 11.0, 36.0, 4.0
 _HEAD_MM, _FAN_MM, _FOOT_MM, _GAP_MM = 16.0, 58.0, 14.0, 12.0
@@ -22,6 +25,7 @@ _LIGHT, _GRID, _FLOOR, _BAR = "#F4F4F4", "#D9D9D9", "#B00020", "#5B7A99"
 _BANDS = ("#DCE6EF", "#A9C3DA")
 # Shades of a cell where no scenario holds and where all do; below the last, ink gives way to white.
 _DARKEST, _LIGHTEST, _LEGIBLE = 0.35, 0.97, 0.5
+_ASSUMED = "* Its range is assumed; how patients spread within the ranges is assumed for all."
 # The others are told by the goal's words.
 _SHOWN_UNITS = ("ml", "%")
 
@@ -52,6 +56,31 @@ def stress_svg(record: StressRecord, plan: Plan) -> str:
         return as_svg(_draw(record, plan))
 
 
+def stress_report_svg(record: StressRecord, plan: Plan) -> str:
+    """Draw what a page of the report shows beside its tables: which limits hold where, and FEV1 over time."""
+    with drawing():
+        return as_svg(_draw_for_page(record, plan))
+
+
+@dataclass(frozen=True)
+class VariedAlone:
+    """One thing that was varied by itself: the share that then holds, and whether its range is assumed."""
+
+    title: str
+    share: float
+    assumed: bool
+
+
+def varied_alone(record: StressRecord) -> list[VariedAlone]:
+    """Return what was varied by itself, what breaks most first."""
+    found = [
+        VariedAlone(spread.title, spread.alone.share, spread.assumed)
+        for spread in record.spreads
+        if spread.strength and spread.alone is not None
+    ]
+    return sorted(found, key=lambda one: (one.share, one.title))
+
+
 def stress_alt(record: StressRecord) -> str:
     """Say what the picture shows, for those who cannot see it."""
     first = (
@@ -72,8 +101,8 @@ def stress_alt(record: StressRecord) -> str:
 
 
 def _draw(record: StressRecord, plan: Plan) -> Figure:
-    titles = list(dict.fromkeys(row.title for row in record.limits))
-    rows = max(len(titles) + len(record.goals) + 6, len(_varied(record)) + 1)
+    titles = _titles(record)
+    rows = max(len(titles) + len(record.goals) + 6, len(varied_alone(record)) + 1)
     height = _HEAD_MM + rows * _ROW_MM + _GAP_MM + _FAN_MM + _FOOT_MM
     figure, page = paper(WIDTH_MM, height)
     page.text(_MARGIN_MM, height - 5, "Stress test", fontsize=10, fontweight="bold", va="center")
@@ -81,38 +110,57 @@ def _draw(record: StressRecord, plan: Plan) -> Figure:
         _MARGIN_MM,
         height - 10,
         f"{record.scenarios} scenarios, seed {record.seed}, protocol {record.protocol}: every limit holds in"
-        f" {_percent(record.holds.share)} % (95 % interval {_percent(record.holds.low)} to"
-        f" {_percent(record.holds.high)} %).",
+        f" {share_percent(record.holds.share)} % (95 % interval {share_percent(record.holds.low)} to"
+        f" {share_percent(record.holds.high)} %).",
         fontsize=7.5,
         va="center",
     )
     page.text(WIDTH_MM - _MARGIN_MM, height - 5, RESEARCH_NOTICE, fontsize=6.5, ha="right", va="center")
     top = height - _HEAD_MM
-    below = _draw_table(page, record, titles, top)
+    below = _draw_table(page, record, plan, top, WIDTH_MM - _BARS_MM - _MARGIN_MM)
     _draw_goals(page, record, below - _ROW_MM)
     _draw_alone(page, record, top)
-    _draw_fan(figure, record, plan, height)
+    _draw_fan(figure, record, plan, (WIDTH_MM, height))
+    page.text(_MARGIN_MM, 2.5, _ASSUMED, fontsize=6.5, va="center")
     page.set_xlim(0, WIDTH_MM)
     page.set_ylim(0, height)
     return figure
 
 
-def _draw_table(page: Axes, record: StressRecord, titles: list[str], top: float) -> float:
-    """Draw the share that holds, limits down and operations across; return where it ends."""
+def _draw_for_page(record: StressRecord, plan: Plan) -> Figure:
+    height = (len(_titles(record)) + 4) * _ROW_MM + _GAP_MM + _FAN_MM + _FOOT_MM
+    figure, page = paper(REPORT_WIDTH_MM, height)
+    _draw_table(page, record, plan, height, REPORT_WIDTH_MM)
+    _draw_fan(figure, record, plan, (REPORT_WIDTH_MM, height))
+    page.set_xlim(0, REPORT_WIDTH_MM)
+    page.set_ylim(0, height)
+    return figure
+
+
+def _titles(record: StressRecord) -> list[str]:
+    return list(dict.fromkeys(row.title for row in record.limits))
+
+
+def _draw_table(page: Axes, record: StressRecord, plan: Plan, top: float, right: float) -> float:
+    """Draw the share that holds, limits down and operations across up to ``right``; return where it ends."""
+    titles = _titles(record)
     numbers = [held.operation for held in record.operations]
-    wide = WIDTH_MM - _BARS_MM - _NAMES_MM - 3 * _MARGIN_MM
+    letters = {operation.number: SIDE_LETTERS[operation.side] for operation in plan.operations}
+    wide = right - _NAMES_MM - 2 * _MARGIN_MM
     # A plan of so many operations that their cells do not fit gets narrower ones.
     cell = min(_CELL_MM, wide / (len(numbers) + 1))
     columns: dict[int | None, float] = {
         number: _MARGIN_MM + _NAMES_MM + place * cell for place, number in enumerate([*numbers, None])
     }
-    page.text(_MARGIN_MM, top - 2, "Holds, % of the scenarios", fontsize=7, fontweight="bold", va="center")
+    page.text(_MARGIN_MM, top - 2, "Holds, % of scenarios", fontsize=7, fontweight="bold", va="center")
     for number, left in columns.items():
         if number is None:
             page.text(left + cell / 2, top - 2, "plan", fontsize=7, ha="center", va="center")
         else:
-            draw_symbol(page, left + cell * 0.3, top - 2, number, 2.2)
-            page.text(left + cell * 0.68, top - 2, str(number), fontsize=7, ha="center", va="center")
+            draw_symbol(page, left + cell * 0.3, top - 1.4, number, 2.2)
+            page.text(left + cell * 0.68, top - 1.4, str(number), fontsize=7, ha="center", va="center")
+            words = letters.get(number, "")
+            page.text(left + cell / 2, top - 4.4, words, fontsize=6, ha="center", va="center")
     held = {(row.title, row.operation): row.holds.share for row in record.limits}
     for place, title in enumerate(titles):
         y = top - (place + 1) * _ROW_MM
@@ -129,7 +177,7 @@ def _draw_table(page: Axes, record: StressRecord, titles: list[str], top: float)
         page.text(
             columns[operation.operation] + cell / 2,
             first - _ROW_MM / 2,
-            _percent(operation.first.share),
+            share_percent(operation.first.share),
             fontsize=7,
             fontweight="bold" if operation.operation == record.breaks_first else "normal",
             ha="center",
@@ -152,21 +200,11 @@ def _draw_goals(page: Axes, record: StressRecord, top: float) -> None:
             f"{goal.promised:.0f} {goal.unit}" if goal.unit in _SHOWN_UNITS else f"{goal.promised:.0f}",
             f"{goal.middle:.0f}",
             f"{goal.low:.0f} to {goal.high:.0f}",
-            _percent(goal.kept.share),
+            share_percent(goal.kept.share),
         )
         page.text(_MARGIN_MM, y, goal.title, fontsize=6.5, va="center")
         for end, cell in zip(ends, cells, strict=True):
             page.text(end, y, cell, fontsize=6.5, ha="right", va="center")
-
-
-def _varied(record: StressRecord) -> list[tuple[str, float]]:
-    """Return what was varied by itself and the share that then holds, what breaks most first."""
-    found = [
-        (_short(spread.title) + (" *" if spread.assumed else ""), spread.alone.share)
-        for spread in record.spreads
-        if spread.strength and spread.alone is not None
-    ]
-    return sorted(found, key=lambda row: (row[1], row[0]))
 
 
 def _draw_cell(page: Axes, left: float, y: float, cell: float, share: float) -> None:
@@ -187,7 +225,7 @@ def _draw_cell(page: Axes, left: float, y: float, cell: float, share: float) -> 
     page.text(
         left + cell / 2,
         y - _ROW_MM / 2,
-        _percent(share),
+        share_percent(share),
         fontsize=7,
         ha="center",
         va="center",
@@ -205,23 +243,28 @@ def _draw_alone(page: Axes, record: StressRecord, top: float) -> None:
     page.text(
         left, top - 2, "Every limit holds if this alone varies, %", fontsize=7, fontweight="bold", va="center"
     )
-    for place, (title, share) in enumerate(_varied(record)):
+    for place, one in enumerate(varied_alone(record)):
+        title, share = _short(one.title) + " *" * one.assumed, one.share
         y = top - (place + 1) * _ROW_MM
         page.text(left, y - _ROW_MM / 2, title, fontsize=6, va="center")
         for part, color in ((1.0, _LIGHT), (share, _BAR)):
             page.add_patch(
                 Rectangle(
-                    (bar, y - _ROW_MM + 1.6), long * part, _ROW_MM - 3.2, facecolor=color, edgecolor="none"
+                    (bar, y - _ROW_MM + 1.6),
+                    long * part,
+                    _ROW_MM - 3.2,
+                    facecolor=color,
+                    edgecolor=INK,
+                    linewidth=0.3,
                 )
             )
-        page.text(bar + long + 1, y - _ROW_MM / 2, _percent(share), fontsize=6.5, va="center")
+        page.text(bar + long + 1, y - _ROW_MM / 2, share_percent(share), fontsize=6.5, va="center")
 
 
-def _draw_fan(figure: Figure, record: StressRecord, plan: Plan, height: float) -> None:
+def _draw_fan(figure: Figure, record: StressRecord, plan: Plan, size_mm: tuple[float, float]) -> None:
     left, right = 16.0, 6.0
-    axes = figure.add_axes(
-        (left / WIDTH_MM, _FOOT_MM / height, (WIDTH_MM - left - right) / WIDTH_MM, _FAN_MM / height)
-    )
+    wide, height = size_mm
+    axes = figure.add_axes((left / wide, _FOOT_MM / height, (wide - left - right) / wide, _FAN_MM / height))
     fan = record.fan
     half = len(fan.quantiles) // 2
     for inner in range(half):
@@ -231,7 +274,7 @@ def _draw_fan(figure: Figure, record: StressRecord, plan: Plan, height: float) -
             fan.fev1_percent[-1 - inner],
             color=_BANDS[min(inner, len(_BANDS) - 1)],
             linewidth=0,
-            label=f"{_percent(fan.quantiles[-1 - inner] - fan.quantiles[inner])} % of the scenarios",
+            label=f"{share_percent(fan.quantiles[-1 - inner] - fan.quantiles[inner])} % of the scenarios",
         )
     axes.plot(fan.weeks, fan.fev1_percent[half], color=INK, linewidth=1.1, label="middle of the scenarios")
     points = plan.function.course
@@ -252,25 +295,27 @@ def _draw_fan(figure: Figure, record: StressRecord, plan: Plan, height: float) -
     for operation in plan.operations:
         draw_symbol(axes, operation.week, operation.fev1_after_percent, operation.number, 2.2)
         axes.annotate(
-            str(operation.number),
+            f"{operation.number} {SIDE_LETTERS[operation.side]}",
             (operation.week, operation.fev1_after_percent),
-            xytext=(4, -6),
+            xytext=(0, -7),
             textcoords="offset points",
+            ha="left" if operation.week == 0 else "center",
+            va="top",
             fontsize=6.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.4},
+            zorder=7,
         )
     axes.set_xlim(-1.5, fan.weeks[-1])
     axes.set_ylim(0, None)
     axes.set_ylabel("FEV1, % of predicted", fontsize=7)
-    axes.set_xlabel(
-        "Weeks after the first operation.   * Its range is assumed; how patients spread within it is for all",
-        fontsize=7,
-    )
+    axes.set_xlabel("Week of the plan; R, L: the lung that an operation opens", fontsize=7)
     axes.grid(axis="x", color=_GRID, linewidth=0.4)
     axes.set_axisbelow(True)
     axes.tick_params(labelsize=7, length=2)
     for edge in ("top", "right"):
         axes.spines[edge].set_visible(False)
-    axes.legend(fontsize=6.5, ncols=6, loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
+    columns = 6 if wide >= WIDTH_MM else 3
+    axes.legend(fontsize=6.5, ncols=columns, loc="lower right", bbox_to_anchor=(1, 1), frameon=False)
 
 
 def _short(title: str) -> str:
@@ -278,7 +323,7 @@ def _short(title: str) -> str:
     return title.split(" (")[0].split(";")[0].split(",")[0]
 
 
-def _percent(share: float) -> str:
+def share_percent(share: float) -> str:
     """Return a share in percent; nearly none and nearly all are not called none and all."""
     value = 100 * share
     if 0 < value < 1:

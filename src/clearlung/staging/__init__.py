@@ -1,5 +1,6 @@
 """Which metastasis in which operation: the protocol's limits, the optimizer and its plan."""
 
+from clearlung.staging.assignment import Assignment, read_assignments
 from clearlung.staging.compare import Comparison, ComparisonRow, compare
 from clearlung.staging.conflicts import (
     Conflict,
@@ -9,11 +10,13 @@ from clearlung.staging.conflicts import (
     explain_conflict,
     limit_gains,
 )
-from clearlung.staging.done import Done, DoneOperation, FoundLesion, read_done, rest_problem
+from clearlung.staging.done import Done, DoneOperation, FoundLesion, read_done
 from clearlung.staging.explain import LesionExplanation, explain_lesion
 from clearlung.staging.figures import Difference
+from clearlung.staging.goals import GOALS
 from clearlung.staging.limits import LIMITS, Limit, Reached, broken_limits
 from clearlung.staging.plan import (
+    Goal,
     Interval,
     MeasuredFunction,
     Operation,
@@ -25,10 +28,13 @@ from clearlung.staging.plan import (
     Unassigned,
 )
 from clearlung.staging.problem import StagingProblem
-from clearlung.staging.problem_record import ProblemRecord, parse_problem, problem_json, read_problem
+from clearlung.staging.problem_choice import candidate_parts
+from clearlung.staging.problem_file import parse_problem, problem_json, read_problem
+from clearlung.staging.problem_record import ProblemRecord
 from clearlung.staging.protocol import Protocol, load_protocol, parse_protocol, shipped_protocols
 from clearlung.staging.replan import replan
 from clearlung.staging.replan_record import LesionChange, OperationChange, Replan
+from clearlung.staging.rest import rest_problem
 from clearlung.staging.solve import solve_plan
 from clearlung.staging.stress import (
     RobustPlan,
@@ -41,11 +47,14 @@ from clearlung.staging.stress import (
     stress_test,
 )
 from clearlung.staging.together import choose_together
-from clearlung.staging.tradeoff import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint, trade_off
+from clearlung.staging.tradeoff import trade_off
+from clearlung.staging.tradeoff_points import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint
 from clearlung.staging.under import under
 
 __all__ = [
+    "GOALS",
     "LIMITS",
+    "Assignment",
     "Comparison",
     "ComparisonRow",
     "Conflict",
@@ -53,6 +62,7 @@ __all__ = [
     "Done",
     "DoneOperation",
     "FoundLesion",
+    "Goal",
     "Interval",
     "LesionChange",
     "LesionExplanation",
@@ -84,6 +94,7 @@ __all__ = [
     "Unassigned",
     "Wanted",
     "broken_limits",
+    "candidate_parts",
     "choose_together",
     "compare",
     "explain_conflict",
@@ -94,6 +105,7 @@ __all__ = [
     "parse_protocol",
     "plan_with_reserve",
     "problem_json",
+    "read_assignments",
     "read_done",
     "read_problem",
     "replan",

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from clearlung.staging.done import Done, removed_lesions, week_of
-from clearlung.staging.fixed import EarlierSession, Session, content_uses, earliest
+from clearlung.staging.fixed import EarlierSession, Past, Session
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.replan_record import ChangeKind, LesionChange, OperationChange
+from clearlung.staging.uses import content_uses
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def _done_operations(case: Case) -> list[OperationChange]:
             OperationChange(
                 number=one.number,
                 promised=one.number,
-                side="right" if operation.side == "right" else "left",
+                side=operation.side,
                 done=True,
                 promised_week=operation.week,
                 week=week_of(operation, one),
@@ -114,13 +115,14 @@ def _why_week(case: Case, earlier: Sequence[EarlierSession], place: int, promise
         return "Today is later than its promised week."
     if case.weeks[place] == case.sessions[place].not_before:
         return "No operation before this week, for a complication."
-    free = [replace(s, not_before=0) for s in case.sessions[: place + 1]]
-    floors = case.rest.protocol.function.model_copy(update={"fev1_after_percent_min": -1000.0})
-    protocol = case.rest.protocol.model_copy(update={"function": floors})
-    fixed = [replace(s, not_before=week) for s, week in zip(free[:-1], case.weeks[:place], strict=True)]
-    by_intervals = earliest(replace(case.rest, protocol=protocol), [*fixed, free[-1]], earlier)[-1]
+    past = Past.of(case.rest, earlier)
+    for session, week in zip(case.sessions[:place], case.weeks[:place], strict=True):
+        past.add(session, week, past.losses(session))
+    by_intervals = past.first_by_intervals(replace(case.sessions[place], not_before=0))
     if by_intervals == case.weeks[place]:
         return "The protocol's weeks after the operation before it."
+    if case.rest.protocol.weeks.free_from(by_intervals) == case.weeks[place]:
+        return "Nobody operates in the weeks before it."
     return "Lung function has to recover before it."
 
 
@@ -169,8 +171,8 @@ def _why_displaced(case: Case, lesion: int, was: int) -> str:
     place = list(case.numbers).index(was)
     session = case.sessions[place]
     row = next(r for r, group in enumerate(case.rest.specimens.lesions) if lesion in group)
-    opened = session.side in case.rest.operated or any(s.side == session.side for s in case.sessions[:place])
-    uses = content_uses(case.rest, replace(session, rows=(*session.rows, row)), place + 1, reentry=opened)
+    opened = case.rest.operated.union(*(s.sides for s in case.sessions[:place]))
+    uses = content_uses(case.rest, replace(session, rows=(*session.rows, row)), place + 1, opened)
     broken = [use for use in uses if use.broken]
     if not broken:
         return f"Exchanged, so that everything fits the limits of operation {was}."

@@ -13,6 +13,7 @@ class ComparisonRow:
     """One plan in figures.
 
     ``nodules_max``, ``minutes_max`` and ``removed_ml_max`` are of the largest operation.
+    ``both_sides`` counts operations that open both sides, by ``both_sides_approach``: None without any.
     ``fev1_lowest_percent`` is the lowest expected FEV1 right after an operation and
     ``fev1_lowest_low_percent`` its lower bound; both are None in a plan without operations.
     """
@@ -20,6 +21,8 @@ class ComparisonRow:
     protocol: str
     title: str
     operations: int
+    both_sides: int
+    both_sides_approach: str | None
     nodules_max: int
     minutes_total: float
     minutes_max: float
@@ -64,10 +67,13 @@ def compare(plans: Sequence[Plan]) -> Comparison:
 
 def _row(plan: Plan) -> ComparisonRow:
     operations = plan.operations
+    both = [o.approach for o in operations if o.side == "both"]
     return ComparisonRow(
         protocol=plan.protocol.name,
         title=plan.protocol.title,
         operations=len(operations),
+        both_sides=len(both),
+        both_sides_approach=both[0] if both else None,
         nodules_max=max((len(o.lesions) for o in operations), default=0),
         minutes_total=sum(o.minutes for o in operations),
         minutes_max=max((o.minutes for o in operations), default=0.0),

@@ -18,17 +18,17 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field
 
 from clearlung.errors import InfeasiblePlan
-from clearlung.staging.adjust import LIMITS, AdjustableLimit
 from clearlung.staging.figures import Difference, differences, plan_figures
-from clearlung.staging.fixed import removes_nothing
+from clearlung.staging.limits import LIMITS, Limit
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.solve import solve_plan
+from clearlung.staging.uses import removes_nothing
 
 Say = Callable[[str], None]
 
-# Reasons that no limit can change.
-_WITHOUT_SPECIMEN = ("unresectable", "no_specimen")
+# Reasons that no limit can change, and the surgeon's wish to leave a lesion.
+_NOT_WANTED = ("unresectable", "no_specimen", "left_by_surgeon")
 
 
 class _Part(BaseModel):
@@ -39,7 +39,9 @@ class Wanted(_Part):
     """What a plan has to reach to count as one."""
 
     lesions_left_max: int = Field(
-        default=0, ge=0, description="Lesions that may stay, not counting those without a specimen."
+        default=0,
+        ge=0,
+        description="Lesions that may stay, not counting those without a specimen or left by the surgeon.",
     )
     operations_max: int | None = Field(default=None, ge=0, description="Operations, at most.")
 
@@ -47,10 +49,12 @@ class Wanted(_Part):
 class SmallestChange(_Part):
     """The smallest change of one limit that alone allows a plan."""
 
-    limit: str = Field(description="Dotted name in the protocol.")
+    limit: str = Field(description="Dotted name in the protocol, or assignments.")
     title: str
     unit: str
-    value: float = Field(description="Its value now.")
+    value: float = Field(
+        description="Its value now. Blocked weeks and assignments give as a whole: how many there are."
+    )
     needed: float | None = Field(description="The nearest value that allows a plan; null if none does.")
     proven: bool = Field(
         description="Whether it is proven that one step less allows none or, without a value, no step does."
@@ -107,7 +111,7 @@ def probe(problem: StagingProblem, wanted: Wanted) -> Probe:
         plan = solve_plan(problem)
     except InfeasiblePlan as error:
         return Probe(False, removes_nothing(problem), None, error.reasons)
-    left = [u for u in plan.unassigned if u.code not in _WITHOUT_SPECIMEN]
+    left = [u for u in plan.unassigned if u.code not in _NOT_WANTED]
     goal = plan.solver.goal("lesions_left")
     refused = len(left) - int(goal.value)
     if len(left) > wanted.lesions_left_max:
@@ -179,18 +183,18 @@ def minimal_conflict(
     for limit in LIMITS.values():
         if not limit.steps_to_free(problem):
             continue
-        say(f"without the limit on {limit.title}")
+        say(f"without the limit on {limit.words}")
         tried = limit.freed(problem)
         found = probe(tried, wanted)
         if found.found:
-            kept.append(limit.name)
+            kept.append(limit.field)
         else:
             problem, proven = tried, found.proven
     return tuple(kept), proven
 
 
 def smallest_change(
-    problem: StagingProblem, limit: AdjustableLimit, wanted: Wanted, say: Say = lambda phrase: None
+    problem: StagingProblem, limit: Limit, wanted: Wanted, say: Say = lambda phrase: None
 ) -> SmallestChange:
     """Return the smallest change of one limit that alone allows a plan as wanted.
 
@@ -210,12 +214,12 @@ def smallest_change(
     """
     value = limit.value(problem)
     if value is None:
-        raise ValueError(f"the protocol sets no {limit.name}")
-    say(f"the smallest change of the limit on {limit.title}")
+        raise ValueError(f"the protocol sets no {limit.field}")
+    say(f"the smallest change of the limit on {limit.words}")
 
     def change(needed: float | None, *, proven: bool) -> SmallestChange:
         return SmallestChange(
-            limit=limit.name, title=limit.title, unit=limit.unit, value=value, needed=needed, proven=proven
+            limit=limit.field, title=limit.words, unit=limit.unit, value=value, needed=needed, proven=proven
         )
 
     low, high = 0, limit.steps_to_free(problem)
@@ -268,12 +272,12 @@ def limit_gains(problem: StagingProblem, progress: Say | None = None) -> tuple[L
         value, tried = limit.value(problem), limit.after_steps(problem, _unit_steps(limit))
         if value is None or tried is None or not limit.steps_to_free(problem):
             continue
-        say(f"one unit more of {limit.title}")
+        say(f"one unit more of {limit.words}")
         goals, proven = _gained(problem, plan, limit.loosened(problem, _unit_steps(limit)))
         found.append(
             LimitGain(
-                limit=limit.name,
-                title=limit.title,
+                limit=limit.field,
+                title=limit.words,
                 unit=limit.unit,
                 value=value,
                 tried=tried,
@@ -300,6 +304,6 @@ def _gained(
     )
 
 
-def _unit_steps(limit: AdjustableLimit) -> int:
+def _unit_steps(limit: Limit) -> int:
     """Return how many steps are one unit; of a share, a hundredth."""
     return max(1, round(1 / limit.step)) if limit.unit == "%" else 1

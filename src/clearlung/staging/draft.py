@@ -404,27 +404,62 @@ def schedule(candidate: Candidate, budget: Budget) -> Draft | None:
 def weeks_bound(draft: Draft, budget: Budget) -> int:
     """Return a lower bound of the weeks of every plan with as many operations and no larger peaks.
 
-    Whatever the packing, the first i of a lung's n operations take at least what the other n - i cannot hold,
-    and each takes at least what the others cannot hold. With these least losses in place of its own, every
-    plan's operations still keep all rules, and the earliest weeks of the relaxed course are no later.
-    Segments and lobes lose less for as much tissue, so with them there is no such bound; nor is there with
-    operations on both sides.
+    Two relaxations, each of which takes no more than any packing does. With all n operations of a lung at its
+    peak p, they would take d = n p - T more than its specimens T. Whatever the packing:
+
+    - the first i operations take at least T - (n - i) p, and each at least p - d;
+    - what any operations have taken by some week, early losses weighted by how much of them is left, is at
+      least that of operations at the peak, less d times the largest weight. The largest is that of the
+      operation itself or of the other lung's last one, and at most that of tissue just taken.
+
+    With these losses in place of its own, every plan's operations still keep all rules, and the earliest
+    weeks of the relaxed courses are no later. Segments and lobes lose less for as much tissue, so with them
+    there is no such bound; nor is there with operations on both sides.
     """
     if draft.both is not None or any(measure.anatomical for measure in budget.measures):
         return 0
-    courses = []
-    for lung in draft.lungs.values():
-        n, peak, total = len(lung.operations), lung.peak_ml(), lung.items.ml
-        least = max(0.0, total - (n - 1) * peak)
-        prefix = [max(0.0, total - (n - i) * peak, i * least) for i in range(n + 1)]
-        flags = lung.perfused
-        losses = tuple(
-            Losses(
-                tuple(measure.permanent(prefix[i], sum(flags[:i])) for i in range(n + 1)),
-                (measure.early(least),) * n,
-            )
-            for measure in budget.measures
+    right, left = (draft.lungs[side] for side in SIDES)
+    spare_ml = _spare_ml(right) + _spare_ml(left)
+    rules = replace(
+        budget.rules,
+        demands=tuple(
+            replace(demand, waiting_max=demand.waiting_max + measure.tissue_early * spare_ml)
+            for demand, measure in zip(budget.rules.demands, budget.measures, strict=True)
+        ),
+    )
+    relaxed = (
+        earliest_weeks(_least_course(right, budget), _least_course(left, budget), budget.rules),
+        earliest_weeks(_full_course(right, budget), _full_course(left, budget), rules),
+    )
+    return max(steps[-1].week if steps else 0 for steps in relaxed)
+
+
+def _spare_ml(lung: LungDraft) -> float:
+    """Return by how much more a lung's operations could take if each took as much as the largest."""
+    return max(0.0, len(lung.operations) * lung.peak_ml() - lung.items.ml)
+
+
+def _least_course(lung: LungDraft, budget: Budget) -> Course:
+    """Return a course with the least tissue that each operation, and the first ones together, can take."""
+    n, peak, total = len(lung.operations), lung.peak_ml(), lung.items.ml
+    least = max(0.0, total - (n - 1) * peak)
+    prefix = [max(0.0, total - (n - i) * peak, i * least) for i in range(n + 1)]
+    losses = (
+        Losses(
+            tuple(measure.permanent(prefix[i], sum(lung.perfused[:i])) for i in range(n + 1)),
+            (measure.early(least),) * n,
         )
-        courses.append(Course(losses, flags))
-    steps = earliest_weeks(courses[0], courses[1], budget.rules)
-    return steps[-1].week if steps else 0
+        for measure in budget.measures
+    )
+    return Course(tuple(losses), lung.perfused)
+
+
+def _full_course(lung: LungDraft, budget: Budget) -> Course:
+    """Return a course with every operation at the peak, and what that is too much taken off once."""
+    n, peak, spare_ml = len(lung.operations), lung.peak_ml(), _spare_ml(lung)
+    losses = []
+    for measure in budget.measures:
+        off = (measure.tissue + measure.tissue_early) * spare_ml
+        taken = [measure.permanent(i * peak, sum(lung.perfused[:i])) - off for i in range(1, n + 1)]
+        losses.append(Losses((0.0, *taken), (measure.early(peak),) * n))
+    return Course(tuple(losses), lung.perfused)

@@ -1,8 +1,8 @@
 """Why a lesion is in its operation: the limits that bind there, and what its next best place would cost.
 
 Two kinds of answer, told apart: what happens in the given plan if one specimen is moved, or exchanged for one
-other, with everything else as it is; and what the best of all plans looks like if the lesion must go together
-with one of another operation, or stays. The first is exact for the plan as it stands, the second comes from
+other, with everything else as it is; and what the best of all plans looks like if the lesion must be in
+another operation of its lung, or stays. The first is exact for the plan as it stands, the second comes from
 the solver with its own proof.
 """
 
@@ -13,24 +13,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from clearlung.errors import InfeasiblePlan
-from clearlung.resection import SpecimenSet
+from clearlung.staging.assignment import Assignment
 from clearlung.staging.figures import WEEKS, Difference, Figures, differences, figures, plan_figures, values
-from clearlung.staging.fixed import (
-    NOISE,
-    LimitUse,
-    Session,
-    content_uses,
-    earliest,
-    limit_uses,
-    sessions_of,
-)
+from clearlung.staging.fixed import NOISE, Session, earliest, sessions_of, settled
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.solve import solve_plan
+from clearlung.staging.uses import LimitUse, content_uses, limit_uses, total_uses
 
 Say = Callable[[str], None]
 
@@ -44,7 +36,9 @@ class BindingUse(LimitUse):
 
     binds: bool = Field(
         description="Whether no specimen of the lung's other operations could be added without breaking it;"
-        " for an interval or function, whether the operation could not be a week earlier either."
+        " for an interval or function, whether the operation could not be a week earlier either; for tissue"
+        " in all, whether a lesion stays that it has no room for; for assignments, whether they name this"
+        " lesion."
     )
 
 
@@ -82,7 +76,7 @@ class LesionExplanation(_Part):
     companions: tuple[int, ...] = Field(description="Other lesions in the same specimen.")
     reason: str | None = Field(description="Why no operation takes it; null where one does.")
     uses: tuple[BindingUse, ...] = Field(description="Limits of its operation and of the whole plan.")
-    places: tuple[Place, ...] = Field(description="Every other operation on its lung.")
+    places: tuple[Place, ...] = Field(description="Every other operation that opens its lung.")
     next_best: int | None = Field(
         description="The operation, of those that it fits into by a move or an exchange, that costs least."
     )
@@ -135,7 +129,7 @@ def explain_lesion(
         technique=None if row is None else str(problem.specimens.technique[row]),
         companions=() if row is None else tuple(other for other in groups[row] if other != lesion),
         reason=next((u.reason for u in plan.unassigned if u.lesion == lesion), None),
-        uses=() if here is None else case.uses(here),
+        uses=() if here is None else case.uses(here, lesion),
         places=places,
         next_best=None if best is None else best.operation,
         resolved=() if row is None or here is None or not resolve else tuple(case.resolved(row, here, say)),
@@ -185,8 +179,8 @@ class _Case:
         new = {d.name: d.after for d in cost}
         return tuple(new.get(name, value) for name, _, value in self.now)
 
-    def uses(self, here: int) -> tuple[BindingUse, ...]:
-        """Return the limits of one operation and of the whole plan, with those that bind."""
+    def uses(self, here: int, lesion: int) -> tuple[BindingUse, ...]:
+        """Return the limits of a lesion's operation and of the whole plan, with those that bind."""
         own = [
             use
             for use in limit_uses(self.problem, self.sessions, self.weeks)
@@ -194,7 +188,8 @@ class _Case:
         ]
         fuller = self._fuller(here)
         return tuple(
-            BindingUse(**self.named(use).model_dump(), binds=self._binds(use, here, fuller)) for use in own
+            BindingUse(**self.named(use).model_dump(), binds=self._binds(use, here, lesion, fuller))
+            for use in own
         )
 
     def _fuller(self, here: int) -> list[list[LimitUse]]:
@@ -203,51 +198,58 @@ class _Case:
         others = [
             row
             for i, other in enumerate(self.sessions)
-            if i != here and other.side == session.side
+            if i != here
             for row in other.rows
+            if self.problem.specimens.side[row] in session.sides
         ]
         return [self._content(replace(session, rows=(*session.rows, row)), here) for row in others]
 
-    def _binds(self, use: LimitUse, here: int, fuller: Sequence[Sequence[LimitUse]]) -> bool:
-        if use.limit.startswith("per_operation."):
-            # A specimen of another lobe does not tell how full this lobe is.
-            tried = [
-                other
-                for uses in fuller
-                for other in uses
-                if (other.limit, other.lobe) == (use.limit, use.lobe) and other.used > use.used + NOISE
-            ]
-            return bool(tried) and all(other.broken for other in tried)
-        if use.limit.startswith("weeks."):
+    def _binds(self, use: LimitUse, here: int, lesion: int, fuller: Sequence[Sequence[LimitUse]]) -> bool:
+        part = use.limit.partition(".")[0]
+        if part == "per_operation":
+            return _all_break(use, fuller)
+        if part == "total":
+            return _all_break(use, self._with_one_that_stays())
+        if part == "assignments":
+            return any(lesion in wish.lesions for wish in self.problem.assignments)
+        if part == "perfusion" and use.operation is None:
+            # As many lungs are perfused as may be: that keeps no lesion out.
+            return False
+        if use.limit == "weeks.blocked":
+            return self.problem.protocol.weeks.free_from(self.weeks[here] - 1) == self.weeks[here]
+        if use.unit == "week":
             return use.slack < 1
         if use.operation is None:
             return use.slack < NOISE
-        return self._waits_for_function(here)
+        return self._waits_for(use.limit, here)
 
-    def _waits_for_function(self, here: int) -> bool:
-        """Whether an operation a week earlier would leave too little function."""
+    def _with_one_that_stays(self) -> list[list[LimitUse]]:
+        """Return the limits on all operations together with each specimen added that no operation takes."""
+        taken = {row for session in self.sessions for row in session.rows}
+        rest = [row for row in range(len(self.problem.specimens)) if row not in taken]
+        alone = [Session("both", (row,), perfused=False) for row in rest]
+        return [total_uses(self.problem, [*self.sessions, session]) for session in alone]
+
+    def _waits_for(self, limit: str, here: int) -> bool:
+        """Whether an operation a week earlier would break a limit of function."""
         previous = self.weeks[here - 1] if here else 0
         if self.weeks[here] - 1 < previous:
             return False
         weeks = [*self.weeks[:here], self.weeks[here] - 1]
         uses = limit_uses(self.problem, self.sessions[: here + 1], weeks)
-        return any(
-            use.broken
-            for use in uses
-            if use.limit == "function.fev1_after_percent_min" and use.operation == here + 1
-        )
+        return any(use.broken for use in uses if use.limit == limit and use.operation == here + 1)
 
     def _content(self, session: Session, place: int) -> list[LimitUse]:
-        opened = {*self.problem.operated, *(s.side for s in self.sessions[:place])}
-        return content_uses(self.problem, session, place + 1, reentry=session.side in opened)
+        opened = self.problem.operated.union(*(s.sides for s in self.sessions[:place]))
+        return content_uses(self.problem, session, place + 1, opened)
 
     def places(self, row: int, here: int) -> tuple[Place, ...]:
-        """Return every other operation on the lung of a specimen."""
-        return tuple(
-            self._place(row, here, there)
-            for there, session in enumerate(self.sessions)
-            if there != here and session.side == self.sessions[here].side
-        )
+        """Return every other operation that opens the lung of a specimen."""
+        return tuple(self._place(row, here, there) for there in self._others(row, here))
+
+    def _others(self, row: int, here: int) -> list[int]:
+        side = self.problem.specimens.side[row]
+        return [i for i, session in enumerate(self.sessions) if i != here and side in session.sides]
 
     def _place(self, row: int, here: int, there: int) -> Place:
         broken, moved = self._judge(self._with(row, here, there, None))
@@ -255,7 +257,10 @@ class _Case:
             cost = differences(self.now, moved)
             return Place(operation=self.number(there), how="move", exchanged=(), broken=(), cost=cost)
         best: tuple[tuple[float, ...], int, Figures] | None = None
+        own = self.sessions[here].sides
         for other in self.sessions[there].rows:
+            if self.problem.specimens.side[other] not in own:
+                continue
             changed = self._with(row, here, there, other)
             # What the two operations hold is quickly judged; weeks and function only where that fits.
             if any(use.broken for i in (here, there) for use in self._content(changed[i], i)):
@@ -302,29 +307,27 @@ class _Case:
         sessions[here] = replace(sessions[here], rows=stay if other is None else (*stay, other))
         kept = tuple(r for r in sessions[there].rows if r != other)
         sessions[there] = replace(sessions[there], rows=(*kept, row))
-        return sessions
+        return [settled(self.problem, session) for session in sessions]
 
     def resolved(self, row: int, here: int, say: Say) -> list[Resolved]:
-        """Ask the solver for the best plan with the lesion in other company, and without it."""
-        specimens, found = self.problem.specimens, []
-        name = _named(specimens.lesions[row])
-        for there, session in enumerate(self.sessions):
-            if there == here or session.side != self.sessions[here].side:
-                continue
-            company = next((other for other in session.rows if _joinable(specimens, row, other)), None)
-            if company is None:
-                continue
-            with_whom = _named(specimens.lesions[company])
-            say(f"the best plan with {name} together with {with_whom}")
-            joined = replace(self.problem, specimens=_joined(specimens, row, company))
-            condition = f"{name} in one operation with {with_whom}, now of operation {self.number(there)}"
-            found.append(self._resolve(joined, condition))
+        """Ask the solver for the best plan with the lesion elsewhere on its lung, and without it."""
+        lesions = self.problem.specimens.lesions[row]
+        name = _named(lesions)
+        side = str(self.problem.specimens.side[row])
+        opening = [place for place, session in enumerate(self.sessions) if side in session.sides]
+        found = []
+        for count, there in enumerate(opening, start=1):
+            if there != here:
+                wish = Assignment(lesions=lesions, only_in=(count,))
+                where = f"only in the {side} lung's operation {count}, now operation {self.number(there)}"
+                say(f"the best plan with {name} {where}")
+                found.append(self._resolve(self._assigned(wish), f"{name} {where}"))
         say(f"the best plan without {name}")
-        rest = np.delete(np.arange(len(specimens)), row)
-        reason = dict.fromkeys(specimens.lesions[row], "Left to see what it costs.")
-        left = replace(specimens.take(rest), unresectable=specimens.unresectable | reason)
-        found.append(self._resolve(replace(self.problem, specimens=left), f"{name} left"))
+        found.append(self._resolve(self._assigned(Assignment(lesions=lesions, leave=True)), f"{name} left"))
         return found
+
+    def _assigned(self, wish: Assignment) -> StagingProblem:
+        return replace(self.problem, assignments=(*self.problem.assignments, wish))
 
     def _resolve(self, problem: StagingProblem, condition: str) -> Resolved:
         try:
@@ -343,26 +346,14 @@ class _Case:
         )
 
 
+def _all_break(use: LimitUse, fuller: Sequence[Sequence[LimitUse]]) -> bool:
+    """Whether each specimen that uses more of a limit breaks it, and there is one."""
+    # A specimen of another lobe does not tell how full this lobe is.
+    tried = [
+        other for uses in fuller for other in uses if other.of == use.of and other.used > use.used + NOISE
+    ]
+    return bool(tried) and all(other.broken for other in tried)
+
+
 def _named(lesions: Sequence[int]) -> str:
     return f"lesion{'s' * (len(lesions) > 1)} {', '.join(map(str, lesions))}"
-
-
-def _joinable(specimens: SpecimenSet, row: int, other: int) -> bool:
-    """Whether two specimens can stand as one: limits per lobe and function must count them as before."""
-    same_lobe = specimens.lobe[row] == specimens.lobe[other]
-    return bool(same_lobe and specimens.anatomical[row] == specimens.anatomical[other])
-
-
-def _joined(specimens: SpecimenSet, row: int, other: int) -> SpecimenSet:
-    """Return the specimens with two of them as one, which no plan can part."""
-    volume_ml, minutes = specimens.volume_ml.copy(), specimens.minutes.copy()
-    volume_ml[row] += volume_ml[other]
-    minutes[row] += minutes[other]
-    lobe_ml = specimens.lobe_ml.copy()
-    lobe_ml[row] += lobe_ml[other]
-    groups = list(specimens.lesions)
-    groups[row] = tuple(sorted((*groups[row], *groups[other])))
-    whole = replace(specimens, volume_ml=volume_ml, minutes=minutes, lobe_ml=lobe_ml)
-    # With both groups in it the set would hold a lesion twice; the joined group is set on what is left.
-    rest = np.delete(np.arange(len(specimens)), other)
-    return replace(whole.take(rest), lesions=tuple(groups[r] for r in rest.tolist()))

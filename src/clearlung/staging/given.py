@@ -51,6 +51,7 @@ def plan_of(
         operations=operations,
         unassigned=_unassigned(problem, sessions, best),
         lesions=lesions_of(problem, operations),
+        assignments=problem.assignments,
         warnings=(
             *problem.warnings,
             *outlook.extrapolations(),

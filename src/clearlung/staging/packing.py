@@ -60,15 +60,11 @@ def operations_bound(items: Items, limits: Limits) -> tuple[int, str]:
         return 0, "nothing to remove"
     weight = items.weight
     capacity = list(items.columns.capacity)
-    if items.side == "both":
-        # An operation on both sides may have more time than one on each, or less.
-        free = limits.minutes_left_both(first=not limits.operated)
-        capacity[MINUTES] = max(free, *(limits.minutes_left(s, first=True, perfused=False) for s in SIDES))
-        bounds = [(-(-int(weight[:, MINUTES].sum()) // max(1, capacity[MINUTES])), "sum of minutes")]
-    else:
-        capacity[MINUTES] = limits.minutes_left(items.side, first=True, perfused=False)
-        minutes = int(weight[:, MINUTES].sum())
-        bounds = [(minutes_bound(minutes, limits, [items.side]), "sum of minutes")]
+    sides: Sequence[Side] = SIDES if items.side == "both" else [items.side]
+    free = [limits.minutes_left(side, first=True, perfused=False) for side in sides]
+    capacity[MINUTES] = max(*free, limits.minutes_left_both(first=True)) if len(sides) > 1 else free[0]
+    minutes = int(weight[:, MINUTES].sum())
+    bounds = [(minutes_bound(minutes, limits, sides, each=True), "sum of minutes")]
     for limit, name in enumerate(items.columns.names):
         if limit != MINUTES:
             bounds.append((-(-int(weight[:, limit].sum()) // capacity[limit]), f"sum of {name}"))
@@ -76,24 +72,45 @@ def operations_bound(items: Items, limits: Limits) -> tuple[int, str]:
     return max(bounds, key=lambda bound: bound[0])
 
 
-def minutes_bound(total: int, limits: Limits, sides: Sequence[Side]) -> int:
+def minutes_bound(total: int, limits: Limits, sides: Sequence[Side], *, each: bool = False) -> int:
     """Fewest operations on these lungs whose minutes add up.
 
     The last few also perfuse, and all but the first on each lung that nobody has opened also free it.
+    Operations may open both lungs where the limits say so.
+
+    Parameters
+    ----------
+    total
+        Minutes of the specimens, in thousandths.
+    limits
+        Of one operation.
+    sides
+        The lungs that may be operated on.
+    each
+        Whether each of them is.
     """
     fresh = len(set(sides) - limits.operated)
-    # However the lungs share the operations, no fewer are perfused than if all were on the one with fewer.
-    perfused = min((limits.perfused[side] for side in sides), default=0)
+    most = max(limits.minutes, limits.minutes_both) if limits.both_sides else limits.minutes
 
     def left(operations: int) -> int:
-        spent = min(perfused, operations) * limits.perfusion
-        return operations * limits.minutes - spent - max(0, operations - fresh) * limits.reentry
+        spent = _perfusions(operations, limits, sides, each=each) * limits.perfusion
+        return operations * most - spent - max(0, operations - fresh) * limits.reentry
 
-    operations = 1
+    operations = len(sides) if each and not limits.both_sides else 1
     # Where freeing the lung takes all the time that there is, further operations add none.
-    while left(operations) < total and (limits.minutes > limits.reentry or operations <= fresh):
+    while left(operations) < total and (most > limits.reentry or operations <= fresh):
         operations += 1
     return operations
+
+
+def _perfusions(operations: int, limits: Limits, sides: Sequence[Side], *, each: bool) -> int:
+    """Fewest perfusions of so many operations, however these lungs share them."""
+    counts = [limits.perfused[side] for side in sides]
+    if each and len(counts) > 1:
+        # Fewest where one lung has a single operation. With some that open both, no lung has fewer.
+        first, second = counts
+        return min(min(first, 1) + min(second, operations - 1), min(second, 1) + min(first, operations - 1))
+    return min(min(counts, default=0), operations)
 
 
 def _large_items_bound(size: Weights, capacity: int) -> int:

@@ -61,6 +61,9 @@ class LesionPart(Part):
         description="Volume doubling time: negative where it shrinks, infinite where it stays, null where"
         " unknown.",
     )
+    hilum_mm: float | None = Field(
+        default=None, ge=0, description="From its center to the hilum of its side; null where unknown."
+    )
 
     @field_validator("vdt_days")
     @classmethod
@@ -72,10 +75,17 @@ class LesionPart(Part):
 
 def lesion_parts(table: LesionTable) -> tuple[LesionPart, ...]:
     """Return a table of lesions as plain data."""
-    columns = (table.id, table.lobe, table.diameter_mm, table.depth_mm, table.vdt_days)
+    columns = (table.id, table.lobe, table.diameter_mm, table.depth_mm, table.vdt_days, table.hilum_mm)
     return tuple(
-        LesionPart(id=number, lobe=lobe, diameter_mm=diameter, depth_mm=depth, vdt_days=_days_out(vdt))
-        for number, lobe, diameter, depth, vdt in zip(*(c.tolist() for c in columns), strict=True)
+        LesionPart(
+            id=number,
+            lobe=lobe,
+            diameter_mm=diameter,
+            depth_mm=depth,
+            vdt_days=_days_out(vdt),
+            hilum_mm=None if math.isnan(hilum) else hilum,
+        )
+        for number, lobe, diameter, depth, vdt, hilum in zip(*(c.tolist() for c in columns), strict=True)
     )
 
 
@@ -88,6 +98,7 @@ def lesion_table(parts: Sequence[LesionPart]) -> LesionTable:
         diameter_mm=np.array([p.diameter_mm for p in parts], dtype=np.float64),
         depth_mm=np.array([p.depth_mm for p in parts], dtype=np.float64),
         vdt_days=np.array([_days_in(p.vdt_days) for p in parts], dtype=np.float64),
+        hilum_mm=np.array([math.nan if p.hilum_mm is None else p.hilum_mm for p in parts], dtype=np.float64),
     )
 
 
@@ -139,6 +150,12 @@ class SpecimenPart(Part):
     margins: tuple[MarginPart, ...] = Field(
         default=(), description="Of each lesion; asked for only where specimens are to be chosen."
     )
+    cost_ml: float | None = Field(
+        default=None,
+        ge=0,
+        description="What it costs where specimens are chosen, in ml of lung; null: by its tissue, minutes,"
+        " closure and margins.",
+    )
 
     @property
     def side(self) -> Side:
@@ -175,8 +192,8 @@ def specimen_parts(specimens: SpecimenSet) -> tuple[SpecimenPart, ...]:
     columns |= {
         name: getattr(specimens, name).tolist() for name in (*_AS_THEY_ARE, *_MEASURED) if name != "lesions"
     }
-    columns |= {name: [_known(value) for value in columns[name]] for name in _MEASURED}
-    columns["lobe_ml"] = [_lobes_out(row) for row in specimens.lobe_ml]
+    columns |= {name: [known(value) for value in columns[name]] for name in _MEASURED}
+    columns["lobe_ml"] = [lobes_out(row) for row in specimens.lobe_ml]
     return tuple(
         SpecimenPart.model_validate({name: column[row] for name, column in columns.items()})
         for row in range(len(specimens))
@@ -184,7 +201,10 @@ def specimen_parts(specimens: SpecimenSet) -> tuple[SpecimenPart, ...]:
 
 
 def specimen_set(
-    parts: Sequence[SpecimenPart], unresectable: dict[int, str], evidence: tuple[str, ...]
+    parts: Sequence[SpecimenPart],
+    unresectable: dict[int, str],
+    evidence: tuple[str, ...],
+    forced: dict[int, str] | None = None,
 ) -> SpecimenSet:
     """Return specimens as a table."""
     kinds: dict[str, type[np.generic]] = {"id": np.int32, "candidate": np.int32, "anatomical": np.bool_}
@@ -203,12 +223,14 @@ def specimen_set(
         lobe_ml=np.array([_lobes_in(p.lobe_ml) for p in parts], dtype=np.float64).reshape(-1, len(LOBES)),
         unresectable=unresectable,
         evidence=evidence,
+        forced=forced or {},
         **plain,
         **measured,
     )
 
 
-def _known(value: float) -> float | None:
+def known(value: float) -> float | None:
+    """Return a measure, or None where it is not known."""
     return value if math.isfinite(value) else None
 
 
@@ -216,7 +238,7 @@ def _or_nan(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _lobes_out(row: NDArray[np.float64]) -> dict[Lobe, float] | None:
+def lobes_out(row: NDArray[np.float64]) -> dict[Lobe, float] | None:
     """Return what each lobe gives, without those that give nothing; None where not all is known."""
     if not np.isfinite(row).all():
         return None
@@ -347,8 +369,8 @@ class PatientPart(Part):
             fev1=None if lungs.fev1 == fev1 else MeasurePart.of(lungs.fev1),
             right_share=lungs.right_share,
             share_method=lungs.share_method,
-            lobe_ml=cast(dict[Lobe, float], _lobes_out(patient.lobe_ml)),
-            functional_ml=None if functional is None else _lobes_out(functional),
+            lobe_ml=cast(dict[Lobe, float], lobes_out(patient.lobe_ml)),
+            functional_ml=None if functional is None else lobes_out(functional),
             earlier=tuple(EarlierPart(**vars(one)) for one in patient.earlier),
             exercise=ExercisePart(**vars(patient.exercise)),
         )

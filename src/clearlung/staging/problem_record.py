@@ -1,19 +1,12 @@
-"""``problem.json``: everything that decides a plan, as plain data that others can write too.
-
-Its JSON schema is published in ``docs/problem.schema.json``. :func:`problem_json` writes a
-:class:`StagingProblem` whole, so that solving what :func:`read_problem` reads back gives the identical plan;
-a file written by hand or by another program may leave out what the evidence knows.
-"""
+"""`ProblemRecord`: everything that decides a plan, as plain data that others can write too."""
 
 from __future__ import annotations
 
-import json
-import re
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, ValidationError
+from pydantic import Discriminator, Field, Tag
 
 from clearlung import RESEARCH_NOTICE
 from clearlung.anatomy import LOBE_SIDES, SIDES, Side
@@ -32,7 +25,7 @@ from clearlung.staging.problem import (
     access_minutes_both,
     operated_before,
 )
-from clearlung.staging.problem_choice import choose_parts
+from clearlung.staging.problem_choice import SHARED_WARNING, Offer, without_lesions
 from clearlung.staging.problem_parts import (
     VALUE,
     WORD,
@@ -48,11 +41,9 @@ from clearlung.staging.problem_parts import (
     specimen_set,
 )
 from clearlung.staging.protocol import Protocol, load_protocol, shipped_protocols
+from clearlung.staging.together import choose_together
 
 PROBLEM_FORMAT: Literal["clearlung-problem/1"] = "clearlung-problem/1"
-
-# What a message shows of a wrong value: enough to find it in the file.
-_SHOWN = 60
 
 _Protocol = Annotated[Annotated[str, Tag(WORD)] | Annotated[Protocol, Tag(VALUE)], Discriminator(kind_of)]
 _Regimen = Annotated[Annotated[str, Tag(WORD)] | Annotated[Regimen, Tag(VALUE)], Discriminator(kind_of)]
@@ -62,8 +53,8 @@ _Planned = Annotated[
 ]
 
 
-class UnresectablePart(Part):
-    """A lesion that nothing fits."""
+class ReasonPart(Part):
+    """Something about a lesion, and why."""
 
     lesion: int = Field(ge=1)
     reason: str
@@ -78,10 +69,19 @@ class ProblemRecord(Part):
     specimens: tuple[SpecimenPart, ...] = Field(description="What is taken out, or what could be.")
     planned: _Planned = Field(
         default="all",
-        description="Which specimens are planned: all, those with these ids, or choose: those that remove"
-        " every lesion at the least cost in tissue, time and short margins.",
+        description="Which specimens are planned: all, those with these ids, or choose: of the candidates"
+        " those that need the fewest operations, and among these cost the least in tissue, time and short"
+        " margins.",
     )
-    unresectable: tuple[UnresectablePart, ...] = Field(default=(), description="Lesions that nothing fits.")
+    candidates: tuple[SpecimenPart, ...] = Field(
+        default=(),
+        description="Everything that could be cut, to choose from; none: the specimens are the candidates."
+        " Tissue that two of them share counts in each.",
+    )
+    unresectable: tuple[ReasonPart, ...] = Field(default=(), description="Lesions that nothing fits.")
+    forced: tuple[ReasonPart, ...] = Field(
+        default=(), description="Lesions for which nothing smaller than a segment or a lobe fits."
+    )
     fev1: MeasurePart = Field(description="FEV1, which the limits of function hold for.")
     function_assumed: tuple[MeasuredFunction, ...] = Field(
         default=(), description="What of lung function is assumed and not measured."
@@ -139,14 +139,16 @@ class ProblemRecord(Part):
     seed: int = Field(default=0, ge=0, description="The same problem and seed give the same plan.")
 
     @classmethod
-    def of(cls, problem: StagingProblem) -> Self:
+    def of(cls, problem: StagingProblem, candidates: tuple[SpecimenPart, ...] = ()) -> Self:
         """Return a problem as plain data, everything spelled out."""
-        patient, stuck = problem.patient, problem.specimens.unresectable
+        patient = problem.patient
         return cls(
             format=PROBLEM_FORMAT,
             lesions=lesion_parts(problem.lesions),
             specimens=specimen_parts(problem.specimens),
-            unresectable=tuple(UnresectablePart(lesion=i, reason=reason) for i, reason in stuck.items()),
+            candidates=candidates,
+            unresectable=_reasons(problem.specimens.unresectable),
+            forced=_reasons(problem.specimens.forced),
             fev1=MeasurePart.of(problem.function),
             function_assumed=problem.function_assumed,
             patient=None if patient is None else PatientPart.of(patient, problem.function),
@@ -169,8 +171,13 @@ class ProblemRecord(Part):
             seed=problem.seed,
         )
 
-    def problem(self) -> StagingProblem:
+    def problem(self, change: Callable[[StagingProblem], StagingProblem] | None = None) -> StagingProblem:
         """Return the problem.
+
+        Parameters
+        ----------
+        change
+            Takes the problem to other limits; where specimens are to be chosen, they are chosen under these.
 
         Raises
         ------
@@ -180,11 +187,21 @@ class ProblemRecord(Part):
         self._check_ids()
         protocol, book = self._protocol()
         self._check_evidence(book)
-        specimens, chosen = self._specimens(book)
+        choose = self.planned == "choose"
+        stands_for = without_lesions(self._offered) if choose else self._specimens()
+        problem = self._with(stands_for, protocol, book)
+        if self.least_operations is not None and not choose:
+            least = LeastOperations.of(problem, self.least_operations, self.least_operations_pooled)
+            problem = replace(problem, least_operations=least)
+        if change is not None:
+            problem = change(problem)
+        return self._chosen(problem) if choose else problem
+
+    def _with(self, specimens: SpecimenSet, protocol: Protocol, book: EvidenceBook) -> StagingProblem:
         confidence = protocol.function.confidence
         fev1 = self.fev1.model("fev1", book, confidence)
         patient = None if self.patient is None else self.patient.patient(fev1, book, confidence)
-        problem = StagingProblem(
+        return StagingProblem(
             specimens=specimens,
             lesions=lesion_table(self.lesions),
             function=fev1,
@@ -198,19 +215,33 @@ class ProblemRecord(Part):
             perfusion_minutes=_or_evidence(self.perfusion_minutes, PERFUSION_EVIDENCE, book),
             reentry_minutes=_or_evidence(self.reentry_minutes, REENTRY_EVIDENCE, book),
             operated=operated_before(patient) if self.operated is None else frozenset(self.operated),
-            warnings=(*self.warnings, *chosen),
+            warnings=self.warnings,
             evidence_ids=self.evidence,
             perfusions=None if self.perfusions is None else {s: self.perfusions.get(s, 0) for s in SIDES},
             seed=self.seed,
             patient=patient,
             assignments=self.assignments,
         )
-        if self.least_operations is None:
-            return problem
-        return replace(
-            problem,
-            least_operations=LeastOperations.of(problem, self.least_operations, self.least_operations_pooled),
+
+    @property
+    def _offered(self) -> tuple[SpecimenPart, ...]:
+        """What could be cut."""
+        return self.candidates or self.specimens
+
+    def _chosen(self, problem: StagingProblem) -> StagingProblem:
+        """Return the problem with specimens that are chosen together with their operations."""
+        offer = Offer.of(
+            self._offered,
+            problem.protocol.book(),
+            order=[lesion.id for lesion in self.lesions],
+            unresectable={one.lesion: one.reason for one in self.unresectable},
+            forced={one.lesion: one.reason for one in self.forced},
+            evidence=self.specimen_evidence,
         )
+        chosen = choose_together(problem, offer)
+        if not len(chosen.specimens):
+            return chosen
+        return replace(chosen, warnings=(*chosen.warnings, SHARED_WARNING))
 
     def _check_ids(self) -> None:
         """Refuse numbers that occur twice, lesions that are not there, and specimens across the midline."""
@@ -219,28 +250,16 @@ class ProblemRecord(Part):
             if lesion.id in side_of:
                 raise ProblemError(f"lesions[{place}].id", f"{lesion.id} occurs twice: number lesions anew")
             side_of[lesion.id] = LOBE_SIDES[lesion.lobe]
-        seen: set[int] = set()
-        for place, specimen in enumerate(self.specimens):
-            if specimen.id in seen:
-                raise ProblemError(
-                    f"specimens[{place}].id", f"{specimen.id} occurs twice: number specimens anew"
-                )
-            seen.add(specimen.id)
-            field = f"specimens[{place}].lesions"
-            if len(set(specimen.lesions)) < len(specimen.lesions):
-                raise ProblemError(field, "holds a lesion twice: list each once")
-            for i in specimen.lesions:
-                if i not in side_of:
-                    raise ProblemError(field, f"{i} is not the id of a lesion")
-                if side_of[i] != specimen.side:
-                    raise ProblemError(
-                        field, f"lesion {i} is in the {side_of[i]} lung and {specimen.lobe} is not"
-                    )
-        for place, stuck in enumerate(self.unresectable):
-            if stuck.lesion not in side_of:
-                raise ProblemError(
-                    f"unresectable[{place}].lesion", f"{stuck.lesion} is not the id of a lesion"
-                )
+        for field in ("specimens", "candidates"):
+            _check_pieces(field, getattr(self, field), side_of)
+        for field in ("unresectable", "forced"):
+            for place, one in enumerate(getattr(self, field)):
+                if one.lesion not in side_of:
+                    raise ProblemError(f"{field}[{place}].lesion", f"{one.lesion} is not the id of a lesion")
+        for place, assignment in enumerate(self.assignments):
+            unknown = sorted(set(assignment.lesions) - side_of.keys())
+            if unknown:
+                raise ProblemError(f"assignments[{place}].lesions", f"{unknown[0]} is not the id of a lesion")
 
     def _check_evidence(self, book: EvidenceBook) -> None:
         """Refuse evidence that does not exist: the plan lists every entry that it rests on."""
@@ -284,12 +303,9 @@ class ProblemRecord(Part):
             )
             raise ProblemError(field, message) from error
 
-    def _specimens(self, book: EvidenceBook) -> tuple[SpecimenSet, tuple[str, ...]]:
-        """Return the planned specimens, and what a choice among them leaves to say."""
+    def _specimens(self) -> SpecimenSet:
+        """Return the planned specimens, where they are given."""
         stuck = {one.lesion: one.reason for one in self.unresectable}
-        if self.planned == "choose":
-            parts, evidence, warnings = choose_parts(self.specimens, stuck, book)
-            return specimen_set(parts, stuck, (*self.specimen_evidence, *evidence)), warnings
         parts = self.specimens
         if not isinstance(self.planned, str):
             place = {specimen.id: specimen for specimen in self.specimens}
@@ -310,88 +326,31 @@ class ProblemRecord(Part):
                         ' "choose" there',
                     )
                 taken[i] = specimen.id
-        return specimen_set(parts, stuck, self.specimen_evidence), ()
+        forced = {one.lesion: one.reason for one in self.forced}
+        return specimen_set(parts, stuck, self.specimen_evidence, forced)
 
 
-def problem_json(problem: StagingProblem) -> str:
-    """Return a problem as the text of ``problem.json``.
-
-    Parameters
-    ----------
-    problem
-        Any problem. What is not finite in a specimen's measures is written as unknown.
-    """
-    return ProblemRecord.of(problem).model_dump_json(indent=2) + "\n"
-
-
-def read_problem(path: str | Path) -> StagingProblem:
-    """Read ``problem.json``.
-
-    Parameters
-    ----------
-    path
-        The file, or a folder that ``clearlung plan`` wrote.
-
-    Raises
-    ------
-    ProblemError
-        As for :func:`parse_problem`, or if the file is missing or cannot be read.
-    """
-    path = Path(path)
-    file = path / "problem.json" if path.is_dir() else path
-    try:
-        return parse_problem(file.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise ProblemError("file", f"is not UTF-8 text ({error.reason} at byte {error.start})") from error
-    except OSError as error:
-        raise ProblemError("file", f"{file} cannot be read: {error.strerror}") from error
+def _check_pieces(field: str, pieces: tuple[SpecimenPart, ...], side_of: dict[int, Side]) -> None:
+    """Refuse specimens or candidates of one number, without a lesion that is there, or of two lungs."""
+    seen: set[int] = set()
+    for place, piece in enumerate(pieces):
+        if piece.id in seen:
+            raise ProblemError(f"{field}[{place}].id", f"{piece.id} occurs twice: number {field} anew")
+        seen.add(piece.id)
+        if len(set(piece.lesions)) < len(piece.lesions):
+            raise ProblemError(f"{field}[{place}].lesions", "holds a lesion twice: list each once")
+        for i in piece.lesions:
+            if i not in side_of:
+                raise ProblemError(f"{field}[{place}].lesions", f"{i} is not the id of a lesion")
+            if side_of[i] != piece.side:
+                raise ProblemError(
+                    f"{field}[{place}].lesions",
+                    f"lesion {i} is in the {side_of[i]} lung and {piece.lobe} is not",
+                )
 
 
-def parse_problem(text: str) -> StagingProblem:
-    """Read a problem from the text of ``problem.json``.
-
-    Raises
-    ------
-    ProblemError
-        If it is not JSON, or has an unknown field, an impossible value or parts that contradict each other;
-        ``field`` names it, as in ``specimens[3].volume_ml``.
-    """
-    try:
-        raw = json.loads(text)
-    except ValueError as error:
-        raise ProblemError("file", f"is not JSON: {error}") from error
-    except RecursionError as error:
-        raise ProblemError("file", "is nested too deeply") from error
-    if not isinstance(raw, dict):
-        raise ProblemError("file", "is not a JSON object")
-    try:
-        record = ProblemRecord.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ProblemError(
-            _field(first["loc"]), _complaint(first["type"], first["msg"], first["input"])
-        ) from error
-    return record.problem()
-
-
-def _field(loc: tuple[int | str, ...]) -> str:
-    """Return where in the file something is, as in ``specimens[3].volume_ml``."""
-    text = ""
-    for part in loc:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif re.fullmatch(r"[\w.-]+", part):
-            text += f".{part}" if text else part
-    return text or "file"
-
-
-def _complaint(kind: str, message: str, given: Any) -> str:
-    if kind == "missing":
-        return "is missing"
-    if kind == "extra_forbidden":
-        return "is not a field of a problem: see docs/problem.schema.json"
-    shown = repr(given)
-    return f"{message}, not {shown if len(shown) <= _SHOWN else shown[:_SHOWN] + '…'}"
+def _reasons(reasons: dict[int, str]) -> tuple[ReasonPart, ...]:
+    return tuple(ReasonPart(lesion=lesion, reason=reason) for lesion, reason in reasons.items())
 
 
 def _without_field(error: FieldError) -> str:

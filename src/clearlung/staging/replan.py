@@ -9,18 +9,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from clearlung.anatomy import SIDES, Side
+from clearlung.anatomy import SIDES
 from clearlung.errors import InfeasiblePlan
 from clearlung.staging.carry import Slot, carry_over
 from clearlung.staging.changes import Case, changes
-from clearlung.staging.done import Done, earlier_sessions, rest_problem
+from clearlung.staging.done import Done, earlier_sessions
 from clearlung.staging.figures import differences, figures, values
-from clearlung.staging.fixed import EarlierSession, Session, earliest, limit_uses, sessions_of
+from clearlung.staging.fixed import EarlierSession, Session, earliest, sessions_of, settled, sides_of
 from clearlung.staging.given import plan_of
+from clearlung.staging.kept import known_only, with_perfusions_left
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.replan_record import FromScratch, Replan
+from clearlung.staging.rest import rest_problem
 from clearlung.staging.solve import solve_plan
+from clearlung.staging.uses import limit_uses
 
 # Operations that may be added on each lung: more than that is a plan from scratch.
 _ADDED_MAX = 3
@@ -144,28 +147,25 @@ def _rest(problem: StagingProblem, plan: Plan, done: Done, scanned: StagingProbl
     left = rest_problem(problem, plan, done)
     earlier = earlier_sessions(plan, done)
     if scanned is not None:
-        operated = scanned.operated | {past.side for past in earlier}
-        left = replace(scanned, operated=operated)
+        assignments = scanned.assignments or known_only(left.assignments, scanned)
+        left = replace(scanned, operated=left.operated, assignments=assignments)
     over = {one.number for one in done.operations}
-    where = {
-        lesion: operation.number
-        for operation in plan.operations
-        if operation.number not in over
-        for lesion in operation.lesions
-    }
+    rest = [operation for operation in plan.operations if operation.number not in over]
+    promises = [(side, o.perfusion is not None) for o in rest for side in sides_of(o.side)]
+    left = with_perfusions_left(left, earlier, promises)
+    where = {lesion: operation.number for operation in rest for lesion in operation.lesions}
     groups = left.specimens.lesions
     promised = [next((where[i] for i in group if i in where), None) for group in groups]
     waits = [one.not_before_week for one in done.operations if one.not_before_week is not None]
     first_week = max([0, *(week - done.today_week for week in waits)])
     slots = [
         Slot(
-            "right" if operation.side == "right" else "left",
+            operation.side,
             operation.perfusion is not None,
             operation.number,
             max(first_week, operation.week - done.today_week),
         )
-        for operation in plan.operations
-        if operation.number not in over
+        for operation in rest
     ]
     return _Rest(left, earlier, promised, slots, first_week)
 
@@ -173,14 +173,15 @@ def _rest(problem: StagingProblem, plan: Plan, done: Done, scanned: StagingProbl
 def _kept(rest: _Rest) -> _Offer | None:
     """Return the promised operations with what is left in them, or None where limits break."""
     slots = _with_added(rest)
-    carried = carry_over(rest.problem, slots, rest.promised)
+    carried = carry_over(rest.problem, slots, rest.promised, rest.earlier)
     if carried is None:
         return None
     sessions, numbers = [], []
     for place, slot in enumerate(slots):
         rows = tuple(np.flatnonzero(carried.where == place).tolist())
         if rows:
-            sessions.append(Session(slot.side, rows, slot.perfused, slot.not_before))
+            session = Session(slot.side, rows, slot.perfused, slot.not_before)
+            sessions.append(settled(rest.problem, session))
             numbers.append(slot.promised)
     return _offer(rest, sessions, numbers, proven=carried.proven)
 
@@ -199,28 +200,19 @@ def _with_added(rest: _Rest) -> list[Slot]:
     for side in SIDES:
         if not (rest.problem.specimens.side == side).any():
             continue
-        own = [i for i, slot in enumerate(slots) if slot.side == side]
+        own = [i for i, slot in enumerate(slots) if side in slot.sides]
         perfused = [i for i in own if slots[i].perfused]
         place = perfused[0] if perfused else len(slots)
         # A lung with no operation left is perfused in its last ones, unless that has been done: what does
         # not fit those is for a plan from scratch.
-        due = 0 if own else _perfusions_due(rest, side)
+        due = 0 if own else rest.problem.perfusions_on(side)
         added = [Slot(side, due > 0, None, rest.first_week)] * (due or _ADDED_MAX)
         slots[place:place] = added
     return slots
 
 
-def _perfusions_due(rest: _Rest, side: Side) -> int:
-    """Return how many perfusions a lung may still have."""
-    had = sum(past.perfused for past in rest.earlier if past.side == side)
-    return max(0, rest.problem.perfusions_per_lung - had)
-
-
 def _from_scratch(rest: _Rest, plan: Plan) -> tuple[_Offer | None, Plan | None]:
     """Return the best plan of what is left, its operations named after the promised ones most alike."""
-    if any(_perfusions_due(rest, side) < rest.problem.perfusions_per_lung for side in SIDES):
-        # The solver would perfuse that lung again.
-        return None, None
     try:
         solved = solve_plan(rest.problem)
     except InfeasiblePlan:

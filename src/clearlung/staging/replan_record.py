@@ -7,10 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from clearlung import RESEARCH_NOTICE
-from clearlung.anatomy import Side
 from clearlung.staging.done import Done
 from clearlung.staging.figures import Difference
-from clearlung.staging.plan import Plan
+from clearlung.staging.plan import OperationSide, Plan
 
 REPLAN_FORMAT: Literal["clearlung-replan/1"] = "clearlung-replan/1"
 
@@ -39,7 +38,7 @@ class OperationChange(_Part):
 
     number: int = Field(description="Its promised number, or the next free one for one that is added.")
     promised: int | None = Field(description="Its number in the promised plan; null for one that is added.")
-    side: Side
+    side: OperationSide
     done: bool
     promised_week: int | None = Field(description="Weeks after the promised plan's first operation.")
     week: int = Field(description="The same, now.")
@@ -82,5 +81,5 @@ class Replan(_Part):
     )
     kept: int = Field(description="Lesions that are left to remove and stay in their promised operation.")
     from_scratch: FromScratch | None = Field(
-        description="For comparison; null where a lung has had the perfusions that the solver would plan."
+        description="For comparison; null where there is none, or it breaks a limit after what was done."
     )

@@ -32,6 +32,11 @@ _BOTH_MAX = 3
 _BOTH_SPLITS_TRIED = 6
 # Ways to share the operations between the lungs that are looked at where their number is not ranked first.
 _SPLITS_LOOKED_AT = 3
+# Shares of what balanced operations have to spare that the last ones are given: with more, waits are shorter,
+# with less, packing is easier.
+_SPARE_SHARES = (0.95, 0.8, 0.5)
+# Share of the largest operation that the last one may have less than it; beyond it, one more has less.
+_LIGHTEST = 0.7
 # Orders of the right and the left lung's operations, in the order in which they are tried.
 _ORDERS: tuple[tuple[Order, Order], ...] = (
     ("tumor", "tumor"),
@@ -83,7 +88,7 @@ class Search:
     weeks_max: int | None = None
     _packings: dict[tuple[str, bytes, int], Packing | None] = field(default_factory=dict)
     _tapers: dict[tuple[Side, bytes, tuple[int, ...]], Assignment | None] = field(default_factory=dict)
-    _split: dict[tuple[bytes, Split], Packing | None] = field(default_factory=dict)
+    _split: dict[tuple[bytes, Split], tuple[Packing | None, bool]] = field(default_factory=dict)
 
     def packing(self, items: Items, at_least: int = 0) -> Packing | None:
         """Pack one lung, once."""
@@ -151,25 +156,24 @@ class Search:
         if self.limits.both_sides and right and left:
             bound = max(self.pooled_bound(lungs)[0], by_function)
             for total in range(bound, right + left):
-                likely = (split for split in self._both_splits(lungs, total) if self._in_time(split))
+                splits = self._both_splits(lungs, total, _BOTH_MAX)
+                likely = (s for s in splits if self._has_room(lungs, s) and self._in_time(s))
                 yield from islice(likely, _BOTH_SPLITS_TRIED)
         start = max(right + left, by_function)
         for total in range(start, right + left + _MORE_OPERATIONS + 1):
             ways = islice(_shared(right, left, total, lungs), at_once)
             yield from (split for split in ways if self._in_time(split))
 
-    def _both_splits(self, lungs: dict[Side, Items], total: int) -> Iterator[Split]:
-        """Yield splits with few operations on both sides: each lung keeps those that are perfused."""
+    def _both_splits(self, lungs: dict[Side, Items], total: int, most: int) -> Iterator[Split]:
+        """Yield splits with few operations on both sides first: each lung keeps those that are perfused."""
         counts = {side: lungs[side].lesions for side in SIDES}
-        for both in range(1, min(_BOTH_MAX, total) + 1):
+        for both in range(1, min(most, total) + 1):
             single = total - both
             even = single * counts["right"] / max(1, sum(counts.values()))
             for right in sorted(range(single + 1), key=lambda n: (abs(n - even), n)):
                 left = single - right
-                perfused = right >= self.limits.perfused["right"] and left >= self.limits.perfused["left"]
-                split = Split(both, right, left)
-                if perfused and self._has_room(lungs, split):
-                    yield split
+                if right >= self.limits.perfused["right"] and left >= self.limits.perfused["left"]:
+                    yield Split(both, right, left)
 
     def _has_room(self, lungs: dict[Side, Items], split: Split) -> bool:
         """Whether what each lung has over fits into the operations on both sides, summed up."""
@@ -201,11 +205,20 @@ class Search:
 
     def operations_proven(self, lungs: dict[Side, Items]) -> tuple[int, str]:
         """Fewest operations that the limits of one operation let any plan of these specimens have."""
-        if self.limits.both_sides and all(len(items) for items in lungs.values()):
-            return self.pooled_bound(lungs)
         packings = [p for p in (self.packing(items) for items in lungs.values()) if p is not None]
         method = "; ".join(dict.fromkeys(p.methods[0] for p in packings if p.operations))
-        return sum(p.operations_bound for p in packings), method
+        apart = sum(p.operations_bound for p in packings), method
+        if not (self.limits.both_sides and all(len(items) for items in lungs.values())):
+            return apart
+        pooled, method = self.pooled_bound(lungs)
+        while pooled < apart[0] and self._none_with(lungs, pooled):
+            pooled, method = pooled + 1, "integer programs of every share of operations on both sides"
+        return min((pooled, method), apart, key=lambda bound: bound[0])
+
+    def _none_with(self, lungs: dict[Side, Items], total: int) -> bool:
+        """Whether it is proven that so many operations, some of them on both sides, are too few."""
+        splits = [s for s in self._both_splits(lungs, total, total) if self._has_room(lungs, s)]
+        return len(splits) <= _BOTH_SPLITS_TRIED and all(self._packed(lungs, s)[1] for s in splits)
 
     def operations_bound(self, lungs: dict[Side, Items]) -> int:
         """Fewest operations in which function bears all these specimens, whatever the other limits."""
@@ -222,7 +235,11 @@ class Search:
         ways = (
             self._with_both(lungs, split)
             if split.both
-            else chain(self._balanced(lungs, one_sided), self._tapered(lungs, one_sided, effort))
+            else chain(
+                self._balanced(lungs, one_sided),
+                self._light_last(lungs, one_sided),
+                self._tapered(lungs, one_sided, effort),
+            )
         )
         for candidate in ways:
             if candidate.bearable(self.budget):
@@ -248,6 +265,25 @@ class Search:
                 for side, n, order in zip(SIDES, split, orders, strict=True)
             )
             yield Candidate(right, left, packings)
+
+    def _light_last(self, lungs: dict[Side, Items], split: tuple[int, int]) -> Iterator[Candidate]:
+        """Try balanced operations that leave what their largest has to spare to the last ones.
+
+        The last operation comes when the most function is gone: the less it takes, the sooner it may be.
+        """
+        packings: dict[Side, Packing] = {}
+        for side, operations in zip(SIDES, split, strict=True):
+            packing = self._packings.get((side, lungs[side].row.tobytes(), operations))
+            if packing is None or packing.operations != operations:
+                return
+            packings[side] = packing
+        for share in _SPARE_SHARES:
+            right, left = (
+                self._tapered_lung(side, lungs[side], _light_volumes(lungs[side].ml, packings[side], share))
+                for side in SIDES
+            )
+            if right is not None and left is not None:
+                yield Candidate(right, left, packings)
 
     def _tapered(
         self, lungs: dict[Side, Items], split: tuple[int, int], effort: Effort
@@ -276,13 +312,17 @@ class Search:
             return None
         return LungDraft(items, tuple(np.flatnonzero(where == o) for o in range(count)), perfused)
 
-    def _with_both(self, lungs: dict[Side, Items], split: Split) -> Iterator[Candidate]:
-        """Try the packing with some operations on both sides in several orders."""
+    def _packed(self, lungs: dict[Side, Items], split: Split) -> tuple[Packing | None, bool]:
+        """Pack both lungs, once; and whether there is proven to be no packing."""
         items = self.joined(lungs)
         key = (items.row.tobytes(), split)
         if key not in self._split:
-            self._split[key] = pack_split(items, self.limits, split, self.seed)[0]
-        packing = self._split[key]
+            self._split[key] = pack_split(items, self.limits, split, self.seed)
+        return self._split[key]
+
+    def _with_both(self, lungs: dict[Side, Items], split: Split) -> Iterator[Candidate]:
+        """Try the packing with some operations on both sides in several orders."""
+        items, packing = self.joined(lungs), self._packed(lungs, split)[0]
         if packing is None:
             return
         where = packing.where
@@ -329,6 +369,14 @@ class Search:
                 high = attempt
             attempt = (low + high) // 2
         return low
+
+
+def _light_volumes(total_ml: float, packing: Packing, share: float) -> list[float]:
+    """Limits of tissue for each operation: the peak, and for the last ones a share of what is spare less."""
+    operations, peak = packing.operations, float(packing.peak_ml)
+    less = share * (operations * peak - total_ml)
+    count = min(operations, 1 + int(less // max(1.0, _LIGHTEST * peak)))
+    return [peak] * (operations - count) + [peak - less / count] * count if operations else []
 
 
 def _shared(right: int, left: int, total: int, lungs: dict[Side, Items]) -> Iterator[Split]:

@@ -13,10 +13,11 @@ from clearlung.errors import InfeasiblePlan
 from clearlung.staging.assemble import Left, assemble
 from clearlung.staging.draft import Budget, Draft
 from clearlung.staging.goals import Outcome, goals_of, rank
+from clearlung.staging.growth import WAITING
 from clearlung.staging.infeasible import check_function, check_perfusion
 from clearlung.staging.items import Items, items_of, limits_of
 from clearlung.staging.plan import Plan
-from clearlung.staging.polish import polish_growth
+from clearlung.staging.polish import polish_waiting
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol_parts import WEIGHTED
 from clearlung.staging.screen import screen
@@ -177,11 +178,14 @@ def _choose(
 
 
 def _polished(problem: StagingProblem, draft: Draft, search: Search) -> Draft:
-    """Put fast growers first, where the protocol ranks or weighs what grows."""
+    """Put fast growers and those near the hilum first, where the protocol ranks or weighs their waiting."""
     goals = problem.protocol.goals
-    if "growth" not in (*goals.order, *goals.weights):
-        return draft
     ranked = goals.ranked
-    place = ranked.index("growth" if "growth" in ranked else WEIGHTED)
+    places = [place for place, key in enumerate(ranked) if key in WAITING]
+    if any(key in WAITING for key in goals.weights):
+        places.append(ranked.index(WEIGHTED))
+    if not places:
+        return draft
+    place = min(places)
     keep = any(key.startswith("balance") for key in ranked[:place])
-    return polish_growth(problem, draft, search.limits, search.budget, search.better, keep_balance=keep)
+    return polish_waiting(problem, draft, search.limits, search.budget, search.better, keep_balance=keep)

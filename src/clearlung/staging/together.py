@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.sparse import coo_array, csr_array, identity, kron
 
 from clearlung.anatomy import SIDES, Side
-from clearlung.resection import Excision, SpecimenSet, choose
+from clearlung.resection import CandidateSet, SpecimenSet, choose
 from clearlung.staging.items import MINUTES, THOUSAND, Columns, Limits, limits_of, lobe_shares_ml, weigh
 from clearlung.staging.packing import minutes_bound, pack
 from clearlung.staging.problem import LeastOperations, StagingProblem
@@ -28,6 +29,26 @@ from clearlung.staging.screen import screen
 # Beyond this many choices the program is not built; the cheapest specimens then stand.
 _CHOICES_MAX = 40_000
 _SECONDS_MAX = 20.0
+# Numbers of operations that are tried where the cheapest specimens cannot all be removed.
+_OPERATIONS_TRIED = 3
+
+
+_UNPROVEN = "The choice of specimens is not proven: one that costs up to {:.1%} less may exist."
+
+
+class Cuts(Protocol):
+    """What could be cut: a :class:`clearlung.resection.Excision`, or candidates without their voxels."""
+
+    @property
+    def candidates(self) -> CandidateSet:
+        """Every specimen that could be cut."""
+
+    @property
+    def cost(self) -> NDArray[np.float64]:
+        """Of each, in ml of lung."""
+
+    def chosen(self, rows: NDArray[np.int64]) -> SpecimenSet:
+        """Return some of them as specimens."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +67,7 @@ class _Lung:
     cost: NDArray[np.float64]
 
     @classmethod
-    def of(cls, problem: StagingProblem, side: Side, excision: Excision, fits: NDArray[np.bool_]) -> _Lung:
+    def of(cls, problem: StagingProblem, side: Side, excision: Cuts, fits: NDArray[np.bool_]) -> _Lung:
         """Gather one side's candidates."""
         candidates = excision.candidates
         rows = np.flatnonzero(fits & (candidates.side == side))
@@ -125,7 +146,7 @@ class _Lung:
         return self.rows[np.flatnonzero(taken.any(axis=0))], False
 
 
-def choose_together(problem: StagingProblem, excision: Excision) -> StagingProblem:
+def choose_together(problem: StagingProblem, excision: Cuts) -> StagingProblem:
     """Return the problem with the specimens that need the fewest operations, and among those the cheapest.
 
     Parameters
@@ -143,7 +164,10 @@ def choose_together(problem: StagingProblem, excision: Excision) -> StagingProbl
         considered: it binds in the sequence.
     """
     fits = _fits(problem, excision)
-    chosen = choose(excision.candidates, excision.cost, among=fits).rows
+    cheapest = choose(excision.candidates, excision.cost, among=fits)
+    chosen = cheapest.rows
+    if not cheapest.proven:
+        problem = replace(problem, warnings=(*problem.warnings, _UNPROVEN.format(cheapest.gap)))
     problem = replace(problem, specimens=_specimens(excision, chosen, fits))
     limits, items = limits_of(problem), screen(problem)[0]
     lungs = {side: _Lung.of(problem, side, excision, fits) for side in SIDES}
@@ -152,9 +176,15 @@ def choose_together(problem: StagingProblem, excision: Excision) -> StagingProbl
         lung = lungs[side]
         bound = lung.bound(limits) if len(lung.rows) else 0
         packing = pack(items[side], limits, problem.seed)
-        if bound is None or packing is None or items[side].lesions < lung.lesions:
+        if bound is None:
             continue
-        rows, least[side] = _fewest(lung, limits, bound, packing.operations)
+        if packing is not None and items[side].lesions == lung.lesions:
+            rows, least[side] = _fewest(lung, limits, bound, packing.operations)
+        else:
+            # The cheapest specimens leave lesions that others may have room for.
+            rows, proven = _fewest(lung, limits, bound, bound + _OPERATIONS_TRIED)
+            if rows is not None:
+                least[side] = proven
         if rows is not None:
             chosen = np.concatenate([chosen[excision.candidates.side[chosen] != side], rows])
     specimens = _specimens(excision, np.sort(chosen), fits)
@@ -165,16 +195,16 @@ def choose_together(problem: StagingProblem, excision: Excision) -> StagingProbl
 
 def _pooled_bound(lungs: Mapping[Side, _Lung], limits: Limits) -> int:
     """Return how many operations both lungs need at least if each may open both, whatever is chosen."""
-    minutes = sum(lung.least(MINUTES) for lung in lungs.values() if len(lung.rows))
-    free = max(
-        limits.minutes_left_both(first=not limits.operated),
-        *(limits.minutes_left(side, first=True, perfused=False) for side in SIDES),
-    )
-    by_minutes = math.ceil(minutes * THOUSAND / free - 1e-6) if np.isfinite(minutes) and free > 0 else 0
+    operated = [side for side in SIDES if len(lungs[side].rows)]
+    minutes = sum(lungs[side].least(MINUTES) for side in operated)
+    by_minutes = 0
+    if np.isfinite(minutes):
+        thousandths = int(np.floor(minutes * THOUSAND - 1e-3))
+        by_minutes = minutes_bound(thousandths, limits, operated, each=True)
     return max(-(-sum(lung.lesions for lung in lungs.values()) // limits.lesions), by_minutes)
 
 
-def _specimens(excision: Excision, chosen: NDArray[np.int64], fits: NDArray[np.bool_]) -> SpecimenSet:
+def _specimens(excision: Cuts, chosen: NDArray[np.int64], fits: NDArray[np.bool_]) -> SpecimenSet:
     """Return the chosen specimens; a lesion that only too large ones hold stays, and keeps no other back."""
     candidates = excision.candidates
     held = {i for row in np.flatnonzero(fits) for i in candidates.lesions[row]}
@@ -205,7 +235,7 @@ def _fewest(lung: _Lung, limits: Limits, bound: int, known: int) -> tuple[NDArra
     return None, proven
 
 
-def _fits(problem: StagingProblem, excision: Excision) -> NDArray[np.bool_]:
+def _fits(problem: StagingProblem, excision: Cuts) -> NDArray[np.bool_]:
     """Return which candidates fit an operation of their own."""
     candidates, per = excision.candidates, problem.protocol.per_operation
     counts = np.array([len(group) for group in candidates.lesions], dtype=np.int64)

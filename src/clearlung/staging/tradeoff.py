@@ -1,11 +1,14 @@
 """`trade_off`: what fewer operations cost in tissue, weeks and lung function, point by point.
 
-Two of the protocol's limits are swept (the epsilon-constraint method of Haimes and others): the tissue of one
-operation is tightened from the protocol's value down, the FEV1 that must be left right after each operation
-from the protocol's value up. At each pair of limits :func:`clearlung.staging.solve_plan` is asked for the
-fewest operations. Both only take plans away, so the fewest operations never fall as either is tightened, and
-one answer settles a whole rectangle: a plan with ``n`` operations, proven, that takes 40 ml under a limit of
-60 ml is the answer for every limit from 60 down to 40 ml. Only pairs that no answer has settled are solved.
+Three of the protocol's limits are swept (the epsilon-constraint method of Haimes and others): the tissue of
+one operation is tightened from the protocol's value down, the FEV1 that must be left right after each
+operation from the protocol's value up, and the week of the last operation from the protocol's value, or from
+what plans take, down. Under each set of limits :func:`clearlung.staging.solve_plan` is asked for the fewest
+operations. Limits only take plans away, so the fewest operations never fall as one is tightened, and one
+answer settles a whole box: a plan with ``n`` operations, proven, that takes 40 ml and ends in week 12 under
+limits of 60 ml and 20 weeks is the answer for every limit from 60 down to 40 ml and from 20 down to 12 weeks.
+Only limits that no answer has settled are solved; those in whose weeks the intervals alone leave no room for
+the operations that are needed are not.
 
 References
 ----------
@@ -16,188 +19,30 @@ identification and system optimization. IEEE Trans Syst Man Cybern 1971;1:296.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
-from clearlung.staging.compare import ComparisonRow, compare
+from clearlung.staging.compare import compare
+from clearlung.staging.draft import Budget
+from clearlung.staging.items import limits_of
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.share import shares
 from clearlung.staging.solve import solve_plan
-
-Verdict = Literal["plan", "more operations", "more lesions left", "no plan found"]
-
-# Values closer than this are equal: sums of volumes and of losses differ by rounding.
-_NOISE = 1e-6
-
-
-@dataclass(frozen=True)
-class TradeoffOptions:
-    """How far and how finely the limits are swept.
-
-    Parameters
-    ----------
-    tissue_step_ml, function_step_percent
-        Steps of the two limits: trade-offs finer than these are not told apart.
-    operations_more
-        Plans with more operations than the fewest and this many are not looked for.
-    solves_max
-        Plans to solve at most; what is then not settled is counted as unexplored.
-    """
-
-    tissue_step_ml: float = 1.0
-    function_step_percent: float = 5.0
-    operations_more: int = 6
-    solves_max: int = 400
-
-    def __post_init__(self) -> None:
-        for name, least in (("tissue_step_ml", 0.0), ("function_step_percent", 0.0)):
-            if not least < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} is {getattr(self, name):g}, not a number above 0")
-        if self.operations_more < 0 or self.solves_max < 1:
-            raise ValueError("operations_more must be 0 or more, and solves_max 1 or more")
-
-
-@dataclass(frozen=True)
-class TradeoffPoint:
-    """One plan of the curve.
-
-    Parameters
-    ----------
-    row
-        The plan in figures.
-    removed_ml_limit, fev1_limit_percent
-        The two limits that it was planned under.
-    proven
-        Whether no plan within these limits leaves fewer lesions, or as many with fewer operations.
-    weeks_bound
-        No plan with as many operations, and as little tissue in the largest of each lung, ends sooner. Weeks
-        are not swept: one that ends sooner with larger operations is found only where a step finds it.
-    risk
-        Class of risk by the protocol's rule set after recovery; None where function allows no verdict.
-    dominated
-        Whether another point is no worse in lesions left, operations, tissue, weeks and lowest FEV1, and
-        better in one.
-    """
-
-    row: ComparisonRow
-    removed_ml_limit: float
-    fev1_limit_percent: float
-    proven: bool
-    weeks_bound: float
-    risk: str | None
-    dominated: bool = False
-
-    @property
-    def fev1_low_percent(self) -> float:
-        """Lower bound of the lowest FEV1 right after an operation; infinite without operations."""
-        low = self.row.fev1_lowest_low_percent
-        return math.inf if low is None else low
-
-    @property
-    def costs(self) -> tuple[float, ...]:
-        """Lesions left, operations, tissue of the largest, weeks and lost function: smaller is better."""
-        row = self.row
-        return row.lesions_left, row.operations, row.removed_ml_max, row.weeks, -self.fev1_low_percent
-
-
-@dataclass(frozen=True)
-class TradeoffAnswer:
-    """What one pair of limits was answered with.
-
-    Parameters
-    ----------
-    removed_ml_limit, fev1_limit_percent
-        The limits.
-    verdict
-        plan; or why there is no point: more operations than looked for, more lesions left than under the
-        protocol's own limits, or no plan found.
-    proven
-        Whether no solver could answer otherwise.
-    removed_ml_max, fev1_low_percent
-        Of the plan: limits down to, and up to these have the same answer.
-    """
-
-    removed_ml_limit: float
-    fev1_limit_percent: float
-    verdict: Verdict
-    proven: bool
-    removed_ml_max: float = 0.0
-    fev1_low_percent: float = math.inf
-
-    def settles(self, removed_ml: float, fev1_percent: float) -> bool:
-        """Return whether it is the answer under these limits as well."""
-        tighter = removed_ml <= self.removed_ml_limit + _NOISE and (
-            fev1_percent >= self.fev1_limit_percent - _NOISE
-        )
-        kept = self.removed_ml_max <= removed_ml + _NOISE and fev1_percent <= self.fev1_low_percent + _NOISE
-        return tighter and kept
-
-
-@dataclass(frozen=True)
-class Tradeoff:
-    """The trade-off curve of one problem.
-
-    Parameters
-    ----------
-    points
-        By operations, then by tissue; dominated ones are marked.
-    answers
-        Of every pair of limits that was solved, in order.
-    options
-        How it was swept.
-    fev1_most_percent
-        No operation at all leaves more than this, so the sweep ends here.
-    unexplored
-        Pairs of limits that are not settled.
-    beyond_weeks
-        Plans that end later than the protocol allows, and are left out.
-    """
-
-    points: tuple[TradeoffPoint, ...]
-    answers: tuple[TradeoffAnswer, ...]
-    options: TradeoffOptions
-    fev1_most_percent: float
-    unexplored: int
-    beyond_weeks: int
-
-    @property
-    def complete(self) -> bool:
-        """Whether it is proven that no point is missing, to the steps and in operations, tissue and FEV1."""
-        return not self.unexplored and not self.beyond_weeks and all(a.proven for a in self.answers)
-
-    @property
-    def best(self) -> tuple[TradeoffPoint, ...]:
-        """The points that no other dominates."""
-        return tuple(point for point in self.points if not point.dominated)
-
-    def fewest(self, removed_ml: float, fev1_percent: float) -> int | None:
-        """Return the fewest operations of at most this much tissue each that leave at least this FEV1.
-
-        None where no point of the curve keeps to both.
-        """
-        return min(
-            (
-                point.row.operations
-                for point in self.points
-                if point.row.removed_ml_max <= removed_ml + _NOISE
-                and point.fev1_low_percent >= fev1_percent - _NOISE
-            ),
-            default=None,
-        )
-
-    def proven(self, removed_ml: float, fev1_percent: float) -> bool:
-        """Return whether what :meth:`fewest` says under these limits is proven."""
-        return any(a.proven and a.settles(removed_ml, fev1_percent) for a in self.answers)
+from clearlung.staging.tradeoff_points import NOISE, Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint
 
 
 @dataclass(eq=False)
 class _Sweep:
-    """The pairs of limits, which of them are settled, and what was found."""
+    """The pairs of limits of tissue and function, down to which week each is settled, and what was found.
+
+    ``unsettled`` holds for each pair the largest limit of weeks that no answer has settled; below 0 for none.
+    """
 
     problem: StagingProblem
     options: TradeoffOptions
@@ -205,58 +50,101 @@ class _Sweep:
     fev1_percent: NDArray[np.float64]
     points: list[TradeoffPoint] = field(default_factory=list)
     answers: list[TradeoffAnswer] = field(default_factory=list)
-    beyond_weeks: int = 0
+    solved: int = 0
     _left: int = 0
     _operations: int = 0
+    _earliest_of: dict[tuple[int, float], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.settled = np.zeros((len(self.fev1_percent), len(self.removed_ml)), dtype=np.bool_)
+        total = self.problem.protocol.weeks.total_max
+        shape = len(self.fev1_percent), len(self.removed_ml)
+        self.unsettled = np.full(shape, math.inf if total is None else float(total))
+        self._grid = np.meshgrid(self.removed_ml, self.fev1_percent)
 
     def run(self, progress: Callable[[str], None]) -> None:
-        """Solve until every pair is settled: the loosest function first, and of it the loosest tissue."""
-        while len(self.answers) < self.options.solves_max and not self.settled.all():
-            row, column = np.unravel_index(int(self.settled.argmin()), self.settled.shape)
+        """Solve until all is settled: the loosest weeks first, then the loosest function and tissue."""
+        while (self.unsettled >= 0).any():
+            row, column = np.unravel_index(int(self.unsettled.argmax()), self.unsettled.shape)
             removed_ml, fev1 = float(self.removed_ml[column]), float(self.fev1_percent[row])
-            progress(f"at most {removed_ml:.0f} ml, FEV1 {fev1:.0f} %")
-            answer = self._ask(removed_ml, fev1)
+            weeks = float(self.unsettled[row, column])
+            answer = self._too_few_weeks(removed_ml, fev1, weeks)
+            if answer is None:
+                if self.solved == self.options.solves_max:
+                    return
+                until = "" if math.isinf(weeks) else f", until week {weeks:.0f}"
+                progress(f"at most {removed_ml:.0f} ml, FEV1 {fev1:.0f} %{until}")
+                self.solved += 1
+                answer = self._ask(removed_ml, fev1, weeks)
             self.answers.append(answer)
-            ml, percent = np.meshgrid(self.removed_ml, self.fev1_percent)
-            self.settled |= np.vectorize(answer.settles)(ml, percent)
+            self._settle(answer)
 
-    def _ask(self, removed_ml: float, fev1_percent: float) -> TradeoffAnswer:
-        """Solve under one pair of limits; the first pair is the protocol's own, and must have a plan."""
-        first = not self.answers
+    def _settle(self, newest: TradeoffAnswer) -> None:
+        """Mark what the newest answer settles; then older ones may go on from there."""
+        moved = self._moved_by(newest)
+        while moved:
+            moved = sum(self._moved_by(answer) for answer in self.answers) > 0
+
+    def _moved_by(self, answer: TradeoffAnswer) -> bool:
+        settled = answer.covers(*self._grid) & (self.unsettled <= answer.weeks_limit)
+        settled &= (self.unsettled >= answer.weeks) & (self.unsettled >= 0)
+        step = self.options.weeks_step
+        self.unsettled[settled] = (math.ceil(answer.weeks / step) - 1) * step
+        return bool(settled.any())
+
+    def _too_few_weeks(self, removed_ml: float, fev1_percent: float, weeks: float) -> TradeoffAnswer | None:
+        """Say so where the intervals alone keep the operations that are needed from ending in time."""
+        if math.isinf(weeks) or not self.answers:
+            return None
+        needed = max(answer.no_fewer(removed_ml, fev1_percent, weeks) for answer in self.answers)
+        if self._earliest(needed, fev1_percent) <= weeks:
+            return None
+        return TradeoffAnswer(removed_ml, fev1_percent, weeks, "later", proven=True, operations=needed)
+
+    def _earliest(self, operations: int, fev1_percent: float) -> float:
+        """Return the week before which no plan with so many operations, or more, ends."""
+        key = operations, fev1_percent
+        if key not in self._earliest_of:
+            given = _limited(self.problem, self.removed_ml[0], fev1_percent, math.inf)
+            self._earliest_of[key] = earliest_end(given, operations)
+        return self._earliest_of[key]
+
+    def _ask(self, removed_ml: float, fev1_percent: float, weeks: float) -> TradeoffAnswer:
+        """Solve under these limits; the first ones are the protocol's own, and must have a plan."""
+        first, limits = not self.answers, (removed_ml, fev1_percent, weeks)
         try:
-            plan = solve_plan(_limited(self.problem, removed_ml, fev1_percent))
+            plan = solve_plan(_limited(self.problem, *limits))
         except InfeasiblePlan:
             if first:
                 raise
-            return TradeoffAnswer(removed_ml, fev1_percent, "no plan found", proven=False)
+            return TradeoffAnswer(*limits, "no plan found", proven=False)
         row = compare([plan]).rows[0]
         if first:
             self._left, self._operations = row.lesions_left, row.operations + self.options.operations_more
         settled = _lesions_proven(plan)
         if row.lesions_left > self._left:
-            return TradeoffAnswer(removed_ml, fev1_percent, "more lesions left", settled)
+            return TradeoffAnswer(*limits, "more lesions left", _least_left(plan) > self._left)
         if row.operations > self._operations:
             beyond = settled and plan.solver.bound > self._operations
-            return TradeoffAnswer(removed_ml, fev1_percent, "more operations", beyond)
+            return TradeoffAnswer(*limits, "more operations", beyond)
         verdict = plan.function.verdict
         point = TradeoffPoint(
             row=row,
             removed_ml_limit=removed_ml,
             fev1_limit_percent=fev1_percent,
+            weeks_limit=weeks,
             proven=settled and plan.solver.bound == row.operations,
             weeks_bound=plan.solver.goal("weeks").bound,
             risk=verdict.risk if verdict else None,
         )
-        total = self.problem.protocol.weeks.total_max
-        if total is None or row.weeks <= total:
-            self.points.append(point)
-        else:
-            self.beyond_weeks += 1
+        self.points.append(point)
         return TradeoffAnswer(
-            removed_ml, fev1_percent, "plan", point.proven, row.removed_ml_max, point.fev1_low_percent
+            *limits,
+            "plan",
+            point.proven,
+            row.operations,
+            row.removed_ml_max,
+            point.fev1_low_percent,
+            row.weeks,
         )
 
 
@@ -279,7 +167,7 @@ def trade_off(
     Returns
     -------
     Tradeoff
-        Exact in operations, tissue of the largest operation and lowest FEV1, to the steps, where
+        Exact in operations, tissue of the largest operation, weeks and lowest FEV1, to the steps, where
         :attr:`Tradeoff.complete` says so; each point tells how far it is proven. The same problem and seed
         give the same curve.
 
@@ -304,30 +192,65 @@ def trade_off(
         answers=tuple(sweep.answers),
         options=options,
         fev1_most_percent=most,
-        unexplored=int((~sweep.settled).sum()),
-        beyond_weeks=sweep.beyond_weeks,
+        unexplored=int((sweep.unsettled >= 0).sum()),
     )
 
 
-def _limited(problem: StagingProblem, removed_ml: float, fev1_percent: float) -> StagingProblem:
-    """Return the problem under other limits; weeks are judged afterwards, for every plan alike."""
-    protocol = problem.protocol
+def _limited(problem: StagingProblem, removed_ml: float, fev1_percent: float, weeks: float) -> StagingProblem:
+    """Return the problem under other limits; infinite weeks for none."""
+    protocol, total = problem.protocol, None if math.isinf(weeks) else int(weeks)
     parts = {
         "per_operation": protocol.per_operation.model_copy(update={"removed_ml_max": removed_ml}),
         "function": protocol.function.model_copy(update={"fev1_after_percent_min": fev1_percent}),
-        "weeks": protocol.weeks.model_copy(update={"total_max": None}),
+        "weeks": protocol.weeks.model_copy(update={"total_max": total}),
     }
     return replace(problem, protocol=protocol.model_copy(update=parts))
 
 
+def earliest_end(problem: StagingProblem, operations: int) -> float:
+    """Return the week before which no plan with so many operations ends, whatever each of them removes.
+
+    By the intervals, and by what access and perfusion alone take of lung function; infinite where function
+    bears no such plan. More operations end no sooner.
+    """
+    budget, limits = Budget.of(problem), limits_of(problem)
+    if limits.both_sides:
+        # One on both sides waits as one on either side does, or longer.
+        least = min(budget.weeks.other_side_min, budget.weeks.same_side_min)
+        budget = replace(budget, weeks=budget.weeks.model_copy(update={"other_side_min": least}))
+    there = [bool((problem.specimens.side == side).any()) for side in SIDES]
+    splits = [
+        (right, operations - right)
+        for right in range(operations + 1)
+        if (there[0] or not right) and (there[1] or right == operations)
+    ]
+    ways: list[Mapping[Side, int]] = [*shares(problem)] or [limits.perfused]
+    found = [
+        max(weeks, default=0)
+        for way in ways
+        for weeks in (budget.least_weeks(split, way, function=True) for split in splits)
+        if weeks is not None
+    ]
+    return float(min(found, default=math.inf))
+
+
 def _lesions_proven(plan: Plan) -> bool:
-    """Return whether no plan leaves fewer lesions.
+    """Return whether no plan leaves fewer lesions."""
+    return plan.solver.goal("lesions_left").proven and not _left_by_rule(plan)
+
+
+def _least_left(plan: Plan) -> float:
+    """Return how many lesions any plan under these limits leaves at least: those too that none could take."""
+    goal = plan.solver.goal("lesions_left")
+    return -math.inf if _left_by_rule(plan) else goal.bound + len(plan.unassigned) - goal.value
+
+
+def _left_by_rule(plan: Plan) -> bool:
+    """Whether lesions stay that others could make room for.
 
     Which specimens share the time of a lung's only long operation is chosen by a rule, not proven.
     """
-    return plan.solver.goal("lesions_left").proven and all(
-        u.code != "first_operation_limit" for u in plan.unassigned
-    )
+    return any(u.code == "first_operation_limit" for u in plan.unassigned)
 
 
 def _fev1_most(problem: StagingProblem) -> float:
@@ -339,13 +262,13 @@ def _fev1_most(problem: StagingProblem) -> float:
 
 def _down(loosest: float, step: float) -> NDArray[np.float64]:
     """Return the loosest limit and all multiples of the step below it, descending."""
-    whole = np.arange(math.ceil(loosest / step - _NOISE) - 1, 0, -1) * step
+    whole = np.arange(math.ceil(loosest / step - NOISE) - 1, 0, -1) * step
     return np.concatenate([[loosest], whole])
 
 
 def _up(floor: float, most: float, step: float) -> NDArray[np.float64]:
     """Return the floor and all multiples of the step above it up to the most, ascending."""
-    first, last = math.floor(floor / step + _NOISE) + 1, math.floor(most / step + _NOISE)
+    first, last = math.floor(floor / step + NOISE) + 1, math.floor(most / step + NOISE)
     return np.concatenate([[floor], np.arange(first, last + 1) * step])
 
 
@@ -356,8 +279,8 @@ def _marked(points: list[TradeoffPoint]) -> tuple[TradeoffPoint, ...]:
         distinct.setdefault(point.costs, point)
     costs = np.array(list(distinct), dtype=np.float64).reshape(len(distinct), -1)
     # Points without operations have infinite function: equal there, whichever way they are compared.
-    no_worse = (costs[:, None, :] <= costs[None, :, :] + _NOISE).all(axis=2)
-    better = (costs[:, None, :] < costs[None, :, :] - _NOISE).any(axis=2)
+    no_worse = (costs[:, None, :] <= costs[None, :, :] + NOISE).all(axis=2)
+    better = (costs[:, None, :] < costs[None, :, :] - NOISE).any(axis=2)
     dominated = np.any(no_worse & better, axis=0)
     marked = [replace(p, dominated=bool(dominated[i])) for i, p in enumerate(distinct.values())]
     return tuple(sorted(marked, key=lambda point: point.costs))

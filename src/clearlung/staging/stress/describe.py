@@ -8,10 +8,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from clearlung.staging.limits import NOISE, Limit
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.stress.draws import Draws
-from clearlung.staging.stress.limits import NOISE, StressLimit
 from clearlung.staging.stress.outcome import Rehearsal, StressOptions, quantile
 from clearlung.staging.stress.record import (
     Fan,
@@ -139,16 +139,19 @@ def share_of(held: NDArray[np.bool_]) -> Share:
 def _limits(tested: Rehearsal, planned: Rehearsal, confidence: float) -> tuple[LimitHeld, ...]:
     found: list[LimitHeld] = []
     for limit, value in tested.limits:
-        load, excess = limit.load(tested.course), tested.excess[limit.name]
+        load, expected = limit.load(tested.course), limit.load(planned.course)
+        if load is None or expected is None:
+            continue
+        excess = tested.excess[limit.field]
         for place in range(len(load)):
-            numbers = (value, float(limit.load(planned.course)[place, 0]))
+            numbers = (value, float(expected[place, 0]))
             operation = tested.staged.number[place] if limit.per_operation else None
             found.append(_limit(limit, operation, numbers, load[place], excess[place], confidence))
     return tuple(found)
 
 
 def _limit(
-    limit: StressLimit,
+    limit: Limit,
     operation: int | None,
     numbers: tuple[float, float],
     load: Floats,
@@ -161,8 +164,8 @@ def _limit(
     missed = float(quantile(excess, confidence))
     return LimitHeld(
         operation=operation,
-        limit=limit.name,
-        title=limit.title,
+        limit=limit.field,
+        title=limit.words,
         unit=limit.unit,
         value=value,
         planned=expected,
@@ -187,7 +190,7 @@ def _operations(tested: Rehearsal, confidence: float) -> tuple[OperationHeld, ..
                 operation=number,
                 holds=share_of(tested.operation_held[place]),
                 first=share_of(first),
-                first_limit=tested.limits[int(limits.argmax())][0].name if first.any() else None,
+                first_limit=tested.limits[int(limits.argmax())][0].field if first.any() else None,
                 weeks_later=_weeks_later(tested, place, confidence),
             )
         )

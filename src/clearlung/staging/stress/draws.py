@@ -30,6 +30,8 @@ _STREAMS = (
     "found_count",
     "complication_event",
     "edema_event",
+    "dlco_bias",
+    "dlco_error",
 )
 _LARGEST_SEED = 2**63 - 1
 

@@ -10,11 +10,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from clearlung.staging.limits import LIMITS, NOISE, Limit
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.stress.draws import Draws
-from clearlung.staging.stress.limits import LIMITS, NOISE, StressLimit
-from clearlung.staging.stress.simulate import Course, simulate
+from clearlung.staging.stress.simulate import Course, limited_dlco, simulate
 from clearlung.staging.stress.spreads import Floats, Spread, spreads_of
 from clearlung.staging.stress.staged import Staged
 
@@ -62,7 +62,7 @@ class StressOptions:
         ValueError
             If a spread has a name that the test does not know.
         """
-        known = spreads_of(problem.protocol.book(), problem.function)
+        known = spreads_of(problem.protocol.book(), problem.function, limited_dlco(problem))
         given = dict(self.spreads or {})
         if unknown := sorted(set(given) - set(known)):
             raise ValueError(f"no spread is called {', '.join(unknown)}; there are {', '.join(known)}")
@@ -105,15 +105,27 @@ class Rehearsal:
         return cls(problem, plan, staged, draws, simulate(problem, staged, draws))
 
     @cached_property
-    def limits(self) -> tuple[tuple[StressLimit, float], ...]:
-        """The limits that the protocol sets, each with its value."""
-        found = ((limit, limit.of(self.problem.protocol)) for limit in LIMITS)
-        return tuple((limit, value) for limit, value in found if value is not None)
+    def limits(self) -> tuple[tuple[Limit, float], ...]:
+        """The limits that the protocol sets and that scenarios can break, each with its value.
+
+        Intervals, numbers of perfusions and what the surgeon fixed are as planned in every scenario: delays
+        only add to weeks, and an operation that falls into weeks that are not free waits until they are over.
+        """
+        found = ((limit, limit.bound(self.problem.protocol)) for limit in LIMITS.values())
+        return tuple(
+            (limit, value)
+            for limit, value in found
+            if value is not None and limit.load(self.course) is not None
+        )
 
     @cached_property
     def excess(self) -> dict[str, Floats]:
         """By how much each limit is missed, shape (operations, scenarios), or (1, scenarios) for the plan."""
-        return {limit.name: limit.excess(limit.load(self.course), value) for limit, value in self.limits}
+        return {
+            limit.field: limit.excess(load, value)
+            for limit, value in self.limits
+            if (load := limit.load(self.course)) is not None
+        }
 
     @cached_property
     def held(self) -> NDArray[np.bool_]:
@@ -129,7 +141,7 @@ class Rehearsal:
         held = np.ones((len(self.staged), self.draws.scenarios), dtype=bool)
         for limit, _ in self.limits:
             if limit.per_operation:
-                held &= self.excess[limit.name] <= NOISE
+                held &= self.excess[limit.field] <= NOISE
         return held
 
     @property
@@ -154,7 +166,7 @@ class Rehearsal:
         scenarios = np.flatnonzero(some)
         for number, (limit, value) in enumerate(self.limits):
             if limit.per_operation:
-                own = self.excess[limit.name][place[scenarios], scenarios]
+                own = self.excess[limit.field][place[scenarios], scenarios]
                 missed[number, scenarios] = own / max(value, 1.0)
         return place, np.where(some, missed.argmax(axis=0), -1)
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clearlung.anatomy import SIDES
 from clearlung.errors import InfeasiblePlan
-from clearlung.staging.plan import Plan
+from clearlung.staging.limits import LIMITS, NOISE, Limit
+from clearlung.staging.plan import Plan, Unassigned
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol import Protocol
 from clearlung.staging.solve import solve_plan
 from clearlung.staging.stress.describe import as_planned, share_of
 from clearlung.staging.stress.draws import Draws
-from clearlung.staging.stress.limits import LIMITS, NOISE, StressLimit
 from clearlung.staging.stress.outcome import Rehearsal, StressOptions, quantile
 from clearlung.staging.stress.record import RobustRecord, RobustStep, Share
 from clearlung.staging.stress.simulate import simulate
@@ -85,7 +86,7 @@ def plan_with_reserve(
     say = progress or (lambda phrase: None)
     draws = options.draws(problem)
     first = solve_plan(problem)
-    search = _Search(problem, draws, options.confidence, len(first.unassigned))
+    search = _Search(problem, draws, options.confidence, first)
     reasons = _impossible(problem, first, draws, options.confidence)
     tested: Rehearsal | None = search.test(first, search.limits())
     while not reasons and tested is not None and not search.done(tested):
@@ -113,8 +114,10 @@ def plan_with_reserve(
 class _Search:
     """The way from a plan to one with reserve: current limits, what was tried, why it ended."""
 
-    def __init__(self, problem: StagingProblem, draws: Draws, confidence: float, left: int) -> None:
-        self._problem, self._draws, self._confidence, self._left = problem, draws, confidence, left
+    def __init__(self, problem: StagingProblem, draws: Draws, confidence: float, first: Plan) -> None:
+        self._problem, self._draws, self._confidence = problem, draws, confidence
+        self._left = {unassigned.lesion for unassigned in first.unassigned}
+        self._names = [limit.field for limit, _ in Rehearsal.of(problem, first, draws).limits]
         self._level = confidence
         self._protocol = problem.protocol
         self._least = _least(problem)
@@ -125,16 +128,16 @@ class _Search:
 
     def limits(self) -> dict[str, float]:
         """Return the limits that are planned with now."""
-        found = {limit.name: limit.of(self._protocol) for limit in LIMITS}
+        found = {name: LIMITS[name].bound(self._protocol) for name in self._names}
         return {name: value for name, value in found.items() if value is not None}
 
     def reserve(self) -> dict[str, float]:
         """Return what is kept of each limit."""
         now = self.limits()
         return {
-            limit.name: abs(value - now[limit.name])
-            for limit in LIMITS
-            if (value := limit.of(self._problem.protocol)) is not None
+            name: abs(value - now[name])
+            for name in self._names
+            if (value := LIMITS[name].bound(self._problem.protocol)) is not None
         }
 
     def done(self, tested: Rehearsal) -> bool:
@@ -201,11 +204,12 @@ class _Search:
             self._note(limits, None)
             self.stopped = f"With the reserve that the scenarios ask for there is no plan. {error}"
             return None
-        if len(plan.unassigned) > self._left:
+        if len(plan.unassigned) > len(self._left):
             self._note(limits, plan)
+            more = [one for one in plan.unassigned if one.lesion not in self._left]
             self.stopped = (
                 f"With the reserve that the scenarios ask for {len(plan.unassigned)} lesions stay, and"
-                f" {self._left} without it."
+                f" {len(self._left)} without it. {_why(more)}"
             )
             return None
         return self.test(plan, limits)
@@ -232,13 +236,12 @@ class _Search:
         while 1 - self._level > 0.5 / self._draws.scenarios:
             found = dict(now)
             for limit, value in _most_broken_first(tested):
-                missed = quantile(tested.excess[limit.name], self._level)
-                if (missed > NOISE).any():
-                    loads = limit.load(planned.course)[:, 0]
-                    wanted = _tightened(limit, value, now[limit.name], loads, missed)
+                missed, load = quantile(tested.excess[limit.field], self._level), limit.load(planned.course)
+                if load is not None and (missed > NOISE).any():
+                    wanted = _tightened(limit, value, now[limit.field], load[:, 0], missed)
                     # No tighter than the largest specimen: it could not be planned at all.
-                    least = min(now[limit.name], self._least.get(limit.name, wanted))
-                    found[limit.name] = wanted if limit.floor else max(wanted, least)
+                    least = min(now[limit.field], self._least.get(limit.field, wanted))
+                    found[limit.field] = wanted if limit.least else max(wanted, least)
                 if found != now and self._level > self._confidence:
                     break
             if found != now:
@@ -248,9 +251,15 @@ class _Search:
         return None
 
 
-def _most_broken_first(tested: Rehearsal) -> list[tuple[StressLimit, float]]:
-    def broken(own: tuple[StressLimit, float]) -> float:
-        return float((tested.excess[own[0].name] > NOISE).any(axis=0).mean())
+def _why(stay: Sequence[Unassigned]) -> str:
+    """Say why lesions stay, by the one of each kind with the lowest number."""
+    kinds = {one.code: one for one in sorted(stay, key=lambda one: -one.lesion)}
+    return " ".join(f"Lesion {one.lesion}: {one.reason}" for one in kinds.values())
+
+
+def _most_broken_first(tested: Rehearsal) -> list[tuple[Limit, float]]:
+    def broken(own: tuple[Limit, float]) -> float:
+        return float((tested.excess[own[0].field] > NOISE).any(axis=0).mean())
 
     return sorted(tested.limits, key=broken, reverse=True)
 
@@ -261,28 +270,29 @@ def _least(problem: StagingProblem) -> dict[str, float]:
     if not len(specimens):
         return {}
     most = float(specimens.counts.max())
+    perfused = any(problem.perfusions_on(side) for side in SIDES)
     before = problem.access_minutes + problem.reentry_minutes
-    before += problem.perfusion_minutes if problem.perfusions_per_lung else 0.0
+    before += problem.perfusion_minutes if perfused else 0.0
     return {
         "per_operation.nodules_max": most,
         "per_operation.nodules_per_lobe_max": most,
         "per_operation.minutes_max": before + float(specimens.minutes.max()),
         "per_operation.removed_ml_max": float(specimens.volume_ml.max()),
+        "per_operation.removed_ml_per_lobe_max": float(specimens.volume_ml.max()),
     }
 
 
 def _between(loose: Mapping[str, float], tight: Mapping[str, float]) -> dict[str, float]:
     """Return limits halfway, whole numbers nearer the tight ones."""
-    whole = {limit.name for limit in LIMITS if limit.whole}
     middle = {name: (loose[name] + tight[name]) / 2 for name in tight}
-    return {name: float(np.floor(value)) if name in whole else value for name, value in middle.items()}
+    return {name: float(np.floor(value)) if LIMITS[name].whole else value for name, value in middle.items()}
 
 
 def _tightened(
-    limit: StressLimit, value: float, now: float, planned: NDArray[np.float64], missed: NDArray[np.float64]
+    limit: Limit, value: float, now: float, planned: NDArray[np.float64], missed: NDArray[np.float64]
 ) -> float:
     """Return a limit that leaves room for what is missed; loads are taken to grow in proportion."""
-    if limit.floor:
+    if limit.least:
         return now + max(float(missed.max()), _LEAST_STEP * max(value, 1.0))
     broken = missed > NOISE
     wanted = float((planned[broken] * value / (value + missed[broken])).min())
@@ -302,12 +312,9 @@ def with_limits(protocol: Protocol, limits: Mapping[str, float]) -> Protocol:
         Values by the limits' dotted names.
     """
     parts: dict[str, object] = {}
-    for part in dict.fromkeys(limit.part for limit in LIMITS):
-        own = {
-            limit.key: _rounded(limit, limits[limit.name])
-            for limit in LIMITS
-            if limit.part == part and limit.name in limits
-        }
+    for part in dict.fromkeys(LIMITS[name].part for name in limits):
+        mine = [name for name in limits if LIMITS[name].part == part]
+        own = {LIMITS[name].key: _rounded(LIMITS[name], limits[name]) for name in mine}
         parts[part] = getattr(protocol, part).model_copy(update=own)
     return protocol.model_copy(
         update=parts
@@ -319,9 +326,9 @@ def with_limits(protocol: Protocol, limits: Mapping[str, float]) -> Protocol:
     )
 
 
-def _rounded(limit: StressLimit, value: float) -> float | int:
+def _rounded(limit: Limit, value: float) -> float | int:
     """Return whole weeks and nodules as the protocol takes them."""
-    return int(np.floor(value + NOISE)) if limit.whole or limit.name == "weeks.total_max" else value
+    return int(np.floor(value + NOISE)) if limit.whole else value
 
 
 def _impossible(problem: StagingProblem, plan: Plan, draws: Draws, confidence: float) -> list[str]:
@@ -352,25 +359,34 @@ def _specimens_too_large(
     reasons: list[str] = []
     for row in largest:
         course = simulate(problem, Staged.alone(problem, [row]), draws)
-        for limit in LIMITS:
-            value = limit.of(problem.protocol)
-            if value is None or limit.part != "per_operation":
+        for limit in LIMITS.values():
+            value, load = limit.bound(problem.protocol), limit.load(course)
+            if value is None or load is None or limit.part != "per_operation":
                 continue
-            broken = share_of(limit.excess(limit.load(course)[0], value) > NOISE)
+            broken = share_of(limit.excess(load[0], value) > NOISE)
             if broken.low > 1 - confidence:
                 reasons.append(
                     f"Specimen {int(specimens.id[row])} alone, in an operation of its own, breaks"
-                    f" {limit.name} = {value:g} in {broken.share:.0%} of the scenarios."
+                    f" {limit.field} = {value:g} in {broken.share:.0%} of the scenarios."
                 )
     return reasons
+
+
+def _perfused_lungs(problem: StagingProblem, rows: NDArray[np.intp]) -> int:
+    """Return how many lungs are perfused at least in a plan that removes these specimens."""
+    opened = [side for side in SIDES if (problem.specimens.side[rows] == side).any()]
+    if problem.perfusions is not None:
+        return sum(problem.perfusions[side] > 0 for side in opened)
+    # Where fewer are allowed in all than for each lung, one may have had them all.
+    each = problem.perfusions_per_lung
+    return min(len(opened), -(-problem.perfusions_in_all // each)) if each else 0
 
 
 def _final_broken(problem: StagingProblem, rows: NDArray[np.intp], draws: Draws) -> Share:
     """Return how often FEV1 after recovery is too low at the least that all plans lose."""
     model = problem.function
     lost = problem.loss(rows.tolist(), perfused=False).permanent
-    if problem.perfusions_per_lung:
-        lost += model.perfusion_permanent * len(set(problem.specimens.side[rows].tolist()))
+    lost += model.perfusion_permanent * _perfused_lungs(problem, rows)
     value = model.baseline_percent * (1.0 + sum(model.unrecovered) - lost)
     final = value + draws.patient("fev1_bias") + draws.patient("fev1_error")
     return share_of(np.maximum(final, 0.0) < problem.protocol.function.ppo_fev1_percent_min - NOISE)

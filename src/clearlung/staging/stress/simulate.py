@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from scipy.special import pdtr, pdtrik
 
 from clearlung.anatomy import LOBES
+from clearlung.resection import FunctionModel
+from clearlung.staging.fixed import lobe_ml_of
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.stress.draws import Draws
+from clearlung.staging.stress.lost import Lost
 from clearlung.staging.stress.spreads import Floats, triangular
 from clearlung.staging.stress.staged import Staged
 
@@ -38,8 +41,12 @@ class Course:
         Of each operation.
     lobe_nodules
         Of the lobe with the most.
+    lobe_ml
+        Shape (operations, lobes, scenarios): tissue that each operation takes from each lobe.
     fev1_after_percent
         Right after each operation, percent of predicted.
+    fev1_unrecovered_percent
+        What is still to come back of FEV1 when each operation begins, points of percent predicted.
     fev1_final_percent
         Shape (scenarios,): after full recovery from all.
     permanent, early
@@ -48,6 +55,8 @@ class Course:
         Shape (scenarios,): factor of the time constants.
     error_percent
         Shape (scenarios,): error of the prediction, points of percent predicted.
+    dlco
+        The same of DLCO, where it is limited.
     """
 
     week: Floats
@@ -56,12 +65,34 @@ class Course:
     lobe_nodules: Floats
     minutes: Floats
     removed_ml: Floats
+    lobe_ml: Floats
     fev1_after_percent: Floats
+    fev1_unrecovered_percent: Floats
     fev1_final_percent: Floats
     permanent: Floats
     early: Floats
     recovery: Floats
     error_percent: Floats
+    dlco: Dlco | None
+
+
+@dataclass(frozen=True, eq=False)
+class Dlco:
+    """DLCO in percent of predicted: right after each operation, and after full recovery from all."""
+
+    after_percent: Floats
+    final_percent: Floats
+
+
+def limited_dlco(problem: StagingProblem) -> FunctionModel | None:
+    """Return the patient's model of DLCO where the protocol limits it.
+
+    Raises
+    ------
+    CaseError
+        If DLCO is limited and was not measured.
+    """
+    return next((floor.model for floor in problem.floors if floor.model.measure == "dlco"), None)
 
 
 def simulate(problem: StagingProblem, staged: Staged, draws: Draws) -> Course:
@@ -83,7 +114,7 @@ def simulate(problem: StagingProblem, staged: Staged, draws: Draws) -> Course:
     planned = _planned_nodules(problem, staged)
     found = _found(planned, draws)
     minutes = _minutes(staged, draws, found.sum(axis=1))
-    return _over_time(problem, staged, draws, planned, found, minutes, _weeks(staged, draws))
+    return _over_time(problem, staged, draws, planned, found, minutes, _weeks(problem, staged, draws))
 
 
 def put_off(problem: StagingProblem, staged: Staged, draws: Draws, course: Course, later: Floats) -> Course:
@@ -99,7 +130,7 @@ def put_off(problem: StagingProblem, staged: Staged, draws: Draws, course: Cours
         Weeks by which each operation is put off, shape (operations,), never falling.
     """
     planned = _planned_nodules(problem, staged)
-    week = course.week + later[:, None]
+    week = _free(problem, course.week + later[:, None])
     return _over_time(problem, staged, draws, planned, course.found, course.minutes, week)
 
 
@@ -114,10 +145,11 @@ def _over_time(
 ) -> Course:
     """Return the course, given what does not depend on the weeks."""
     bedded, anatomical = _removed_ml(problem, staged, draws, week, found)
-    permanent, early = _losses(problem, staged, draws, bedded, anatomical)
+    lobe_ml = bedded + anatomical
+    bedded, anatomical = bedded.sum(axis=1), anatomical.sum(axis=1)
+    lost = Lost.of(problem, problem.function, staged, draws, (bedded, anatomical), week)
     nodules = planned[:, :, None] + found
-    error = draws.patient("fev1_bias") + draws.patient("fev1_error")
-    course = Course(
+    return Course(
         week=week,
         found=found,
         nodules=nodules.sum(axis=1),
@@ -125,16 +157,26 @@ def _over_time(
         lobe_nodules=nodules.max(axis=1),
         minutes=minutes,
         removed_ml=bedded + anatomical,
-        fev1_after_percent=np.empty_like(week),
-        fev1_final_percent=_final(problem, permanent, error),
-        permanent=permanent,
-        early=early,
-        recovery=draws.patient("recovery"),
-        error_percent=error,
+        lobe_ml=lobe_ml,
+        fev1_after_percent=lost.after_percent(),
+        fev1_unrecovered_percent=lost.unrecovered_percent(),
+        fev1_final_percent=lost.final_percent(),
+        permanent=lost.permanent,
+        early=lost.early,
+        recovery=lost.factor,
+        error_percent=lost.error_percent,
+        dlco=_dlco(problem, staged, draws, (bedded, anatomical), week),
     )
-    for place in range(len(staged)):
-        course.fev1_after_percent[place] = fev1_percent(problem, course, week[place], operations=place + 1)
-    return course
+
+
+def _dlco(
+    problem: StagingProblem, staged: Staged, draws: Draws, removed_ml: tuple[Floats, Floats], week: Floats
+) -> Dlco | None:
+    model = limited_dlco(problem)
+    if model is None:
+        return None
+    lost = Lost.of(problem, model, staged, draws, removed_ml, week)
+    return Dlco(lost.after_percent(), lost.final_percent())
 
 
 def fev1_percent(
@@ -151,47 +193,30 @@ def fev1_percent(
     operations
         Count only the first so many; otherwise all that have been by then.
     """
-    model = problem.function
-    value = 1.0 + _regained(problem, course.recovery, np.asarray(week, dtype=np.float64))
-    last = len(course.week) if operations is None else operations
-    for place in range(last):
-        since = week - course.week[place]
-        lost = course.permanent[place] + course.early[place] * _left(problem, course.recovery, since)
-        value = value - (lost if operations is not None else np.where(since >= 0, lost, 0.0))
-    return np.asarray(np.maximum(model.baseline_percent * value + course.error_percent, 0.0))
+    lost = Lost(
+        problem.function, course.week, course.permanent, course.early, course.recovery, course.error_percent
+    )
+    return lost.percent(week, operations)
 
 
-def _left(problem: StagingProblem, factor: Floats, weeks: Floats) -> Floats:
-    recovery = problem.function.recovery
-    left = np.zeros(np.broadcast(factor, weeks).shape)
-    for share, tau in zip(recovery.shares, recovery.weeks, strict=True):
-        if share:
-            left += share * np.exp(-np.maximum(weeks, 0.0) / (tau * factor))
-    return left
-
-
-def _regained(problem: StagingProblem, factor: Floats, week: Floats) -> Floats | float:
-    model = problem.function
-    if not any(model.unrecovered):
-        return 0.0
-    parts = zip(model.unrecovered, model.recovery.weeks, strict=True)
-    return np.asarray(sum(part * (1.0 - np.exp(-week / (tau * factor))) for part, tau in parts))
-
-
-def _final(problem: StagingProblem, permanent: Floats, error: Floats) -> Floats:
-    model = problem.function
-    kept = 1.0 + model.regained(math.inf) - permanent.sum(axis=0)
-    return np.asarray(np.maximum(model.baseline_percent * kept + error, 0.0))
-
-
-def _weeks(staged: Staged, draws: Draws) -> Floats:
+def _weeks(problem: StagingProblem, staged: Staged, draws: Draws) -> Floats:
     """Return the week of each operation: what a complication delays, delays all that follow."""
     count = len(staged)
-    week = np.repeat(staged.week[:, None], draws.scenarios, axis=1)
+    week = np.empty((count, draws.scenarios))
     stay = draws.spreads["stay"]
     delay = np.maximum(draws.operations("stay", count) - stay.planned, 0.0) / _DAYS
     delayed = np.where(_complicated(staged, draws), delay, 0.0)
-    week[1:] += np.cumsum(delayed, axis=0)[:-1]
+    later = np.zeros(draws.scenarios)
+    for place in range(count):
+        week[place] = _free(problem, staged.week[place] + later)
+        later = week[place] - staged.week[place] + delayed[place]
+    return week
+
+
+def _free(problem: StagingProblem, week: Floats) -> Floats:
+    """Return weeks put off until one is free: nobody operates in the others."""
+    for first, last in problem.protocol.weeks.blocked:
+        week = np.where((week >= first) & (week < last + 1), last + 1.0, week)
     return week
 
 
@@ -251,25 +276,29 @@ def _found_ml(problem: StagingProblem, draws: Draws) -> Floats:
 def _removed_ml(
     problem: StagingProblem, staged: Staged, draws: Draws, week: Floats, found: Floats
 ) -> tuple[Floats, Floats]:
-    """Return the tissue taken around beds, with what grew and what was found, and taken anatomically.
+    """Return the tissue taken around beds, with what grew and was found, and taken anatomically.
 
-    A lobe whose tumors outgrow it gives what earlier operations have left of it.
+    Each of shape (operations, lobes, scenarios). A lobe whose tumors outgrow it gives what earlier operations
+    have left of it.
     """
     specimens, each_ml = problem.specimens, _found_ml(problem, draws)
-    bedded = np.zeros((len(staged), draws.scenarios))
+    bedded = np.zeros((len(staged), len(LOBES), draws.scenarios))
     anatomical = np.zeros_like(bedded)
     book = problem.protocol.book()
+    shares = np.array(
+        [list(lobe_ml_of(problem, [row]).values()) for row in range(len(specimens))], dtype=np.float64
+    ).reshape(len(specimens), len(LOBES))
     for number, lobe in enumerate(LOBES):
         left = problem.function.lung_ml * book.value(_LOBE_SHARE.format(lobe), unit="%") / 100
         for place, rows in enumerate(staged.rows):
-            own = rows[specimens.lobe[rows] == lobe]
-            whole = float(specimens.volume_ml[own[specimens.anatomical[own]]].sum())
+            own = rows[shares[rows, number] > 0]
+            whole = float(shares[own[specimens.anatomical[own]], number].sum())
             beds = found[place, number] * each_ml
             for row in own[~specimens.anatomical[own]].tolist():
-                beds = beds + specimens.volume_ml[row] * _grown(problem, row, draws, _DAYS * week[place])
+                beds = beds + shares[row, number] * _grown(problem, row, draws, _DAYS * week[place])
             share = np.minimum(1.0, left / np.maximum(beds + whole, _NOTHING_ML))
-            bedded[place] += beds * share
-            anatomical[place] += whole * share
+            bedded[place, number] = beds * share
+            anatomical[place, number] = whole * share
             left = left - (beds + whole) * share
     return bedded, anatomical
 
@@ -304,14 +333,3 @@ def _minutes(staged: Staged, draws: Draws, found: Floats) -> Floats:
     ):
         minutes = minutes + planned[:, None] * draws.operations(name, count)
     return minutes
-
-
-def _losses(
-    problem: StagingProblem, staged: Staged, draws: Draws, bedded_ml: Floats, anatomical_ml: Floats
-) -> tuple[Floats, Floats]:
-    """Return what each operation takes for good and at first, as :meth:`FunctionModel.loss` does."""
-    model = problem.function
-    bedded, anatomical = bedded_ml / model.lung_ml, anatomical_ml / model.lung_ml
-    perfused = np.where(staged.perfused, model.perfusion_permanent, 0.0)[:, None]
-    permanent = bedded + model.anatomical_factor * anatomical + perfused
-    return permanent, model.early_access + draws.patient("tissue_factor") * bedded

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from clearlung.evidence import EvidenceBook
-from clearlung.resection import FunctionModel
+from clearlung.resection import FunctionModel, Measure
 
 Shape = Literal["triangular", "normal", "lognormal", "either"]
 """triangular: from low over value to high; normal and lognormal: value is the mean, high one SD above it;
@@ -143,7 +143,9 @@ _COMPLICATION = ("complication.sarcoma.rate", "complication.sarcoma.odds_per_nod
 _STAY = ("complication.sarcoma.stay_with", "complication.sarcoma.stay_without")
 
 
-def spreads_of(book: EvidenceBook, function: FunctionModel) -> Mapping[str, Spread]:
+def spreads_of(
+    book: EvidenceBook, function: FunctionModel, dlco: FunctionModel | None = None
+) -> Mapping[str, Spread]:
     """Return everything that a stress test varies, by name, from the evidence.
 
     Parameters
@@ -153,6 +155,8 @@ def spreads_of(book: EvidenceBook, function: FunctionModel) -> Mapping[str, Spre
         and is taken as it is.
     function
         The patient's model of FEV1: its error is one of the spreads.
+    dlco
+        That of DLCO, where it is limited.
 
     Raises
     ------
@@ -166,7 +170,13 @@ def spreads_of(book: EvidenceBook, function: FunctionModel) -> Mapping[str, Spre
     found += [_factor(book, name, title, key) for name, title, key in _FACTORS]
     return {
         spread.name: spread
-        for spread in (*found, _tissue(book, function), *_errors(function), *_complications(book))
+        for spread in (
+            *found,
+            _tissue(book, function),
+            *_errors(function),
+            *_complications(book),
+            *(() if dlco is None else _errors(dlco)),
+        )
     }
 
 
@@ -197,13 +207,21 @@ def _tissue(book: EvidenceBook, function: FunctionModel) -> Spread:
     return replace(spread, planned=function.early_tissue_factor)
 
 
+_ERROR: dict[Measure, tuple[str, str]] = {
+    "fev1": ("function.ppo.bias_ml", "function.ppo.sd_ml"),
+    "dlco": ("function.ppo.dlco_bias", "function.ppo.dlco_sd"),
+}
+
+
 def _errors(function: FunctionModel) -> tuple[Spread, Spread]:
-    """Return the error of predicted FEV1: its bias, which goes either way, and its spread."""
-    bias, sd = function.bias_percent, function.sd_percent
-    keys = ("function.ppo.bias_ml", "function.ppo.sd_ml")
+    """Return the error of a predicted measure: its bias, which goes either way, and its spread."""
+    bias, sd, measure = function.bias_percent, function.sd_percent, function.measure
+    name, keys = measure.upper(), _ERROR[measure]
     return (
-        _error("fev1_bias", "Bias of predicted FEV1, which goes either way", "either", bias, keys[0]),
-        _error("fev1_error", "Error of predicted FEV1 besides its bias", "normal", sd, keys[1]),
+        _error(
+            f"{measure}_bias", f"Bias of predicted {name}, which goes either way", "either", bias, keys[0]
+        ),
+        _error(f"{measure}_error", f"Error of predicted {name} besides its bias", "normal", sd, keys[1]),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.errors import CaseConflict
+from clearlung.staging.fixed import sides_of
 from clearlung.staging.plan import Operation, Plan
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.stress.spreads import Floats
@@ -30,6 +31,8 @@ class Staged:
         What the planned minutes consist of.
     perfused
         Whether a lung is perfused.
+    opened
+        How many lungs are opened.
     complication
         Shape (operations, 3): chance of a complication, low, expected and high, 0 to 1.
     """
@@ -42,6 +45,7 @@ class Staged:
     perfusion_minutes: Floats
     specimen_minutes: Floats
     perfused: NDArray[np.bool_]
+    opened: NDArray[np.intp]
     complication: Floats
 
     def __len__(self) -> int:
@@ -60,7 +64,7 @@ class Staged:
         rows = tuple(_rows(problem, operation) for operation in operations)
         specimens = np.array([problem.specimens.minutes[own].sum() for own in rows])
         perfused = np.array([o.perfusion is not None for o in operations], dtype=bool)
-        reentry = np.array([problem.reentry_minutes if o.reentry else 0.0 for o in operations])
+        reentry = problem.reentry_minutes * _freed(problem, operations)
         perfusion = np.where(perfused, problem.perfusion_minutes, 0.0)
         planned = np.array([o.minutes for o in operations])
         return cls(
@@ -72,6 +76,7 @@ class Staged:
             perfusion_minutes=perfusion,
             specimen_minutes=specimens,
             perfused=perfused,
+            opened=np.array([len(sides_of(o.side)) for o in operations], dtype=np.intp),
             complication=np.array([_chances(o) for o in operations]).reshape(-1, 3),
         )
 
@@ -89,6 +94,7 @@ class Staged:
             perfusion_minutes=nothing,
             specimen_minutes=problem.specimens.minutes[np.asarray(rows, dtype=np.intp)],
             perfused=np.zeros(count, dtype=bool),
+            opened=np.ones(count, dtype=np.intp),
             complication=np.zeros((count, 3)),
         )
 
@@ -106,6 +112,15 @@ def _rows(problem: StagingProblem, operation: Operation) -> NDArray[np.intp]:
             )
         rows.append(row)
     return np.array(rows, dtype=np.intp)
+
+
+def _freed(problem: StagingProblem, operations: Sequence[Operation]) -> Floats:
+    """Return how many lungs that had been operated on each operation opens again."""
+    opened, found = set(problem.operated), list[float]()
+    for operation in operations:
+        found.append(float(len(opened.intersection(sides_of(operation.side)))))
+        opened.update(sides_of(operation.side))
+    return np.array(found)
 
 
 def _chances(operation: Operation) -> tuple[float, float, float]:
