@@ -18,7 +18,15 @@ from clearlung.nodules import NoduleTable
 from clearlung.perfusion import make_regimen
 from clearlung.phantom import PhantomSpec, make_phantom
 from clearlung.resection import FunctionModel, prepare_excision
-from clearlung.staging import Plan, StagingProblem, choose_together, load_protocol, search, shipped_protocols
+from clearlung.staging import (
+    Plan,
+    StagingProblem,
+    choose_together,
+    draft,
+    load_protocol,
+    search,
+    shipped_protocols,
+)
 from clearlung.staging import solve as solving
 
 TARGETS_SECONDS = {170: 10.0, 500: 30.0, 1000: 120.0}
@@ -30,7 +38,7 @@ LUNGS_ML = (5000.0, 50000.0)
 # What a phase is made of: names that the search and the solver call.
 PHASES: dict[str, tuple[tuple[Any, str], ...]] = {
     "packing": ((search, "pack"), (search, "pack_split"), (search, "pack_tapered")),
-    "sequence": ((search, "schedule"),),
+    "sequence": ((search, "schedule"), (search, "reordered"), (draft, "bearable")),
     "proof": ((solving, "goals_of"),),
 }
 
