@@ -150,20 +150,22 @@ class Search:
 
     def removes(self, lungs: dict[Side, Items]) -> bool:
         """Whether a quick look finds a draft that removes all these specimens."""
-        return any(
-            next(self._drafts(lungs, split, "glance"), None) is not None for split in self._splits(lungs, 2)
-        )
+        splits = self._splits(lungs, 2, quick=True)
+        return any(next(self._drafts(lungs, split, "glance"), None) is not None for split in splits)
 
-    def _splits(self, lungs: dict[Side, Items], at_once: int | None) -> Iterator[Split]:
+    def _splits(
+        self, lungs: dict[Side, Items], at_once: int | None, *, quick: bool = False
+    ) -> Iterator[Split]:
         """Yield how many operations there may be of each kind, fewer in all first.
 
-        ``at_once`` limits the ways to share as many operations between the lungs.
+        ``at_once`` limits the ways to share as many operations between the lungs. A quick look leaves out
+        those with operations on both sides: they save operations, not lung function.
         """
         right, left = (self.fewest(lungs[side]) for side in SIDES)
         if right is None or left is None:
             return
         by_function = self.operations_bound(lungs)
-        if self.limits.both_sides and right and left:
+        if self.limits.both_sides and right and left and not quick:
             bound = max(self.pooled_bound(lungs)[0], by_function)
             for total in range(bound, right + left):
                 splits = self._both_splits(lungs, total, _BOTH_MAX)
