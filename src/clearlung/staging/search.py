@@ -124,12 +124,9 @@ class Search:
             return None
         best: Draft | None = None
         for draft in self._drafts(lungs, split, "all"):
-            if (
-                self.fewest_first
-                and best is not None
-                and best.packings is not None
-                and draft.packings is None
-            ):
+            # Tapered operations are worse balanced: they are for where nothing balanced is borne.
+            settled = self.fewest_first and best is not None and best.packings is not None
+            if settled and draft.packings is None:
                 break
             if best is None or self.better(draft) < self.better(best):
                 best = draft
