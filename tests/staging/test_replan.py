@@ -415,3 +415,12 @@ def test_each_lung_gets_the_perfusions_that_it_has_not_had():
     assert [o.side for o in new.plan.operations if o.perfusion] == [side]
     assert new.lesions == ()
     assert new.from_scratch is not None
+
+
+def test_the_first_operation_that_is_left_has_its_ct():
+    given = problem(MANY, protocol(nodules_max=4, weeks_after_operation_min=2, weeks_before_operation_min=1))
+    plan = solve_plan(given)
+    new = replan(given, plan, first_done(plan))
+    today = new.done.today_week
+    assert [o.scan_week + today for o in new.plan.operations] == [o.scan_week for o in plan.operations[1:]]
+    assert all(o.scan_week == o.week - 1 for o in new.plan.operations)

@@ -11,7 +11,8 @@ import numpy as np
 from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
 from clearlung.staging.assemble import Left, assemble
-from clearlung.staging.draft import Budget, Draft
+from clearlung.staging.budget import Budget
+from clearlung.staging.draft import Draft
 from clearlung.staging.goals import Outcome, goals_of, rank
 from clearlung.staging.growth import WAITING
 from clearlung.staging.infeasible import check_function, check_perfusion
@@ -24,7 +25,7 @@ from clearlung.staging.screen import screen
 from clearlung.staging.search import Pick, Search
 from clearlung.staging.select import choices
 from clearlung.staging.share import best_of, in_words, shares
-from clearlung.staging.within import most_of, within_totals, within_weeks
+from clearlung.staging.within import can_end_in_time, most_of, within_assignments, within_totals, within_weeks
 
 
 def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None = None) -> Plan:
@@ -148,16 +149,19 @@ def _choose(
     InfeasiblePlan
         If nothing can be removed at all.
     """
-    bound, method, fitting, totals = sum(i.lesions for i in lungs.values()), "", lungs, frozenset[int]()
+    bound, method, fitting = sum(i.lesions for i in lungs.values()), "", lungs
     knapsack = within_totals(problem, lungs)
     if knapsack is not None:
         bound, method = knapsack.most, "knapsack of lesions under the tissue of all operations"
         fitting = knapsack.best(bound)
-        kept = {row for items in fitting.values() for row in items.row.tolist()}
-        totals = frozenset(row for items in lungs.values() for row in items.row.tolist() if row not in kept)
+    totals = _rows(lungs) - _rows(fitting)
+    for side, items in fitting.items():
+        if items.columns.assigned and search.fewest(items) is None:
+            fitting = {**fitting, side: within_assignments(items, search.limits)}
+    wishes = _rows(lungs) - totals - _rows(fitting)
     draft = search.complete(fitting)
     if draft is not None:
-        return _Chosen(_polished(problem, draft, search), bound, method, Left(totals))
+        return _Chosen(_polished(problem, draft, search), bound, method, Left(totals, wishes))
     weeks_needed = None
     picks: list[Pick] = [*choices(fitting, search.budget, search.limits.perfused)]
     most = max((pick.most for pick in choices(lungs, search.budget, search.limits.perfused)), default=0)
@@ -170,11 +174,20 @@ def _choose(
         most = most_of(within_weeks(lungs, search.limits, search.budget, search.weeks_max))
         if not search.limits.both_sides and most < bound:
             bound, method = most, "knapsack of lesions under the weeks' number of operations"
+        everything = sum(items.lesions for items in lungs.values())
+        if bound == everything and not can_end_in_time(lungs, search.limits, search.budget, search.weeks_max):
+            bound, method = everything - 1, "label setting on the least that operations on all lesions take"
         picks = [*in_time, *picks]
     draft = search.most(picks, say)
     if draft is None:
         raise InfeasiblePlan(["No operation was found that lung function and the other limits allow."])
-    return _Chosen(_polished(problem, draft, search), bound, method or "none", Left(totals, weeks_needed))
+    return _Chosen(
+        _polished(problem, draft, search), bound, method or "none", Left(totals, wishes, weeks_needed)
+    )
+
+
+def _rows(lungs: dict[Side, Items]) -> frozenset[int]:
+    return frozenset(row for items in lungs.values() for row in items.row.tolist())
 
 
 def _polished(problem: StagingProblem, draft: Draft, search: Search) -> Draft:
