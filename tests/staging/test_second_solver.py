@@ -134,3 +134,13 @@ def test_no_choice_of_specimens_and_operations_at_once_is_better_than_what_is_pr
     assert operations.bound <= best["operations"].value
     assert best["operations"].bound <= operations.value
     assert not operations.proven or operations.value == best["operations"].value
+
+
+@pytest.mark.xfail(strict=True, reason="the second solver finds better than these unproven values")
+@pytest.mark.parametrize(
+    ("seed", "rules"),
+    [(162, ("weeks", "totals", "both sides")), (187, ("both sides",))],
+    ids=["operations: which lesions stay", "weeks: which operation opens both sides"],
+)
+def test_where_both_sides_may_be_opened_the_values_are_the_second_solvers(seed, rules):
+    compare(random_problem(seed, rules, (4, 14)), exact=True)
