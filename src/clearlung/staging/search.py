@@ -360,14 +360,17 @@ class Search:
         progress
             Called with a phrase for each.
         """
-        best: Pick | None = None
         removed = 0
         for pick in picks:
             progress(f"at most {pick.most} lesions")
-            count = self._most_of(pick, removed)
-            if count > removed:
-                best, removed = pick, count
-        return None if best is None else self.complete(best.best(removed))
+            removed = max(removed, self._most_of(pick, removed))
+        if not removed:
+            return None
+        # Of as many lesions, the goals decide which.
+        chosen = [pick.best(removed) for pick in picks if pick.most >= removed]
+        different = {tuple(items.row.tobytes() for items in lungs.values()): lungs for lungs in chosen}
+        drafts = [draft for lungs in different.values() if (draft := self.complete(lungs)) is not None]
+        return min(drafts, key=self.better, default=None)
 
     def _most_of(self, pick: Pick, low: int) -> int:
         """Bisect for the largest number of lesions that the search can plan; ``low`` if none is larger."""
