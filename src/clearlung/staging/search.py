@@ -15,7 +15,8 @@ from typing import Protocol as Interface
 import numpy as np
 
 from clearlung.anatomy import SIDES, Side
-from clearlung.staging.draft import Budget, Candidate, Draft, LungDraft, Order, arrange, schedule, weeks_bound
+from clearlung.staging.budget import Budget
+from clearlung.staging.draft import Candidate, Draft, LungDraft, Order, arrange, schedule
 from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Limits
 from clearlung.staging.packing import (
     Packing,
@@ -29,6 +30,7 @@ from clearlung.staging.packing import (
 from clearlung.staging.reorder import reordered
 from clearlung.staging.repair import Assignment
 from clearlung.staging.taper import Effort, operations_bound_by_function, tapered_volumes
+from clearlung.staging.weeks_bound import weeks_bound
 
 # Operations above the packings' number that the search tries before lesions are left. Each further one frees
 # less than half of what the one before did.
@@ -122,12 +124,9 @@ class Search:
             return None
         best: Draft | None = None
         for draft in self._drafts(lungs, split, "all"):
-            if (
-                self.fewest_first
-                and best is not None
-                and best.packings is not None
-                and draft.packings is None
-            ):
+            # Tapered operations are worse balanced: they are for where nothing balanced is borne.
+            settled = self.fewest_first and best is not None and best.packings is not None
+            if settled and draft.packings is None:
                 break
             if best is None or self.better(draft) < self.better(best):
                 best = draft
@@ -148,20 +147,22 @@ class Search:
 
     def removes(self, lungs: dict[Side, Items]) -> bool:
         """Whether a quick look finds a draft that removes all these specimens."""
-        return any(
-            next(self._drafts(lungs, split, "glance"), None) is not None for split in self._splits(lungs, 2)
-        )
+        splits = self._splits(lungs, 2, quick=True)
+        return any(next(self._drafts(lungs, split, "glance"), None) is not None for split in splits)
 
-    def _splits(self, lungs: dict[Side, Items], at_once: int | None) -> Iterator[Split]:
+    def _splits(
+        self, lungs: dict[Side, Items], at_once: int | None, *, quick: bool = False
+    ) -> Iterator[Split]:
         """Yield how many operations there may be of each kind, fewer in all first.
 
-        ``at_once`` limits the ways to share as many operations between the lungs.
+        ``at_once`` limits the ways to share as many operations between the lungs. A quick look leaves out
+        those with operations on both sides: they save operations, not lung function.
         """
         right, left = (self.fewest(lungs[side]) for side in SIDES)
         if right is None or left is None:
             return
         by_function = self.operations_bound(lungs)
-        if self.limits.both_sides and right and left:
+        if self.limits.both_sides and right and left and not quick:
             bound = max(self.pooled_bound(lungs)[0], by_function)
             for total in range(bound, right + left):
                 splits = self._both_splits(lungs, total, _BOTH_MAX)
@@ -359,14 +360,17 @@ class Search:
         progress
             Called with a phrase for each.
         """
-        best: Pick | None = None
         removed = 0
         for pick in picks:
             progress(f"at most {pick.most} lesions")
-            count = self._most_of(pick, removed)
-            if count > removed:
-                best, removed = pick, count
-        return None if best is None else self.complete(best.best(removed))
+            removed = max(removed, self._most_of(pick, removed))
+        if not removed:
+            return None
+        # Of as many lesions, the goals decide which.
+        chosen = [pick.best(removed) for pick in picks if pick.most >= removed]
+        different = {tuple(items.row.tobytes() for items in lungs.values()): lungs for lungs in chosen}
+        drafts = [draft for lungs in different.values() if (draft := self.complete(lungs)) is not None]
+        return min(drafts, key=self.better, default=None)
 
     def _most_of(self, pick: Pick, low: int) -> int:
         """Bisect for the largest number of lesions that the search can plan; ``low`` if none is larger."""
