@@ -274,7 +274,7 @@ def series(
 def protocols(as_json: JsonOption = False) -> None:
     """List the shipped protocols and their limits."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from clearlung.staging import load_protocol, shipped_protocols
 
@@ -282,7 +282,7 @@ def protocols(as_json: JsonOption = False) -> None:
     if as_json:
         print_json([p.model_dump() for p in loaded])
         return
-    table = Table("Limit", *(p.name for p in loaded))
+    table = Table(Column("Limit", no_wrap=True), *(p.name for p in loaded))
     for part in ("per_operation", "total", "weeks", "function", "perfusion", "scans", "goals"):
         for key in type(getattr(loaded[0], part)).model_fields:
             values = ["none" if (v := getattr(getattr(p, part), key)) is None else str(v) for p in loaded]
