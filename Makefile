@@ -10,7 +10,7 @@ demo: $(READY)
 	$(BIN)/clearlung demo -o demo --force
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

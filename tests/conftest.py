@@ -1,4 +1,4 @@
-"""Shared fixtures."""
+"""Shared fixtures, and the order in which files are run."""
 
 import os
 from pathlib import Path
@@ -6,9 +6,37 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from clearlung.anatomy import Anatomy, segment_anatomy
+from clearlung.phantom import Phantom, PhantomSpec, make_phantom
+
+from .once import Once
+from .real import RealPlan, plan_real_scan
+
 # Timings on a shared two-core machine say nothing about the code, so no deadline; the same examples each run.
 settings.register_profile("clearlung", deadline=None, derandomize=True)
 settings.load_profile("clearlung")
+
+# Workers take the next file when they are done with theirs. The longest begins, and compiles the kernels;
+# meanwhile the others do what needs none, or they would compile the same ones. Short files are for the end.
+FIRST = (
+    "tests/test_phantom_to_plan.py",
+    "tests/ct/",
+    "tests/staging/",
+    "tests/report/",
+    "tests/test_cli",
+    "tests/test_real_scans.py",
+    "tests/anatomy/",
+    "tests/resection/",
+    "tests/nodules/",
+    "tests/phantom/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def rank(item: pytest.Item) -> int:
+        return next((n for n, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +48,32 @@ def real_scans() -> Path:
     path = Path(folder)
     assert (path / "README.md").is_file(), f"CLEARLUNG_DATA points to {path}, and no scans are there"
     return path
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Once:
+    """What is made once for all workers: ``once(name, make)``."""
+    folder = tmp_path_factory.getbasetemp()
+    return Once(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
+
+
+@pytest.fixture(scope="session")
+def real_plan(once, real_scans):
+    """The plan of a real scan by its name."""
+
+    def get(name: str) -> RealPlan:
+        return once(f"real-{name}", lambda: plan_real_scan(real_scans, name, once.folder / f"real-{name}"))
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def healthy(once) -> Phantom:
+    """A phantom without any damage."""
+    return once("healthy", lambda: make_phantom(PhantomSpec(nodules=60, seed=4, shape=(160, 200, 200))))
+
+
+@pytest.fixture(scope="session")
+def healthy_anatomy(once, healthy) -> Anatomy:
+    """What is segmented on it."""
+    return once("healthy-anatomy", lambda: segment_anatomy(healthy.scan))

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from clearlung import RESEARCH_NOTICE
 from clearlung.cli import app, main
-from clearlung.staging import Plan, problem_json, solve_plan
+from clearlung.staging import Plan, problem_json, read_assignments, read_problem, solve_plan
 
 from .staging.problems import problem, protocol
 
@@ -49,6 +49,53 @@ def test_another_protocol_takes_the_problems_place(file):
     plan = Plan.model_validate_json(out.read_text())
     assert plan.protocol.name == "high-volume"
     assert any(o.perfusion for o in plan.operations)
+
+
+@pytest.fixture(scope="module")
+def wanted(tmp_path_factory) -> Path:
+    """What `clearlung plan` leaves for the example list with the example assignments."""
+    out = tmp_path_factory.mktemp("wanted") / "out"
+    given = ("--assignments", "docs/example-assignments.toml", "--protocol", "conservative")
+    assert run("plan", "docs/example-list.csv", *given, "-o", out, "--json").exit_code == 0
+    return out
+
+
+def test_plan_keeps_to_the_surgeons_assignments(wanted):
+    plan = Plan.model_validate_json((wanted / "plan.json").read_text())
+    assert plan.assignments == read_assignments(Path("docs/example-assignments.toml"))
+    right = [o for o in plan.operations if o.side == "right"]
+    left = [o for o in plan.operations if o.side == "left"]
+    assert 7 in right[0].lesions
+    assert not {26, 27} & set(left[1].lesions if len(left) > 1 else ())
+    assert not any({15, 18} <= set(o.lesions) for o in plan.operations)
+    assert [u.code for u in plan.unassigned if u.lesion == 24] == ["left_by_surgeon"]
+    assert read_problem(wanted).assignments == plan.assignments
+    words = run("explain", wanted, "--lesion", 7, "--quick").stdout
+    assert "only in operation 1 on its lung (grows toward the hilum)" in words
+
+
+def test_specimens_are_chosen_among_all_candidates_where_asked(wanted, tmp_path):
+    run("stage", wanted, "--choose", "-o", tmp_path / "chosen.json")
+    chosen = Plan.model_validate_json((tmp_path / "chosen.json").read_text())
+    plan = Plan.model_validate_json((wanted / "plan.json").read_text())
+    # A list has no voxels to lose: the choice is that of the plan.
+    assert chosen.operations == plan.operations
+    assert any("without their voxels" in warning for warning in chosen.warnings)
+
+
+def test_assignments_take_the_place_of_the_problems(wanted, tmp_path, capsys):
+    own = tmp_path / "own.toml"
+    own.write_text("[[assignment]]\nlesions = [3]\nleave = true\n")
+    run("stage", wanted, "--assignments", own, "-o", tmp_path / "plan.json")
+    plan = Plan.model_validate_json((tmp_path / "plan.json").read_text())
+    assert [a.lesions for a in plan.assignments] == [(3,)]
+    own.write_text(
+        "[[assignment]]\nlesions = [3]\nleave = true\n[[assignment]]\nlesions = [999]\napart = true\n"
+    )
+    with pytest.raises(SystemExit) as left:
+        main(["stage", str(wanted), "--assignments", str(own), "-o", str(tmp_path / "no.json"), "--json"])
+    assert left.value.code == 4
+    assert "assignment[1]" in json.loads(capsys.readouterr().out)["error"]["field"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from clearlung.explanation import explanation_schema
 from clearlung.nodules import read_nodule_list
 from clearlung.replan_folder import done_schema, replan_schema
 from clearlung.result_folder import plan_schema, problem_schema
-from clearlung.staging import load_protocol, parse_protocol, read_assignments, read_done, replan
+from clearlung.staging import GOALS, load_protocol, parse_protocol, read_assignments, read_done, replan
 from clearlung.workflow import PlanRequest, make_plan
 
 ROOT = Path(__file__).parent.parent
@@ -61,7 +61,18 @@ def test_the_published_schemas_are_the_programs():
 
 def test_the_protocol_in_the_guide_is_accepted():
     (guide,) = [block for name, block in blocks("toml") if name == "guide.md"]
-    assert parse_protocol(guide).name == "our-center"
+    protocol = parse_protocol(guide)
+    assert protocol.name == "our-center"
+    # The example shows every key that there is.
+    for part in type(protocol).model_fields:
+        for key in getattr(type(getattr(protocol, part)), "model_fields", ()):
+            assert re.search(rf"^{key} = ", guide, flags=re.MULTILINE), f"{part}.{key}"
+
+
+def test_the_guide_names_every_goal():
+    text = (ROOT / "docs" / "guide.md").read_text()
+    for key in GOALS:
+        assert f"`{key}`" in text
 
 
 def test_the_example_case_is_accepted():

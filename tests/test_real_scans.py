@@ -7,23 +7,17 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
+from clearlung.anatomy import segment_anatomy
 from clearlung.casefile import read_ledger
 from clearlung.ct import AxisOrder, read_scan, read_volume, write_volume
 from clearlung.errors import ScanRejected
-from clearlung.nodules import match_nodules
-from clearlung.result_folder import write_result
+from clearlung.nodules import find_nodules, match_nodules
 from clearlung.staging import Plan, load_protocol
-from clearlung.workflow import PlanRequest, PlanResult, make_plan, plan_scan
+from clearlung.workflow import PlanRequest, make_plan
+
+from .real import SCANS
 
 pytestmark = pytest.mark.real_scan
-
-SCANS = {
-    "LIDC-IDRI-0001": "ct.nii.gz",
-    "LIDC-IDRI-0003": "dicom",
-    "QIN-LSC-0014": "ct.nii.gz",
-    "QIN-LSC-0028": "ct.nii.gz",
-    "QIN-LSC-0088": "ct.nii.gz",
-}
 
 
 def radiologists_solid_nodules(folder):
@@ -39,27 +33,10 @@ def radiologists_solid_nodules(folder):
     return tumor.points_mm(inside).mean(axis=0)[None], np.array([diameter])
 
 
-@pytest.fixture(scope="module")
-def results(real_scans, tmp_path_factory):
-    cache: dict[str, tuple[PlanResult, object]] = {}
-
-    def get(name):
-        if name not in cache:
-            request = PlanRequest(
-                source=real_scans / name / SCANS[name], protocol=load_protocol("high-volume")
-            )
-            result = make_plan(request)
-            folder = tmp_path_factory.mktemp("real") / name
-            write_result(result, folder, command="test", options={})
-            cache[name] = (result, folder)
-        return cache[name]
-
-    return get
-
-
 @pytest.mark.parametrize("name", SCANS)
-def test_a_real_scan_ends_with_a_plan(results, name):
-    result, folder = results(name)
+def test_a_real_scan_ends_with_a_plan(real_plan, name):
+    result = real_plan(name)
+    folder = result.folder
     plan = Plan.model_validate_json((folder / "plan.json").read_text())
     removed = [lesion for operation in plan.operations for lesion in operation.lesions]
     left = [entry.lesion for entry in plan.unassigned]
@@ -71,17 +48,16 @@ def test_a_real_scan_ends_with_a_plan(results, name):
 
 
 @pytest.mark.parametrize("name", SCANS)
-def test_the_radiologists_solid_nodules_are_among_those_found(results, real_scans, name):
-    result, _ = results(name)
+def test_the_radiologists_solid_nodules_are_among_those_found(real_plan, real_scans, name):
     known, diameters = radiologists_solid_nodules(real_scans / name)
     assert len(known) > 0
-    missed = match_nodules(known, diameters, result.nodules.points_mm).found_of_known < 0
+    missed = match_nodules(known, diameters, real_plan(name).nodules.points_mm).found_of_known < 0
     assert not missed.any(), f"missed: {known[missed].tolist()}"
 
 
 @pytest.mark.parametrize("name", ["LIDC-IDRI-0001", "LIDC-IDRI-0003"])
-def test_label_maps_lie_on_the_scans_own_grid(results, real_scans, name):
-    result, folder = results(name)
+def test_label_maps_lie_on_the_scans_own_grid(real_plan, real_scans, name):
+    result = real_plan(name)
     source = real_scans / name / SCANS[name]
     if source.is_dir():
         files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(source))
@@ -89,7 +65,7 @@ def test_label_maps_lie_on_the_scans_own_grid(results, real_scans, name):
     else:
         scan = sitk.ReadImage(str(source))
     for file in ("nodules.nii.gz", "lungs.nii.gz"):
-        labels = sitk.ReadImage(str(folder / file))
+        labels = sitk.ReadImage(str(result.folder / file))
         assert labels.GetSize() == scan.GetSize()
         for corner in ((0, 0, 0), tuple(n - 1 for n in scan.GetSize())):
             np.testing.assert_allclose(
@@ -97,12 +73,12 @@ def test_label_maps_lie_on_the_scans_own_grid(results, real_scans, name):
                 scan.TransformIndexToPhysicalPoint(corner),
                 atol=0.01,
             )
-    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(folder / "nodules.nii.gz")))
+    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(result.folder / "nodules.nii.gz")))
     assert set(np.unique(labels)) - {0} == set(result.nodules.id.tolist())
 
 
-def test_the_manifest_carries_nothing_of_the_patient(results, real_scans):
-    _, folder = results("LIDC-IDRI-0003")
+def test_the_manifest_carries_nothing_of_the_patient(real_plan):
+    folder = real_plan("LIDC-IDRI-0003").folder
     text = (folder / "manifest.json").read_text() + (folder / "plan.json").read_text()
     text += (folder / "report.html").read_text()
     assert "LIDC-IDRI" not in text
@@ -112,16 +88,16 @@ def test_the_manifest_carries_nothing_of_the_patient(results, real_scans):
 @pytest.mark.parametrize(
     "order", [AxisOrder((0, 1, 2), (True, False, True)), AxisOrder((2, 0, 1), (False, True, False))]
 )
-def test_a_flipped_or_permuted_copy_gives_the_same_nodules(results, real_scans, tmp_path, order):
+def test_a_flipped_or_permuted_copy_gives_the_same_nodules(real_plan, real_scans, tmp_path, order):
     name = "LIDC-IDRI-0001"
-    first, _ = results(name)
+    first = real_plan(name).nodules
     scan = read_scan(real_scans / name / SCANS[name])
     write_volume(scan.volume, tmp_path / "turned.nii.gz", order)
     turned = read_scan(tmp_path / "turned.nii.gz")
     assert turned.native == order
-    again = plan_scan(turned, load_protocol("high-volume"))
-    np.testing.assert_allclose(again.nodules.points_mm, first.nodules.points_mm, atol=0.01)
-    np.testing.assert_allclose(again.nodules.diameter_mm, first.nodules.diameter_mm, rtol=1e-3)
+    again = find_nodules(turned, segment_anatomy(turned))
+    np.testing.assert_allclose(again.points_mm, first.points_mm, atol=0.01)
+    np.testing.assert_allclose(again.diameter_mm, first.diameter_mm, rtol=1e-3)
 
 
 def test_eight_millimeter_slices_are_refused(real_scans):

@@ -283,7 +283,7 @@ def protocols(as_json: JsonOption = False) -> None:
         print_json([p.model_dump() for p in loaded])
         return
     table = Table("Limit", *(p.name for p in loaded))
-    for part in ("per_operation", "weeks", "function", "perfusion"):
+    for part in ("per_operation", "total", "weeks", "function", "perfusion", "scans", "goals"):
         for key in type(getattr(loaded[0], part)).model_fields:
             values = ["none" if (v := getattr(getattr(p, part), key)) is None else str(v) for p in loaded]
             table.add_row(f"{part}.{key}", *values)

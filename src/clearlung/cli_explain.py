@@ -74,6 +74,9 @@ def explain(
     console = Console()
     for line in explanation_lines(told) or ["There is such a plan: no limit is in the way."]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+    for wish in problem.assignments:
+        if set(wish.lesions) & set(lesion or ()):
+            console.print(f"The surgeon: {wish.says}.", highlight=False, markup=False, soft_wrap=True)
     console.print(RESEARCH_NOTICE, style="bold", highlight=False)
 
 

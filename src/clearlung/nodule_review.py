@@ -172,6 +172,7 @@ class _Planner:
             self.lesions.diameter_mm[kept],
             self.lesions.depth_mm[kept],
             self.lesions.vdt_days[kept],
+            self.lesions.hilum_mm[kept],
         )
         return self.excision.without(lesions), table
 

@@ -7,7 +7,6 @@ from clearlung.anatomy.airways import find_airways
 from clearlung.anatomy.conditions import CONDITIONS, find_conditions
 from clearlung.anatomy.lungs import lung_box, survey_lungs
 from clearlung.anatomy.morphology import bounding_box
-from clearlung.phantom import PhantomSpec, make_phantom
 from tests.anatomy.bodies import Body, cropped
 
 
@@ -64,10 +63,9 @@ def test_a_scan_that_stops_short_says_where(part, sides, words):
         assert "nodules" in condition.missing
 
 
-def test_nothing_is_reported_of_healthy_lungs():
+def test_nothing_is_reported_of_healthy_lungs(healthy):
     assert conditions_of(Body().scan()) == {}
-    phantom = make_phantom(PhantomSpec(nodules=40, seed=2, shape=(160, 200, 200)))
-    assert conditions_of(phantom.scan) == {}
+    assert conditions_of(healthy.scan) == {}
 
 
 def test_airways_that_were_not_found_are_reported():

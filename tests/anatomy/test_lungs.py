@@ -8,7 +8,6 @@ from clearlung.anatomy.depth import inside_distance_mm
 from clearlung.anatomy.lungs import lung_box, survey_lungs
 from clearlung.anatomy.sides import split_sides
 from clearlung.ct import Scan
-from clearlung.phantom import PhantomSpec, make_phantom
 from tests.anatomy.bodies import Body, cropped, mirrored
 
 
@@ -116,33 +115,28 @@ def _labels():
 
 
 @pytest.fixture(scope="module")
-def phantom():
-    return make_phantom(PhantomSpec(nodules=60, seed=4, shape=(160, 200, 200)))
+def found(healthy):
+    return lungs_of(healthy.scan)
 
 
-@pytest.fixture(scope="module")
-def found(phantom):
-    return lungs_of(phantom.scan)
-
-
-def test_the_lungs_of_a_phantom_overlap_with_the_truth(phantom, found):
+def test_the_lungs_of_a_phantom_overlap_with_the_truth(healthy, found):
     for label in (1, 2):
-        ours, true = found[0] == label, phantom.lungs.array == label
+        ours, true = found[0] == label, healthy.lungs.array == label
         assert 2 * (ours & true).sum() / (ours.sum() + true.sum()) > 0.985
 
 
-def test_every_nodule_at_the_pleura_is_inside(phantom, found):
-    labels = phantom.nodules.array
-    size = np.bincount(labels.ravel(), minlength=len(phantom.truth) + 1)[1:]
-    inside = np.bincount(labels[found[0] > 0], minlength=len(phantom.truth) + 1)[1:]
-    at_pleura = phantom.touches_pleura
+def test_every_nodule_at_the_pleura_is_inside(healthy, found):
+    labels = healthy.nodules.array
+    size = np.bincount(labels.ravel(), minlength=len(healthy.truth) + 1)[1:]
+    inside = np.bincount(labels[found[0] > 0], minlength=len(healthy.truth) + 1)[1:]
+    at_pleura = healthy.touches_pleura
     assert at_pleura.sum() > 5
     assert (inside[at_pleura] >= 0.95 * size[at_pleura] - 1).all(), "all but voxels at its rim"
 
 
-def test_the_depth_of_a_phantoms_nodules_is_right(phantom, found):
-    at = phantom.scan.volume.indices(phantom.truth.points_mm).T
-    error = map_coordinates(found[1], at, order=1) - phantom.truth.depth_mm
+def test_the_depth_of_a_phantoms_nodules_is_right(healthy, found):
+    at = healthy.scan.volume.indices(healthy.truth.points_mm).T
+    error = map_coordinates(found[1], at, order=1) - healthy.truth.depth_mm
     assert np.median(np.abs(error)) < 0.3
     assert abs(np.median(error)) < 0.3
 

@@ -16,7 +16,6 @@ from clearlung.nodules import (
     sphere_volume_mm3,
 )
 from clearlung.nodules.candidates import _DETECTORS
-from clearlung.phantom import PhantomSpec, make_phantom
 from tests.anatomy.bodies import Body
 
 # x, y, z, diameter, HU
@@ -204,10 +203,9 @@ def test_a_detector_can_be_plugged_in_by_name(scan, anatomy):
         find_nodules(scan, anatomy, NoduleOptions(detector="one place"))
 
 
-def test_a_phantom_of_reduced_size():
-    phantom = make_phantom(PhantomSpec(nodules=30, seed=4, shape=(160, 256, 256)))
-    found = find_nodules(phantom.scan, segment_anatomy(phantom.scan))
-    truth = phantom.truth
+def test_a_phantom_of_reduced_size(healthy, healthy_anatomy):
+    found = find_nodules(healthy.scan, healthy_anatomy)
+    truth = healthy.truth
     match = match_nodules(truth.points_mm, truth.diameter_mm, found.points_mm)
     large = truth.diameter_mm >= 5.0
     assert (match.found_of_known[large] >= 0).mean() >= 0.9

@@ -9,20 +9,20 @@ TINY = (48, 64, 64)
 
 
 @pytest.fixture(scope="session")
-def phantom() -> Phantom:
-    return make_phantom(PhantomSpec(nodules=60, seed=7, shape=SMALL))
+def phantom(once) -> Phantom:
+    return once("phantom", lambda: make_phantom(PhantomSpec(nodules=60, seed=7, shape=SMALL)))
 
 
 @pytest.fixture(scope="session")
-def varied() -> Phantom:
-    return make_phantom(varied_spec(4, nodules=20, shape=SMALL))
+def varied(once) -> Phantom:
+    return once("varied", lambda: make_phantom(varied_spec(4, nodules=20, shape=SMALL)))
 
 
 @pytest.fixture(scope="session")
-def tiny() -> Phantom:
-    return make_phantom(PhantomSpec(nodules=20, seed=3, shape=TINY))
+def tiny(once) -> Phantom:
+    return once("tiny", lambda: make_phantom(PhantomSpec(nodules=20, seed=3, shape=TINY)))
 
 
 @pytest.fixture(scope="session")
-def empty() -> Phantom:
-    return make_phantom(PhantomSpec(nodules=0, shape=TINY, noise_hu=0.0))
+def empty(once) -> Phantom:
+    return once("empty", lambda: make_phantom(PhantomSpec(nodules=0, shape=TINY, noise_hu=0.0)))

@@ -13,6 +13,7 @@ from clearlung import RESEARCH_NOTICE
 from clearlung.report import write_report
 
 HOSTILE = '<script>alert("x")</script> #eval("1+1") $x^2$ {{ 7*7 }} \\u{41} "quoted" & *bold*'
+WARNING = f"Beware: {HOSTILE}"
 
 
 class _Page(html.parser.HTMLParser):
@@ -39,9 +40,13 @@ def parse(folder):
     return page
 
 
-def pdf_pages(folder):
-    reader = pypdf.PdfReader(io.BytesIO((folder / "report.pdf").read_bytes()))
-    return reader, [" ".join(page.extract_text().split()) for page in reader.pages]
+def read_pdf(folder):
+    return pypdf.PdfReader(io.BytesIO((folder / "report.pdf").read_bytes()))
+
+
+def words_of(page):
+    """The words of a page of a PDF; reading one takes as long as drawing it."""
+    return " ".join(page.extract_text().split())
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +65,9 @@ def folder(report, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def pdf(folder):
-    """The PDF and the words of its pages; reading them takes as long as writing the report."""
-    return pdf_pages(folder)
+    """The PDF and the words of its pages."""
+    reader = read_pdf(folder)
+    return reader, [words_of(page) for page in reader.pages]
 
 
 @pytest.fixture(scope="module")
@@ -144,36 +150,45 @@ def test_page_needs_no_network_and_no_scripts(folder):
     assert "unsafe" not in policy
 
 
-def test_hostile_words_stay_words(tmp_path):
-    write_report(cases.make_input(12, 2, title=HOSTILE, source=HOSTILE), tmp_path)
-    page = parse(tmp_path)
+@pytest.fixture(scope="module")
+def hostile():
+    """A report whose every free text is hostile."""
+    report = cases.make_input(12, 2, title=HOSTILE, source=HOSTILE)
+    return dataclasses.replace(report, plan=report.plan.model_copy(update={"warnings": (f"{WARNING}\x07",)}))
+
+
+@pytest.fixture(scope="module")
+def hostile_folder(hostile, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile")
+    write_report(hostile, folder)
+    return folder
+
+
+def test_hostile_words_stay_words(hostile_folder):
+    page = parse(hostile_folder)
     assert "script" not in {tag for tag, _ in page.tags}
-    assert page.words.count(HOSTILE) >= 2
-    _, pages = pdf_pages(tmp_path)
-    assert 'alert("x")' in pages[0]
-    assert '#eval("1+1")' in pages[0]
-    assert "{{ 7*7 }}" in pages[0]
+    assert page.words.replace(WARNING, "").count(HOSTILE) >= 2
+    assert WARNING in page.words
+    reader = read_pdf(hostile_folder)
+    first, *others = [words_of(page) for page in reader.pages]
+    assert 'alert("x")' in first
+    assert '#eval("1+1")' in first
+    assert "{{ 7*7 }}" in first
+    _, warned = " ".join([first, *others]).split("Beware:")
+    assert '#eval("1+1")' in warned
+    assert b"pdfuaid" in reader.trailer["/Root"]["/Metadata"].get_data()
+
+
+def test_same_input_same_bytes(hostile, hostile_folder, tmp_path):
+    write_report(hostile, tmp_path)
+    for name in ("report.html", "report.pdf", "plan.png"):
+        assert (tmp_path / name).read_bytes() == (hostile_folder / name).read_bytes()
 
 
 def test_words_that_no_font_shows_do_not_stop_the_report(tmp_path):
     write_report(cases.make_input(12, 2, title="Пациент 肺 \U0001f600 a\x00b", source="–"), tmp_path)
     assert "Пациент 肺 \U0001f600 ab" in parse(tmp_path).words
-    _, pages = pdf_pages(tmp_path)
-    assert "Пациент" in pages[0]
-
-
-def test_words_of_the_plan_are_escaped_too(tmp_path):
-    report = cases.make_input(12, 2)
-    warning = f"{HOSTILE}\x07"
-    write_report(
-        dataclasses.replace(report, plan=report.plan.model_copy(update={"warnings": (warning,)})), tmp_path
-    )
-    page = parse(tmp_path)
-    assert "script" not in {tag for tag, _ in page.tags}
-    assert HOSTILE in page.words
-    reader, pages = pdf_pages(tmp_path)
-    assert '#eval("1+1")' in " ".join(pages)
-    assert b"pdfuaid" in reader.trailer["/Root"]["/Metadata"].get_data()
+    assert "Пациент" in words_of(read_pdf(tmp_path).pages[0])
 
 
 def test_a_list_without_places_gets_a_schematic(tmp_path):
@@ -192,8 +207,7 @@ def test_a_plan_without_nodules(tmp_path):
     plan = cases.make_plan(empty, 0, left_out=0)
     write_report(dataclasses.replace(report, nodules=empty, plan=plan), tmp_path)
     assert "No operation is planned for 0 metastases" in parse(tmp_path).words
-    _, pages = pdf_pages(tmp_path)
-    assert "No operation is planned" in pages[0]
+    assert "No operation is planned" in words_of(read_pdf(tmp_path).pages[0])
 
 
 def test_findings_outside_the_plan_are_named(tmp_path):
@@ -208,15 +222,6 @@ def test_twenty_operations(tmp_path):
     write_report(cases.make_input(60, 20, spacing_mm=(4.0, 4.0, 4.0)), tmp_path)
     words = parse(tmp_path).words
     assert all(f"Operation {number}: " in words for number in range(1, 21))
-
-
-def test_same_input_same_bytes(tmp_path):
-    report = cases.make_input(20, 3)
-    for name in ("a", "b"):
-        (tmp_path / name).mkdir()
-        write_report(report, tmp_path / name)
-    for name in ("report.html", "report.pdf", "plan.png"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 @pytest.mark.browser

@@ -1,5 +1,7 @@
 """A block of lung with a flat pleura, and spheres in it: shapes whose volumes and distances are known."""
 
+from functools import cache
+
 import numpy as np
 from scipy import ndimage
 
@@ -20,11 +22,19 @@ def sphere(center, radius, shape=SHAPE, step=(1.0, 1.0, 1.0)):
     ) <= radius**2
 
 
-def block_lung(shape=SHAPE, step=(1.0, 1.0, 1.0), lobes=None, **more):
-    """Return a right lung that fills a block, all of one lobe unless a label map of lobes is given."""
+@cache
+def _block(shape, step):
     lungs = np.zeros(shape, dtype=np.uint8)
     lungs[2:-2, 2:-2, round(LUNG_FROM / step[2]) : -2] = 1
     depth = ndimage.distance_transform_edt(lungs, sampling=step).astype(np.float32)
+    for array in (lungs, depth):
+        array.flags.writeable = False
+    return lungs, depth
+
+
+def block_lung(shape=SHAPE, step=(1.0, 1.0, 1.0), lobes=None, **more):
+    """Return a right lung that fills a block, all of one lobe unless a label map of lobes is given."""
+    lungs, depth = _block(shape, step)
     grid = Volume.at(lungs, spacing_mm=step)
     return Anatomy(
         box=tuple(slice(0, n) for n in shape),

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from clearlung.anatomy import LUNG_LABELS, segment_anatomy
+from clearlung.anatomy import LUNG_LABELS
 from clearlung.evidence import load_evidence
-from clearlung.phantom import PhantomSpec, make_phantom
 from clearlung.resection import MarginRule, make_candidates, prepare_excision
 from clearlung.resection.techniques import TECHNIQUES
 
@@ -17,25 +16,20 @@ EVERY = tuple(TECHNIQUES)
 
 
 @pytest.fixture(scope="module")
-def phantom():
-    return make_phantom(PhantomSpec(nodules=30, seed=6, shape=(160, 200, 200)))
+def anatomy(healthy_anatomy):
+    return healthy_anatomy
 
 
 @pytest.fixture(scope="module")
-def anatomy(phantom):
-    return segment_anatomy(phantom.scan)
-
-
-@pytest.fixture(scope="module")
-def nodules(phantom, anatomy):
-    labels = phantom.nodules.crop(anatomy.box)
+def nodules(healthy, anatomy):
+    labels = healthy.nodules.crop(anatomy.box)
     array = np.ascontiguousarray(labels.array, dtype=np.int32)
-    return phantom.truth.with_columns(labels=labels.with_array(array))
+    return healthy.truth.with_columns(labels=labels.with_array(array))
 
 
 @pytest.fixture(scope="module")
-def excision(phantom, anatomy, nodules):
-    return prepare_excision(nodules, anatomy, EVERY, BOOK, phantom.scan.volume)
+def excision(healthy, anatomy, nodules):
+    return prepare_excision(nodules, anatomy, EVERY, BOOK, healthy.scan.volume)
 
 
 def painted(excision, anatomy):

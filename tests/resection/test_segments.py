@@ -8,7 +8,6 @@ import pytest
 from clearlung.anatomy import LOBE_LABELS, LOBES, Anatomy, BranchTree
 from clearlung.ct import Volume
 from clearlung.evidence import load_evidence
-from clearlung.phantom import PhantomSpec, make_phantom
 from clearlung.resection import approximate_segments
 
 SHAPE = (40, 50, 60)
@@ -149,9 +148,8 @@ def test_a_bud_on_the_wall_makes_no_segment():
     assert len(approximate_segments(block(tree_of(*bud)), BOOK)) == 0
 
 
-def test_a_phantom_has_the_standard_count_and_every_voxel_is_in_one_of_its_lobe():
-    phantom = make_phantom(PhantomSpec(nodules=2, shape=(80, 96, 96), seed=3))
-    anatomy = block(phantom.airway_tree, phantom.lobes)
+def test_a_phantom_has_the_standard_count_and_every_voxel_is_in_one_of_its_lobe(healthy):
+    anatomy = block(healthy.airway_tree, healthy.lobes)
     segments = approximate_segments(anatomy, BOOK)
     lobe_of = np.array([0, *(LOBE_LABELS[lobe] for lobe in segments.lobe)])
     assert (lobe_of[segments.labels.array] == anatomy.lobes.array).all()

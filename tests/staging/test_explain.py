@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from clearlung.staging import solve_plan
+from clearlung.staging.assignment import Assignment
 from clearlung.staging.explain import explain_lesion
 from clearlung.staging.figures import figures, plan_figures
-from clearlung.staging.fixed import earliest, sessions_of
+from clearlung.staging.fixed import Session, earliest, sessions_of, settled
 from clearlung.staging.uses import limit_uses
 from tests.staging.problems import function, goals, problem, protocol
 
@@ -47,8 +50,8 @@ def test_two_that_could_be_in_either_operation_change_places_for_nothing():
     assert (place.how, place.cost) == ("exchange", ())
     assert [use.limit for use in place.broken] == ["per_operation.nodules_max"]
     assert told.next_best == 2
-    together, left = told.resolved
-    assert (together.possible, together.cost, together.proven) == (True, (), True)
+    elsewhere, left = told.resolved
+    assert (elsewhere.possible, elsewhere.cost, elsewhere.proven) == (True, (), True)
     assert [(d.name, d.before, d.after) for d in left.cost] == [("lesions left", 0, 1)]
     assert {use.limit for use in told.uses if use.binds} == {"per_operation.nodules_max"}
 
@@ -77,8 +80,9 @@ def test_what_fits_nowhere_else_says_which_limit_is_in_the_way():
     # Both would be in the second operation and none in the first; an exchange only renames them.
     assert place.how == "exchange"
     assert [use.limit for use in place.broken] == ["per_operation.minutes_max"]
-    together = told.resolved[0]
-    assert together.cost[0].name == "lesions left"
+    # In the second operation instead of the first, with the other one first, it costs nothing.
+    assert (told.resolved[0].possible, told.resolved[0].cost) == (True, ())
+    assert told.resolved[-1].cost[0].name == "lesions left"
     minutes = next(use for use in told.uses if use.limit == "per_operation.minutes_max")
     assert minutes.binds
 
@@ -145,3 +149,104 @@ def test_an_operation_that_waits_for_function_says_so():
     binding = {use.limit for use in told.uses if use.binds}
     assert "function.fev1_after_percent_min" in binding
     assert not binding & {"weeks.other_side_min", "weeks.same_side_min"}
+
+
+# --- Operations on both sides, and the newer limits -------------------------------------------------------
+
+FIVE_EACH = [("RLL", 6.0, 10.0)] * 5 + [("LUL", 6.0, 10.0)] * 5
+
+
+def on_both_sides(**limits):
+    limits = protocol(nodules_max=4, sides_max=2, minutes_max=900.0, **limits)
+    given = problem(FIVE_EACH, limits, model=function(5000.0), reentry=20.0)
+    plan = solve_plan(given)
+    assert "both" in {o.side for o in plan.operations}
+    return given, plan
+
+
+def test_places_are_the_operations_that_open_the_lung():
+    given, plan = on_both_sides()
+    sides = {o.number: ("right", "left") if o.side == "both" else (o.side,) for o in plan.operations}
+    for operation in plan.operations:
+        for specimen in operation.specimens:
+            told = explain_lesion(given, plan, specimen.lesions[0], resolve=False)
+            others = {n for n in sides if n != operation.number and specimen.side in sides[n]}
+            assert {place.operation for place in told.places} == others
+            assert not any(use.broken for use in told.uses)
+
+
+def test_a_move_out_of_an_operation_on_both_sides_keeps_every_limit_and_costs_what_it_says():
+    given, plan = on_both_sides()
+    sessions = sessions_of(given, plan)
+    now = plan_figures(given, plan)
+    tried = 0
+    for here, session in enumerate(sessions):
+        if session.side != "both":
+            continue
+        for row in session.rows:
+            told = explain_lesion(given, plan, row + 1, resolve=False)
+            for place in told.places:
+                there, back = place.operation - 1, [lesion - 1 for lesion in place.exchanged]
+                new = list(sessions)
+                new[here] = replace(session, rows=(*(r for r in session.rows if r != row), *back))
+                kept = (r for r in sessions[there].rows if r not in back)
+                new[there] = replace(sessions[there], rows=(*kept, row))
+                new = [settled(given, s) for s in new]
+                weeks = earliest(given, new)
+                broken = [use for use in limit_uses(given, new, weeks) if use.broken]
+                assert (place.how == "none") == bool(broken)
+                if place.how != "none":
+                    after = {d.name: d.after for d in place.cost}
+                    found = figures(given, new, weeks)
+                    assert found == tuple((n, u, after.get(n, v)) for n, u, v in now)
+                    tried += 1
+    assert tried
+
+
+def test_an_operation_on_both_sides_without_one_of_them_opens_one():
+    given, _ = on_both_sides()
+    assert settled(given, Session("both", (0, 1), False)).side == "right"
+    assert settled(given, Session("both", (0, 5), False)).side == "both"
+
+
+def test_tissue_in_all_binds_where_a_lesion_stays_for_it():
+    rows = [("RLL", 20.0, 10.0)] * 3
+    given = problem(rows, protocol(removed_ml_per_lung_max=50.0))
+    plan = solve_plan(given)
+    assert len(plan.unassigned) == 1
+    told = explain_lesion(given, plan, plan.operations[0].lesions[0], resolve=False)
+    binds = {use.limit for use in told.uses if use.binds}
+    assert "total.removed_ml_per_lung_max" in binds
+    assert not any(u.binds for u in told.uses if u.side == "left")
+
+
+def test_a_wish_binds_the_lesion_that_it_names_and_is_broken_elsewhere():
+    given = problem([("RLL", 5.0, 10.0)] * 4, protocol(nodules_max=3))
+    given = replace(given, assignments=(Assignment(lesions=(4,), only_in=(2,)),))
+    plan = solve_plan(given)
+    told = explain_lesion(given, plan, 4, resolve=False)
+    assert told.operation == 2
+    assert "assignments" in {use.limit for use in told.uses if use.binds}
+    (place,) = told.places
+    assert (place.how, [use.limit for use in place.broken]) == ("none", ["assignments"])
+
+
+def test_weeks_that_are_not_free_bind_the_operation_after_them():
+    rows = [("RLL", 5.0, 10.0), ("LLL", 5.0, 10.0)]
+    given = problem(rows, protocol(blocked=((3, 5),)))
+    plan = solve_plan(given)
+    assert [o.week for o in plan.operations] == [0, 6]
+    told = explain_lesion(given, plan, plan.operations[1].lesions[0], resolve=False)
+    assert "weeks.blocked" in {use.limit for use in told.uses if use.binds}
+    assert "weeks.other_side_min" not in {use.limit for use in told.uses if use.binds}
+
+
+def test_an_operation_that_waits_for_a_ct_says_so():
+    rows = [("RLL", 5.0, 10.0), ("LLL", 5.0, 10.0)]
+    given = problem(rows, protocol(weeks_after_operation_min=4, weeks_before_operation_min=1))
+    plan = solve_plan(given)
+    assert [(o.week, o.scan_week) for o in plan.operations] == [(0, None), (5, 4)]
+    told = explain_lesion(given, plan, plan.operations[1].lesions[0], resolve=False)
+    binding = {use.limit for use in told.uses if use.binds}
+    assert "scans.weeks_after_operation_min" in binding
+    assert "weeks.other_side_min" not in binding

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -11,8 +12,9 @@ from pydantic import ValidationError
 from clearlung.errors import CaseConflict, InfeasiblePlan
 from clearlung.evidence import load_evidence
 from clearlung.resection import FunctionModel, LungFunction, PatientFunction
-from clearlung.staging import Plan, solve_plan
-from clearlung.staging.done import Done, DoneOperation, FoundLesion
+from clearlung.staging import Plan, broken_limits, solve_plan
+from clearlung.staging.assignment import Assignment
+from clearlung.staging.done import Done, DoneOperation, FoundLesion, earlier_sessions
 from clearlung.staging.fixed import sessions_of
 from clearlung.staging.replan import replan
 from clearlung.staging.replan_record import Replan
@@ -298,3 +300,127 @@ def test_what_no_operation_takes_keeps_its_reason():
     new = replan(given, plan, NOTHING)
     assert new.plan.unassigned == plan.unassigned
     assert isinstance(new.plan, Plan)
+
+
+# --- Operations on both sides, tissue in all, and the surgeon's wishes --------------------------------------
+
+FIVE_EACH = [("RLL", 6.0, 10.0)] * 5 + [("LUL", 6.0, 10.0)] * 5
+
+
+def on_both_sides(**limits):
+    limits = protocol(nodules_max=4, sides_max=2, minutes_max=900.0, **limits)
+    given = problem(FIVE_EACH, limits, model=function(5000.0), reentry=20.0)
+    plan = solve_plan(given)
+    assert [o.side for o in plan.operations].count("both") >= 1
+    assert len(plan.operations) == 3
+    return given, plan
+
+
+def test_a_plan_with_operations_on_both_sides_stays_as_it_is():
+    given, plan = on_both_sides()
+    new = replan(given, plan, NOTHING)
+    assert new.plan.operations == plan.operations
+    assert new.plan.solver.goals == plan.solver.goals
+    assert [o.side for o in new.operations] == [o.side for o in plan.operations]
+
+
+def test_after_an_operation_on_both_sides_the_rest_is_as_promised():
+    given, plan = on_both_sides()
+    assert plan.operations[0].side == "both"
+    new = replan(given, plan, first_done(plan))
+    assert new.lesions == ()
+    assert rest_problem(given, plan, new.done).operated == {"right", "left"}
+    for now, before in zip(new.plan.operations, plan.operations[1:], strict=True):
+        assert now.week + new.done.today_week == before.week
+        assert now.minutes == pytest.approx(before.minutes)
+        assert now.fev1_after_percent == pytest.approx(before.fev1_after_percent, abs=1e-6)
+
+
+def test_what_an_operation_on_both_sides_left_is_planned_again():
+    given, plan = on_both_sides()
+    left = plan.operations[0].lesions
+    new = replan(given, plan, first_done(plan, left=left, removed_ml=0.0))
+    rest = rest_problem(given, plan, new.done)
+    weeks = [operation.week for operation in new.plan.operations]
+    earlier = earlier_sessions(plan, new.done)
+    assert not any(u.broken for u in limit_uses(rest, sessions_of(rest, new.plan), weeks, earlier))
+    assert {lesion for o in new.plan.operations for lesion in o.lesions} >= set(left)
+
+
+def test_tissue_that_was_taken_counts_to_all_operations_together():
+    given, plan = on_both_sides(removed_ml_per_lung_max=31.0)
+    (past,) = earlier_sessions(plan, first_done(plan))
+    own = plan.operations[0]
+    for lobe, side in (("RLL", "right"), ("LUL", "left")):
+        assert past.lobe_ml[lobe] == pytest.approx(6.0 * sum(s.side == side for s in own.specimens))
+    # More was taken than planned, and of each lung as much more: what is left has no room for all.
+    done = first_done(plan, removed_ml=own.removed_ml + 14.0)
+    new = replan(given, plan, done)
+    rest = rest_problem(given, plan, done)
+    taken = {
+        side: sum(s.volume_ml for o in new.plan.operations for s in o.specimens if s.side == side)
+        for side in ("right", "left")
+    }
+    (past,) = earlier_sessions(plan, done)
+    assert taken["right"] + past.lobe_ml["RLL"] <= 31.0
+    assert taken["left"] + past.lobe_ml["LUL"] <= 31.0
+    assert new.plan.unassigned
+    assert len(rest.specimens) > sum(len(o.specimens) for o in new.plan.operations)
+
+
+def test_a_wish_counts_on_from_the_operations_that_are_done():
+    given = problem([("RLL", 2.0, 8.0)] * 6, protocol(nodules_max=2))
+    wishes = (
+        Assignment(lesions=(1, 2), only_in=(3,)),
+        Assignment(lesions=(3,), never_in=(1, 2)),
+        Assignment(lesions=(4, 5), apart=True),
+        Assignment(lesions=(6,), leave=True),
+    )
+    given = replace(given, assignments=wishes)
+    plan = solve_plan(given)
+    new = replan(given, plan, first_done(plan))
+    kept = {wish.lesions: wish for wish in new.plan.assignments}
+    assert kept[1, 2].only_in == (2,)
+    assert kept[3,].never_in == (1,)
+    assert kept[6,].leave
+    assert new.lesions == ()
+    assert not broken_limits(new.plan)
+    for now, before in zip(new.plan.operations, plan.operations[1:], strict=True):
+        assert now.lesions == before.lesions
+
+
+def test_a_wish_that_came_too_late_is_named():
+    given = problem([("RLL", 2.0, 8.0)] * 4, protocol(nodules_max=2))
+    given = replace(given, assignments=(Assignment(lesions=(1, 2), only_in=(1,)),))
+    plan = solve_plan(given)
+    assert plan.operations[0].lesions == (1, 2)
+    new = replan(given, plan, first_done(plan, left=(2,)))
+    assert new.plan.assignments == ()
+    assert any("lesion 2: only in operation 1" in warning for warning in new.plan.warnings)
+    assert {i for o in new.plan.operations for i in o.lesions} == {2, 3, 4}
+
+
+def test_each_lung_gets_the_perfusions_that_it_has_not_had():
+    given = problem(MANY, protocol("high-volume", nodules_max=4), perfused=True)
+    plan = solve_plan(given)
+    perfused = {o.side: o.number for o in plan.operations if o.perfusion}
+    first = min(perfused.values())
+    done = Done(
+        # Late enough for function to bear an operation on the day.
+        today_week=plan.operations[first - 1].week + 40,
+        operations=tuple(DoneOperation(number=n) for n in range(1, first + 1)),
+    )
+    new = replan(given, plan, done)
+    (side,) = {side for side, number in perfused.items() if number > first}
+    assert [o.side for o in new.plan.operations if o.perfusion] == [side]
+    assert new.lesions == ()
+    assert new.from_scratch is not None
+
+
+def test_the_first_operation_that_is_left_has_its_ct():
+    given = problem(MANY, protocol(nodules_max=4, weeks_after_operation_min=2, weeks_before_operation_min=1))
+    plan = solve_plan(given)
+    new = replan(given, plan, first_done(plan))
+    today = new.done.today_week
+    assert [o.scan_week + today for o in new.plan.operations] == [o.scan_week for o in plan.operations[1:]]
+    assert all(o.scan_week == o.week - 1 for o in new.plan.operations)

@@ -83,7 +83,6 @@ def test_bounds_and_proven_values_are_the_second_solvers(rule, seed):
     compare(random_problem(1000 + seed, {rule, *others}, (4, 14)), exact=False)
 
 
-@pytest.mark.xfail(strict=True, reason="one wish that cannot be met for all leaves the whole lung")
 def test_a_wish_that_has_no_room_for_all_leaves_only_those_that_have_none():
     """Of two pairs one fits the first operation; the rest of the lesions is not concerned."""
     specimens = [("RML", 5.0, 10, 2), ("RML", 5.0, 10, 2), ("RLL", 5.0, 10), ("LLL", 5.0, 10)]
@@ -93,7 +92,6 @@ def test_a_wish_that_has_no_room_for_all_leaves_only_those_that_have_none():
     assert len(solve_plan(given).unassigned) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="the packing may leave one side of an operation on both sides empty")
 def test_an_operation_on_both_sides_takes_something_of_each():
     plan = solve_plan(random_problem(84, {"scans", "wishes", "both sides", "blocked"}, (4, 14)))
     for operation in plan.operations:

@@ -134,6 +134,17 @@ def test_one_piece_saves_an_operation_though_it_takes_more_tissue():
     assert plan.solver.goals[1].proven
 
 
+def test_one_piece_is_taken_where_the_cheapest_leave_a_lesion():
+    """Only the first operation has time for one of 50 minutes, and for both in one piece of 60, too."""
+    cut = excision([(1,), (2,), (1, 2)], [50, 50, 60], [3, 3, 30])
+    given = replace(problem([("RLL", 1.0, 1.0)] * 2, protocol(minutes_max=122.5)), reentry_minutes=30.0)
+    cheapest = solve_plan(replace(given, specimens=cut.specimens))
+    assert len(cheapest.unassigned) == 1
+    made = choose_together(given, cut)
+    assert made.specimens.lesions == ((1, 2),)
+    assert not solve_plan(made).unassigned
+
+
 def test_what_fits_no_operation_gives_way_to_what_does():
     cut = excision([(1, 2), (1,), (2,)], [20, 30, 30], [5, 50, 50])
     assert cut.specimens.lesions == ((1, 2),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ class LesionTable:
         float64.
     vdt_days
         float64: volume doubling time; NaN where unknown.
+    hilum_mm
+        float64: distance of the center from the hilum of its side; NaN where unknown, all so if left out.
 
     Raises
     ------
@@ -38,8 +40,11 @@ class LesionTable:
     diameter_mm: NDArray[np.float64]
     depth_mm: NDArray[np.float64]
     vdt_days: NDArray[np.float64]
+    hilum_mm: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
+        if not len(self.hilum_mm):
+            object.__setattr__(self, "hilum_mm", np.full(len(self.id), np.nan))
         lengths = {f.name: len(getattr(self, f.name)) for f in fields(self)}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns differ in length: {lengths}")
@@ -74,4 +79,5 @@ def lesions_of_first_scan(nodules: NoduleTable) -> LesionTable:
         diameter_mm=nodules.diameter_mm,
         depth_mm=nodules.depth_mm,
         vdt_days=nodules.vdt_days,
+        hilum_mm=nodules.hilum_mm,
     )

@@ -13,6 +13,7 @@ from clearlung.staging.conflicts import (
 from clearlung.staging.done import Done, DoneOperation, FoundLesion, read_done
 from clearlung.staging.explain import LesionExplanation, explain_lesion
 from clearlung.staging.figures import Difference
+from clearlung.staging.goals import GOALS
 from clearlung.staging.limits import LIMITS, Limit, Reached, broken_limits
 from clearlung.staging.plan import (
     Goal,
@@ -51,6 +52,7 @@ from clearlung.staging.tradeoff_points import Tradeoff, TradeoffAnswer, Tradeoff
 from clearlung.staging.under import under
 
 __all__ = [
+    "GOALS",
     "LIMITS",
     "Assignment",
     "Comparison",

@@ -45,12 +45,15 @@ class Left:
     ----------
     for_total
         Rows of the specimens that the limits on the tissue of all operations leave no room for.
+    for_assignments
+        Rows of those that the surgeon's assignments leave no room for.
     weeks_needed
         Week in which a plan that removes all others ends, where it is the protocol's last week that is too
         early; None where lung function does not bear their removal.
     """
 
     for_total: frozenset[int] = frozenset()
+    for_assignments: frozenset[int] = frozenset()
     weeks_needed: int | None = None
 
 
@@ -111,6 +114,8 @@ def _left_over(outcome: Outcome, operations: tuple[Operation, ...], why: Left) -
     for row in rows:
         if row in why.for_total:
             code, reason = "total_tissue_limit", _total_reason(problem, row)
+        elif row in why.for_assignments:
+            code, reason = "assignment_limit", _assignment_reason(problem, row)
         elif why.weeks_needed is not None:
             code = "weeks_limit"
             reason = (
@@ -123,6 +128,13 @@ def _left_over(outcome: Outcome, operations: tuple[Operation, ...], why: Left) -
             reason = min(_room(problem, floor, operations, row) for floor in problem.floors)[1]
         left += [Unassigned(lesion=i, code=code, reason=reason) for i in problem.specimens.lesions[row]]
     return left
+
+
+def _assignment_reason(problem: StagingProblem, row: int) -> str:
+    group = set(problem.specimens.lesions[row])
+    says = "; ".join(a.says for a in problem.assignments if group & set(a.lesions))
+    where = says or f"those of other lesions on the {problem.specimens.side[row]} lung"
+    return f"The operations that the surgeon's assignments leave it are full: {where}."
 
 
 def _total_reason(problem: StagingProblem, row: int) -> str:
@@ -341,6 +353,8 @@ def _left_warning(problem: StagingProblem, outcome: Outcome, why: Left) -> str:
     held = sum(len(problem.specimens.lesions[row]) for row in why.for_total)
     if held == count:
         return f"{count} lesions stay: all operations together may take no more tissue."
+    if held + sum(len(problem.specimens.lesions[row]) for row in why.for_assignments) == count:
+        return f"{count} lesions stay: the surgeon's assignments leave no room for them."
     text = (
         f"{outcome.lesions - outcome.removed} lesions stay: their removal would leave less lung function than"
         " the protocol demands."

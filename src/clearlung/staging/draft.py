@@ -408,18 +408,21 @@ def weeks_bound(draft: Draft, budget: Budget) -> int:
     peak p, they would take d = n p - T more than its specimens T. Whatever the packing:
 
     - the first i operations take at least T - (n - i) p, and each at least p - d;
-    - what any operations have taken by some week, early losses weighted by how much of them is left, is at
-      least that of operations at the peak, less d times the largest weight. The largest is that of the
-      operation itself or of the other lung's last one, and at most that of tissue just taken.
+    - what any operations have taken by some week, each weighted by how much of its early loss is left, is at
+      least that of operations at the peak, less d times the largest weight. Of the lung that is operated on,
+      the largest is that of the operation itself, which thus takes p - d; of the other lung, that of its last
+      one so far, which takes p - d until another follows.
 
     With these losses in place of its own, every plan's operations still keep all rules, and the earliest
-    weeks of the relaxed courses are no later. Segments and lobes lose less for as much tissue, so with them
-    there is no such bound; nor is there with operations on both sides.
+    weeks of the relaxed courses are no later. What the last operation so far takes grows with its week, so
+    that the label setting stays exact. Segments and lobes lose less for as much tissue, so with them there is
+    no such bound; nor is there with operations on both sides.
     """
     if draft.both is not None or any(measure.anatomical for measure in budget.measures):
         return 0
     right, left = (draft.lungs[side] for side in SIDES)
-    spare_ml = _spare_ml(right) + _spare_ml(left)
+    # What still has to come back before an operation holds for the last one on its own lung as well.
+    spare_ml = max(_spare_ml(right), _spare_ml(left))
     rules = replace(
         budget.rules,
         demands=tuple(
@@ -427,10 +430,11 @@ def weeks_bound(draft: Draft, budget: Budget) -> int:
             for demand, measure in zip(budget.rules.demands, budget.measures, strict=True)
         ),
     )
-    relaxed = (
-        earliest_weeks(_least_course(right, budget), _least_course(left, budget), budget.rules),
-        earliest_weeks(_full_course(right, budget), _full_course(left, budget), rules),
-    )
+    relaxed = [earliest_weeks(_least_course(right, budget), _least_course(left, budget), budget.rules)]
+    full = _full_course(right, budget), _full_course(left, budget)
+    # Where more is spare than one operation takes, it cannot all be taken off one.
+    if all(early > 0 for course in full for losses in course.measures for early in losses.early):
+        relaxed.append(earliest_weeks(*full, rules))
     return max(steps[-1].week if steps else 0 for steps in relaxed)
 
 
@@ -455,11 +459,11 @@ def _least_course(lung: LungDraft, budget: Budget) -> Course:
 
 
 def _full_course(lung: LungDraft, budget: Budget) -> Course:
-    """Return a course with every operation at the peak, and what that is too much taken off once."""
+    """Return a course with every operation at the peak, and what that is too much taken off the last one."""
     n, peak, spare_ml = len(lung.operations), lung.peak_ml(), _spare_ml(lung)
     losses = []
     for measure in budget.measures:
-        off = (measure.tissue + measure.tissue_early) * spare_ml
-        taken = [measure.permanent(i * peak, sum(lung.perfused[:i])) - off for i in range(1, n + 1)]
-        losses.append(Losses((0.0, *taken), (measure.early(peak),) * n))
-    return Course(tuple(losses), lung.perfused)
+        taken = [measure.permanent(i * peak - spare_ml, sum(lung.perfused[:i])) for i in range(1, n + 1)]
+        losses.append(Losses((0.0, *taken), (measure.early(peak - spare_ml),) * n))
+    spare = tuple(measure.tissue_early * spare_ml for measure in budget.measures)
+    return Course(tuple(losses), lung.perfused, spare)

@@ -1,8 +1,8 @@
 """Why a lesion is in its operation: the limits that bind there, and what its next best place would cost.
 
 Two kinds of answer, told apart: what happens in the given plan if one specimen is moved, or exchanged for one
-other, with everything else as it is; and what the best of all plans looks like if the lesion must go together
-with one of another operation, or stays. The first is exact for the plan as it stands, the second comes from
+other, with everything else as it is; and what the best of all plans looks like if the lesion must be in
+another operation of its lung, or stays. The first is exact for the plan as it stands, the second comes from
 the solver with its own proof.
 """
 
@@ -13,11 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from clearlung.errors import InfeasiblePlan
-from clearlung.resection import SpecimenSet
+from clearlung.staging.assignment import Assignment
 from clearlung.staging.figures import WEEKS, Difference, Figures, differences, figures, plan_figures, values
 from clearlung.staging.fixed import NOISE, Session, earliest, sessions_of, settled
 from clearlung.staging.plan import Plan
@@ -311,25 +310,24 @@ class _Case:
         return [settled(self.problem, session) for session in sessions]
 
     def resolved(self, row: int, here: int, say: Say) -> list[Resolved]:
-        """Ask the solver for the best plan with the lesion in other company, and without it."""
-        specimens, found = self.problem.specimens, []
-        name = _named(specimens.lesions[row])
-        for there in self._others(row, here):
-            rows = self.sessions[there].rows
-            company = next((other for other in rows if _joinable(specimens, row, other)), None)
-            if company is None:
-                continue
-            with_whom = _named(specimens.lesions[company])
-            say(f"the best plan with {name} together with {with_whom}")
-            joined = replace(self.problem, specimens=_joined(specimens, row, company))
-            condition = f"{name} in one operation with {with_whom}, now of operation {self.number(there)}"
-            found.append(self._resolve(joined, condition))
+        """Ask the solver for the best plan with the lesion elsewhere on its lung, and without it."""
+        lesions = self.problem.specimens.lesions[row]
+        name = _named(lesions)
+        side = str(self.problem.specimens.side[row])
+        opening = [place for place, session in enumerate(self.sessions) if side in session.sides]
+        found = []
+        for count, there in enumerate(opening, start=1):
+            if there != here:
+                wish = Assignment(lesions=lesions, only_in=(count,))
+                where = f"only in the {side} lung's operation {count}, now operation {self.number(there)}"
+                say(f"the best plan with {name} {where}")
+                found.append(self._resolve(self._assigned(wish), f"{name} {where}"))
         say(f"the best plan without {name}")
-        rest = np.delete(np.arange(len(specimens)), row)
-        reason = dict.fromkeys(specimens.lesions[row], "Left to see what it costs.")
-        left = replace(specimens.take(rest), unresectable=specimens.unresectable | reason)
-        found.append(self._resolve(replace(self.problem, specimens=left), f"{name} left"))
+        found.append(self._resolve(self._assigned(Assignment(lesions=lesions, leave=True)), f"{name} left"))
         return found
+
+    def _assigned(self, wish: Assignment) -> StagingProblem:
+        return replace(self.problem, assignments=(*self.problem.assignments, wish))
 
     def _resolve(self, problem: StagingProblem, condition: str) -> Resolved:
         try:
@@ -359,24 +357,3 @@ def _all_break(use: LimitUse, fuller: Sequence[Sequence[LimitUse]]) -> bool:
 
 def _named(lesions: Sequence[int]) -> str:
     return f"lesion{'s' * (len(lesions) > 1)} {', '.join(map(str, lesions))}"
-
-
-def _joinable(specimens: SpecimenSet, row: int, other: int) -> bool:
-    """Whether two specimens can stand as one: limits per lobe and function must count them as before."""
-    same_lobe = specimens.lobe[row] == specimens.lobe[other]
-    return bool(same_lobe and specimens.anatomical[row] == specimens.anatomical[other])
-
-
-def _joined(specimens: SpecimenSet, row: int, other: int) -> SpecimenSet:
-    """Return the specimens with two of them as one, which no plan can part."""
-    volume_ml, minutes = specimens.volume_ml.copy(), specimens.minutes.copy()
-    volume_ml[row] += volume_ml[other]
-    minutes[row] += minutes[other]
-    lobe_ml = specimens.lobe_ml.copy()
-    lobe_ml[row] += lobe_ml[other]
-    groups = list(specimens.lesions)
-    groups[row] = tuple(sorted((*groups[row], *groups[other])))
-    whole = replace(specimens, volume_ml=volume_ml, minutes=minutes, lobe_ml=lobe_ml)
-    # With both groups in it the set would hold a lesion twice; the joined group is set on what is left.
-    rest = np.delete(np.arange(len(specimens)), other)
-    return replace(whole.take(rest), lesions=tuple(groups[r] for r in rest.tolist()))

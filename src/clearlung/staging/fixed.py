@@ -238,13 +238,9 @@ def peak_ml(problem: StagingProblem, sessions: Sequence[Session], side: Side) ->
 
 def lobe_ml_of(problem: StagingProblem, rows: Sequence[int]) -> dict[Lobe, float]:
     """Return what specimens take of each lobe, ml; all is their own lobe's where that is not known."""
-    specimens = problem.specimens
-    found: dict[Lobe, float] = dict.fromkeys(LOBES, 0.0)
-    for row in rows:
-        shares = specimens.lobe_ml[row]
-        if np.isfinite(shares).all():
-            for lobe, ml in zip(LOBES, shares.tolist(), strict=True):
-                found[lobe] += ml
-        else:
-            found[cast(Lobe, str(specimens.lobe[row]))] += float(specimens.volume_ml[row])
-    return found
+    chosen = np.asarray(rows, dtype=np.intp)
+    shares = problem.specimens.lobe_ml[chosen].reshape(len(chosen), len(LOBES))
+    known = np.isfinite(shares).all(axis=1)
+    own, rest = problem.specimens.lobe[chosen][~known], problem.specimens.volume_ml[chosen][~known]
+    told = shares[known].sum(axis=0)
+    return {lobe: float(told[place] + rest[own == lobe].sum()) for place, lobe in enumerate(LOBES)}

@@ -40,7 +40,9 @@ def plan_of(
         problem, [(s.side, week, s.rows, s.perfused) for s, week in zip(sessions, weeks, strict=True)]
     )
     operations = tuple(
-        operation.model_copy(update={"number": number})
+        operation.model_copy(
+            update={"number": number, "scan_week": _scan_week(problem, number, operation.week)}
+        )
         for operation, number in zip(operations_of(problem, outlook), numbers, strict=True)
     )
     goals = _goals(problem, sessions, weeks, best)
@@ -70,6 +72,14 @@ def plan_of(
             goals=goals,
         ),
     )
+
+
+def _scan_week(problem: StagingProblem, number: int, week: int) -> int | None:
+    """Return the week of the CT before an operation: operation 1 needs none, the first that is left does."""
+    scans = problem.protocol.scans
+    if scans.weeks_after_operation_min is None or number == 1:
+        return None
+    return week - scans.weeks_before_operation_min
 
 
 def _goals(

@@ -50,6 +50,7 @@ class _Column:
     lobe: Lobe | None = None
     banned: frozenset[int] = frozenset()
     only: frozenset[int] | None = None
+    assigned: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +81,17 @@ class Columns:
     def tissue(self) -> NDArray[np.bool_]:
         """Which count tissue."""
         return np.array([column.name.startswith("tissue") for column in self.table], dtype=np.bool_)
+
+    @property
+    def assigned(self) -> bool:
+        """Whether the surgeon's assignments limit anything."""
+        return any(column.assigned for column in self.table)
+
+    @property
+    def last_place(self) -> int:
+        """Number of the last operation that an assignment names; 0 if none does."""
+        named = [place + 1 for c in self.table for place in (*c.banned, *(c.only or ()))]
+        return max(named, default=0)
 
     @property
     def placed(self) -> bool:
@@ -136,6 +148,12 @@ class Items:
     def subset(self, chosen: NDArray[np.bool_]) -> Items:
         """Return some of the specimens."""
         return Items(self.side, self.row[chosen], self.weight[chosen], self.urgency[chosen], self.columns)
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Which specimens are the right lung's."""
+        mine = [c.lobe is not None and LOBE_SIDES[c.lobe] == "right" for c in self.columns.table]
+        return np.asarray(self.weight[:, mine].any(axis=1), dtype=np.bool_)
 
     @property
     def lesions(self) -> int:
@@ -315,6 +333,7 @@ def _assigned(assignment: Assignment, groups: list[set[int]]) -> list[_Column]:
             1 if assignment.apart else int(held.sum()),
             banned=frozenset(place - 1 for place in assignment.never_in),
             only=frozenset(place - 1 for place in assignment.only_in) or None,
+            assigned=True,
         )
     ]
 

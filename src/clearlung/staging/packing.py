@@ -185,7 +185,15 @@ class Split:
         return self.both + self.right + self.left
 
 
-def pack_split(items: Items, limits: Limits, split: Split, seed: int) -> tuple[Packing | None, bool]:
+@dataclass(frozen=True, eq=False)
+class SplitPacking:
+    """Both lungs' operations, those on both sides first, then the right lung's, then the left's."""
+
+    where: Assignment
+    split: Split
+
+
+def pack_split(items: Items, limits: Limits, split: Split, seed: int) -> tuple[SplitPacking | None, bool]:
     """Pack both lungs with some operations that open both sides.
 
     Parameters
@@ -195,21 +203,14 @@ def pack_split(items: Items, limits: Limits, split: Split, seed: int) -> tuple[P
     limits, seed
         As for :func:`pack`.
     split
-        How many of each kind.
+        How many of each kind, those on both sides at most.
 
     Returns
     -------
     packing, proven
-        Operations are numbered with those on both sides first, then the right lung's, then the left's; None
-        where none was found. Whether none exists where none was found.
+        None where no packing was found; whether none exists where none was found.
     """
-    capacity = np.concatenate(
-        [
-            limits.capacities(items.columns, split.both, "both"),
-            limits.capacities(items.columns, split.right, "right", split.both),
-            limits.capacities(items.columns, split.left, "left", split.both),
-        ]
-    )
+    capacity = _split_capacities(items, limits, split)
     where = pack_by_exchange(items.weight, capacity, seed)
     if where is None:
         least = _peak_bound(items, split.operations)
@@ -218,8 +219,36 @@ def pack_split(items: Items, limits: Limits, split: Split, seed: int) -> tuple[P
             return None, answer.proven
         where = answer.where
     # How far it is balanced cannot be proven: other splits may do better. Construction has to be enough.
-    balanced, peak, bound, method = _balance(items, capacity, where, seed, prove=False)
-    return Packing(balanced, split.operations, 0, peak, bound, ("", method)), False
+    balanced = _balance(items, capacity, where, seed, prove=False)[0]
+    return _as_opened(items, limits, balanced, split), False
+
+
+def _split_capacities(items: Items, limits: Limits, split: Split) -> Weights:
+    return np.concatenate(
+        [
+            limits.capacities(items.columns, split.both, "both"),
+            limits.capacities(items.columns, split.right, "right", split.both),
+            limits.capacities(items.columns, split.left, "left", split.both),
+        ]
+    )
+
+
+def _as_opened(items: Items, limits: Limits, where: Assignment, split: Split) -> SplitPacking | None:
+    """Return the operations by what they open: one that takes nothing of a lung does not open it.
+
+    None where such an operation does not fit among those of its lung.
+    """
+    right, operations = items.right, np.arange(split.operations)
+    opens_right, opens_left = (np.isin(operations, where[mine]) for mine in (right, ~right))
+    both = np.flatnonzero(opens_right & opens_left)
+    ones = [np.flatnonzero(a & ~b) for a, b in ((opens_right, opens_left), (opens_left, opens_right))]
+    order = np.concatenate([both, *ones])
+    found = Split(len(both), len(ones[0]), len(ones[1]))
+    number = np.empty(split.operations, dtype=np.int64)
+    number[order] = operations
+    packed = SplitPacking(number[where], found)
+    loads = loads_of(items.weight, packed.where, split.operations)
+    return packed if (loads <= _split_capacities(items, limits, found)).all() else None
 
 
 def _balance_shakes(specimens: int) -> int:

@@ -1,4 +1,4 @@
-"""Fast growers first: specimens move between a lung's operations so that less grows while waiting."""
+"""Fast growers, and those near the hilum, first: specimens move between a lung's operations."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from clearlung.anatomy import SIDES
 from clearlung.staging.draft import Budget, Candidate, Draft, LungDraft, schedule
 from clearlung.staging.exact import pack_at_least_cost
-from clearlung.staging.growth import growth_ml
+from clearlung.staging.growth import waiting_cost
 from clearlung.staging.items import ML, THOUSAND, Limits
 from clearlung.staging.problem import StagingProblem
 
-# The weeks follow from the tissue of each operation and the growth from the weeks, so it is repeated.
+# The weeks follow from the tissue of each operation and the cost from the weeks, so it is repeated.
 _ROUNDS = 3
 
 
-def polish_growth(
+def polish_waiting(
     problem: StagingProblem,
     draft: Draft,
     limits: Limits,
@@ -43,15 +43,16 @@ def polish_growth(
 
     Notes
     -----
-    For each lung an integer program assigns the specimens to the operations in their present weeks at the
-    least growth. The result counts only if the goals in their order come out better in its own weeks.
+    For each lung an integer program assigns the specimens to the operations in their present weeks so that
+    waiting costs the least by the protocol's goals. The result counts only if the goals in their order come
+    out better in its own weeks.
     """
     for _ in range(_ROUNDS):
         lungs = dict(draft.lungs)
         for side in SIDES:
             weeks = [step.week for step in draft.steps if step.side == side]
             before = 0 if draft.both is None else len(draft.both.operations)
-            lungs[side] = _by_growth(problem, lungs[side], limits, weeks, before, keep_balance=keep_balance)
+            lungs[side] = _by_cost(problem, lungs[side], limits, weeks, before, keep_balance=keep_balance)
         candidate = Candidate(lungs["right"], lungs["left"], draft.packings, draft.both)
         found = schedule(candidate, budget) if candidate.bearable(budget) else None
         if found is None or better(found) >= better(draft):
@@ -60,7 +61,7 @@ def polish_growth(
     return draft
 
 
-def _by_growth(
+def _by_cost(
     problem: StagingProblem,
     lung: LungDraft,
     limits: Limits,
@@ -75,16 +76,16 @@ def _by_growth(
     capacity = limits.capacities(items.columns, operations, items.side, before)
     if keep_balance:
         capacity[:, ML] = np.minimum(capacity[:, ML], lung.peak_ml() * THOUSAND)
-    where = pack_at_least_cost(items.weight, capacity, _growth(problem, lung, weeks))
+    where = pack_at_least_cost(items.weight, capacity, _cost(problem, lung, weeks))
     if where is None:
         return lung
     return replace(lung, operations=tuple(np.flatnonzero(where == place) for place in range(operations)))
 
 
-def _growth(problem: StagingProblem, lung: LungDraft, weeks: list[int]) -> NDArray[np.float64]:
-    """Return how much each specimen's lesions grow until each operation, shape (specimens, operations)."""
+def _cost(problem: StagingProblem, lung: LungDraft, weeks: list[int]) -> NDArray[np.float64]:
+    """Return what each specimen's waiting costs in each operation, shape (specimens, operations)."""
     groups = [problem.specimens.lesions[row] for row in lung.items.row]
-    grown = growth_ml(problem, [lesion for group in groups for lesion in group], weeks)
+    grown = waiting_cost(problem, [lesion for group in groups for lesion in group], weeks)
     specimen = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
     total = np.zeros((len(groups), len(weeks)))
     np.add.at(total, specimen, grown)

@@ -61,6 +61,9 @@ class LesionPart(Part):
         description="Volume doubling time: negative where it shrinks, infinite where it stays, null where"
         " unknown.",
     )
+    hilum_mm: float | None = Field(
+        default=None, ge=0, description="From its center to the hilum of its side; null where unknown."
+    )
 
     @field_validator("vdt_days")
     @classmethod
@@ -72,10 +75,17 @@ class LesionPart(Part):
 
 def lesion_parts(table: LesionTable) -> tuple[LesionPart, ...]:
     """Return a table of lesions as plain data."""
-    columns = (table.id, table.lobe, table.diameter_mm, table.depth_mm, table.vdt_days)
+    columns = (table.id, table.lobe, table.diameter_mm, table.depth_mm, table.vdt_days, table.hilum_mm)
     return tuple(
-        LesionPart(id=number, lobe=lobe, diameter_mm=diameter, depth_mm=depth, vdt_days=_days_out(vdt))
-        for number, lobe, diameter, depth, vdt in zip(*(c.tolist() for c in columns), strict=True)
+        LesionPart(
+            id=number,
+            lobe=lobe,
+            diameter_mm=diameter,
+            depth_mm=depth,
+            vdt_days=_days_out(vdt),
+            hilum_mm=None if math.isnan(hilum) else hilum,
+        )
+        for number, lobe, diameter, depth, vdt, hilum in zip(*(c.tolist() for c in columns), strict=True)
     )
 
 
@@ -88,6 +98,7 @@ def lesion_table(parts: Sequence[LesionPart]) -> LesionTable:
         diameter_mm=np.array([p.diameter_mm for p in parts], dtype=np.float64),
         depth_mm=np.array([p.depth_mm for p in parts], dtype=np.float64),
         vdt_days=np.array([_days_in(p.vdt_days) for p in parts], dtype=np.float64),
+        hilum_mm=np.array([math.nan if p.hilum_mm is None else p.hilum_mm for p in parts], dtype=np.float64),
     )
 
 

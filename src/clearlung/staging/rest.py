@@ -105,7 +105,7 @@ def _lesions(problem: StagingProblem, new: NoduleTable, out: frozenset[int] | se
     stay = ~np.isin(table.id, list(out))
     columns = {
         name: np.concatenate([getattr(table, name)[stay], getattr(new, name)])
-        for name in ("id", "side", "lobe", "diameter_mm", "depth_mm", "vdt_days")
+        for name in ("id", "side", "lobe", "diameter_mm", "depth_mm", "vdt_days", "hilum_mm")
     }
     return LesionTable(**columns)
 

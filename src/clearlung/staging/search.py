@@ -17,7 +17,15 @@ import numpy as np
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.draft import Budget, Candidate, Draft, LungDraft, Order, arrange, schedule, weeks_bound
 from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Limits
-from clearlung.staging.packing import Packing, Split, operations_bound, pack, pack_split, pack_tapered
+from clearlung.staging.packing import (
+    Packing,
+    Split,
+    SplitPacking,
+    operations_bound,
+    pack,
+    pack_split,
+    pack_tapered,
+)
 from clearlung.staging.reorder import reordered
 from clearlung.staging.repair import Assignment
 from clearlung.staging.taper import Effort, operations_bound_by_function, tapered_volumes
@@ -88,7 +96,7 @@ class Search:
     weeks_max: int | None = None
     _packings: dict[tuple[str, bytes, int], Packing | None] = field(default_factory=dict)
     _tapers: dict[tuple[Side, bytes, tuple[int, ...]], Assignment | None] = field(default_factory=dict)
-    _split: dict[tuple[bytes, Split], tuple[Packing | None, bool]] = field(default_factory=dict)
+    _split: dict[tuple[bytes, Split], tuple[SplitPacking | None, bool]] = field(default_factory=dict)
 
     def packing(self, items: Items, at_least: int = 0) -> Packing | None:
         """Pack one lung, once."""
@@ -312,7 +320,7 @@ class Search:
             return None
         return LungDraft(items, tuple(np.flatnonzero(where == o) for o in range(count)), perfused)
 
-    def _packed(self, lungs: dict[Side, Items], split: Split) -> tuple[Packing | None, bool]:
+    def _packed(self, lungs: dict[Side, Items], split: Split) -> tuple[SplitPacking | None, bool]:
         """Pack both lungs, once; and whether there is proven to be no packing."""
         items = self.joined(lungs)
         key = (items.row.tobytes(), split)
@@ -325,6 +333,7 @@ class Search:
         items, packing = self.joined(lungs), self._packed(lungs, split)[0]
         if packing is None:
             return
+        split = packing.split
         where = packing.where
         shared = where < split.both
         counts: dict[Side, int] = {"right": split.right, "left": split.left}
@@ -338,7 +347,7 @@ class Search:
                 parts[side] = arrange(
                     own, where[mine] - begins[side], counts[side], self.limits, order, split.both
                 )
-            yield Candidate(parts["right"], parts["left"], {}, both)
+            yield Candidate(parts["right"], parts["left"], {}, both if split.both else None)
 
     def most(self, picks: list[Pick], progress: Progress) -> Draft | None:
         """Remove as many lesions as the search finds possible.

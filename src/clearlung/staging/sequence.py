@@ -77,10 +77,14 @@ class Course:
         What they take of each measure, as many as :class:`Rules` have.
     perfused
         Whether each is perfused.
+    spare
+        For bounds: what the last operation so far takes less of each measure at once than it does once
+        another follows on its lung; nothing if left out.
     """
 
     measures: tuple[Losses, ...]
     perfused: tuple[bool, ...]
+    spare: tuple[float, ...] = ()
 
     def __len__(self) -> int:
         return len(self.perfused)
@@ -210,9 +214,11 @@ def _interleaved(
     measures, longest = len(rules.demands), max(len(right), len(left))
     permanent = np.zeros((2, measures, longest + 1))
     early = np.zeros((2, measures, longest))
+    spare = np.zeros((2, measures))
     perfused = np.zeros((2, longest), dtype=np.bool_)
     for here, course in ((RIGHT, right), (LEFT, left)):
         perfused[here, : len(course)] = course.perfused
+        spare[here, : len(course.spare)] = course.spare
         for m, losses in enumerate(course.measures[:measures]):
             permanent[here, m, : len(course) + 1] = losses.permanent
             early[here, m, : len(course)] = losses.early
@@ -220,6 +226,7 @@ def _interleaved(
     ends, week, side, parent = interleave(
         permanent,
         early,
+        spare,
         perfused,
         np.array([len(right), len(left)]),
         np.array([demand.loss_max for demand in rules.demands], dtype=np.float64),

@@ -22,6 +22,7 @@ SAME_SIDE, OTHER_SIDE, AFTER_PERFUSION, PERFUSIONS, ANY = range(5)
 def interleave(
     permanent: NDArray[np.float64],
     early: NDArray[np.float64],
+    spare: NDArray[np.float64],
     perfused: NDArray[np.bool_],
     count: NDArray[np.int64],
     loss_max: NDArray[np.float64],
@@ -42,6 +43,9 @@ def interleave(
         Of the right and of the left lung: what is lost for good after 0, 1, ... operations and at once by
         each, shape (2, measures, operations + 1) and (2, measures, operations); which are perfused, shape
         (2, operations); and how many there are.
+    spare
+        What each lung's last operation so far takes less of each measure at once than it does once another
+        follows, shape (2, measures): for bounds; zero for operations that are known.
     loss_max, waiting_max
         Of each measure: the largest loss right after an operation, and what may still have to come back
         before the next.
@@ -77,6 +81,7 @@ def interleave(
     used = 1
     end[0, 0, order[0]] = 1
     slack = np.empty(measures, dtype=np.float64)
+    now = np.empty((measures, 2), dtype=np.float64)
     new = np.empty((measures, 2), dtype=np.float64)
     for total in range(1, count[RIGHT] + count[LEFT] + 1):
         first = total == 1 and root_week < 0
@@ -95,6 +100,7 @@ def interleave(
                 for before in order:
                     came = came_right, came_left, before
                     for label in range(begin[came], end[came]):
+                        now[:] = sums[label]
                         if first:
                             week, there = 0, _LONG_AGO
                         else:
@@ -103,10 +109,12 @@ def interleave(
                             week = _week_by_intervals(
                                 own, there, here, done, done_there, perfused, gaps, root_week >= 0
                             )
+                            if done:
+                                _add_early(now, sums[label], spare[here], share, tau, own)
                             for m in range(measures):
-                                week = _week_by_function(sums[label, m], slack[m], week, tau[m])
+                                week = _week_by_function(now[m], slack[m], week, tau[m])
                             week = _free_from(week, blocked)
-                        _add_early(new, sums[label], early[here, :, done], share, tau, week)
+                        _add_early(new, now, early[here, :, done], share, tau, week)
                         if _is_dominated(week, there, new, last, other, sums, lowest, used):
                             continue
                         kept = lowest

@@ -13,17 +13,18 @@ from clearlung.errors import InfeasiblePlan
 from clearlung.staging.assemble import Left, assemble
 from clearlung.staging.draft import Budget, Draft
 from clearlung.staging.goals import Outcome, goals_of, rank
+from clearlung.staging.growth import WAITING
 from clearlung.staging.infeasible import check_function, check_perfusion
 from clearlung.staging.items import Items, items_of, limits_of
 from clearlung.staging.plan import Plan
-from clearlung.staging.polish import polish_growth
+from clearlung.staging.polish import polish_waiting
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol_parts import WEIGHTED
 from clearlung.staging.screen import screen
 from clearlung.staging.search import Pick, Search
 from clearlung.staging.select import choices
 from clearlung.staging.share import best_of, in_words, shares
-from clearlung.staging.within import most_of, within_totals, within_weeks
+from clearlung.staging.within import most_of, within_assignments, within_totals, within_weeks
 
 
 def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None = None) -> Plan:
@@ -147,16 +148,19 @@ def _choose(
     InfeasiblePlan
         If nothing can be removed at all.
     """
-    bound, method, fitting, totals = sum(i.lesions for i in lungs.values()), "", lungs, frozenset[int]()
+    bound, method, fitting = sum(i.lesions for i in lungs.values()), "", lungs
     knapsack = within_totals(problem, lungs)
     if knapsack is not None:
         bound, method = knapsack.most, "knapsack of lesions under the tissue of all operations"
         fitting = knapsack.best(bound)
-        kept = {row for items in fitting.values() for row in items.row.tolist()}
-        totals = frozenset(row for items in lungs.values() for row in items.row.tolist() if row not in kept)
+    totals = _rows(lungs) - _rows(fitting)
+    for side, items in fitting.items():
+        if items.columns.assigned and search.fewest(items) is None:
+            fitting = {**fitting, side: within_assignments(items, search.limits)}
+    wishes = _rows(lungs) - totals - _rows(fitting)
     draft = search.complete(fitting)
     if draft is not None:
-        return _Chosen(_polished(problem, draft, search), bound, method, Left(totals))
+        return _Chosen(_polished(problem, draft, search), bound, method, Left(totals, wishes))
     weeks_needed = None
     picks: list[Pick] = [*choices(fitting, search.budget, search.limits.perfused)]
     most = max((pick.most for pick in choices(lungs, search.budget, search.limits.perfused)), default=0)
@@ -173,15 +177,24 @@ def _choose(
     draft = search.most(picks, say)
     if draft is None:
         raise InfeasiblePlan(["No operation was found that lung function and the other limits allow."])
-    return _Chosen(_polished(problem, draft, search), bound, method or "none", Left(totals, weeks_needed))
+    return _Chosen(
+        _polished(problem, draft, search), bound, method or "none", Left(totals, wishes, weeks_needed)
+    )
+
+
+def _rows(lungs: dict[Side, Items]) -> frozenset[int]:
+    return frozenset(row for items in lungs.values() for row in items.row.tolist())
 
 
 def _polished(problem: StagingProblem, draft: Draft, search: Search) -> Draft:
-    """Put fast growers first, where the protocol ranks or weighs what grows."""
+    """Put fast growers and those near the hilum first, where the protocol ranks or weighs their waiting."""
     goals = problem.protocol.goals
-    if "growth" not in (*goals.order, *goals.weights):
-        return draft
     ranked = goals.ranked
-    place = ranked.index("growth" if "growth" in ranked else WEIGHTED)
+    places = [place for place, key in enumerate(ranked) if key in WAITING]
+    if any(key in WAITING for key in goals.weights):
+        places.append(ranked.index(WEIGHTED))
+    if not places:
+        return draft
+    place = min(places)
     keep = any(key.startswith("balance") for key in ranked[:place])
-    return polish_growth(problem, draft, search.limits, search.budget, search.better, keep_balance=keep)
+    return polish_waiting(problem, draft, search.limits, search.budget, search.better, keep_balance=keep)

@@ -29,6 +29,8 @@ from clearlung.staging.screen import screen
 # Beyond this many choices the program is not built; the cheapest specimens then stand.
 _CHOICES_MAX = 40_000
 _SECONDS_MAX = 20.0
+# Numbers of operations that are tried where the cheapest specimens cannot all be removed.
+_OPERATIONS_TRIED = 3
 
 
 _UNPROVEN = "The choice of specimens is not proven: one that costs up to {:.1%} less may exist."
@@ -174,9 +176,15 @@ def choose_together(problem: StagingProblem, excision: Cuts) -> StagingProblem:
         lung = lungs[side]
         bound = lung.bound(limits) if len(lung.rows) else 0
         packing = pack(items[side], limits, problem.seed)
-        if bound is None or packing is None or items[side].lesions < lung.lesions:
+        if bound is None:
             continue
-        rows, least[side] = _fewest(lung, limits, bound, packing.operations)
+        if packing is not None and items[side].lesions == lung.lesions:
+            rows, least[side] = _fewest(lung, limits, bound, packing.operations)
+        else:
+            # The cheapest specimens leave lesions that others may have room for.
+            rows, proven = _fewest(lung, limits, bound, bound + _OPERATIONS_TRIED)
+            if rows is not None:
+                least[side] = proven
         if rows is not None:
             chosen = np.concatenate([chosen[excision.candidates.side[chosen] != side], rows])
     specimens = _specimens(excision, np.sort(chosen), fits)

@@ -1,7 +1,7 @@
-"""Which lesions are removed where the tissue of all operations, or the weeks until the last, is limited.
+"""Which lesions are removed where tissue in all, the last week or the surgeon's assignments leave no room.
 
-Each is a knapsack with several limits: the most lesions by an integer program, and for each number of lesions
-the specimens that use the least of what is limited.
+Tissue and weeks are knapsacks with several limits: the most lesions by an integer program, and for each
+number of lesions the specimens that use the least of what is limited.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.sparse import csr_array, identity, kron
 
 from clearlung.anatomy import LOBES, SIDES, Side
 from clearlung.staging.draft import Budget
 from clearlung.staging.items import LESIONS, Items, Limits, lobe_shares_ml
+from clearlung.staging.packing import operations_bound
 from clearlung.staging.problem import StagingProblem
 
 # Small programs with a dozen limits; one that does not end in this time has a value all the same.
@@ -159,3 +161,38 @@ def _most_left(right: int, limits: Limits, budget: Budget, weeks_max: int) -> in
 def most_of(knapsacks: Sequence[Knapsack]) -> int:
     """Return how many lesions none of these exceeds."""
     return max((knapsack.most for knapsack in knapsacks), default=0)
+
+
+def within_assignments(items: Items, limits: Limits) -> Items:
+    """Return the specimens of one lung that the surgeon's assignments leave room for, as many as possible.
+
+    Parameters
+    ----------
+    items
+        Of one lung, of which no packing was found.
+    limits
+        Of one operation.
+
+    Notes
+    -----
+    An integer program chooses specimens and their operations, one more than any bound asks for and as many as
+    assignments name.
+    """
+    operations = min(len(items), max(operations_bound(items, limits)[0] + 1, items.columns.last_place))
+    capacity = limits.capacities(items.columns, operations, items.side)
+    counts = np.tile(items.weight[:, LESIONS].astype(np.float64), operations)
+    once = kron(np.ones((1, operations)), identity(len(items)))
+    within = kron(identity(operations), csr_array(items.weight.T.astype(np.float64)))
+    result = milp(
+        c=-counts,
+        integrality=np.ones(len(counts)),
+        bounds=Bounds(0, 1),
+        constraints=[
+            LinearConstraint(once.tocsc(), 0, 1),
+            LinearConstraint(within.tocsc(), -np.inf, np.maximum(capacity, 0).ravel().astype(np.float64)),
+        ],
+        options={"time_limit": _SECONDS_MAX, "mip_rel_gap": 0.0},
+    )
+    if result.x is None:
+        return items
+    return items.subset((result.x.reshape(operations, len(items)) > 0.5).any(axis=0))

@@ -12,8 +12,8 @@ from scipy.stats import poisson, triang
 
 from clearlung.errors import CaseConflict
 from clearlung.evidence import load_evidence
-from clearlung.staging import solve_plan
-from clearlung.staging.stress import StressOptions, spreads_of, stress_test
+from clearlung.staging import LIMITS, solve_plan
+from clearlung.staging.stress import StressOptions, plan_with_reserve, spreads_of, stress_test
 from clearlung.staging.stress.outcome import Rehearsal
 from clearlung.staging.stress.simulate import _poisson, fev1_percent
 from tests.staging import problems
@@ -352,3 +352,95 @@ def test_spreads_lie_where_the_series_do():
     found = BOOK["stress.found.minutes"]
     assert (found.low, found.high) == (BOOK["time.nodule.superficial"].value, BOOK["time.nodule.deep"].value)
     assert found.value == found.low
+
+
+# --- Every limit ------------------------------------------------------------------------------------------
+
+
+def limited():
+    """A plan with an operation on both sides, and limits of everything that scenarios can break."""
+    limits = problems.protocol(
+        sides_max=2,
+        nodules_max=4,
+        minutes_max=900.0,
+        removed_ml_per_lobe_max=60.0,
+        removed_ml_per_lung_max=90.0,
+        fev1_unrecovered_percent_max=30.0,
+        dlco_after_percent_min=5.0,
+        ppo_dlco_percent_min=5.0,
+        total_max=90,
+        blocked=((7, 9),),
+        weeks_after_operation_min=2,
+    )
+    fev1 = problems.function(lung_ml=5000.0, unrecovered=(0.02, 0.01))
+    given = problems.problem(
+        [("RLL", 6.0, 10.0)] * 5 + [("LUL", 7.0, 10.0)] * 5,
+        limits,
+        model=fev1,
+        patient=problems.patient(fev1),
+        reentry=20.0,
+    )
+    plan = solve_plan(given)
+    assert "both" in {o.side for o in plan.operations}
+    return given, plan
+
+
+def test_without_spread_every_limit_is_loaded_as_the_plan_reaches_it():
+    given, plan = limited()
+    found = rehearse(given, plan, StressOptions(scenarios=2, strength=0.0))
+    assert found.share == 1.0
+    margins = {"fev1": given.function.margin_percent, "dlco": given.patient.lungs.dlco.margin_percent}
+    tested = {limit.field for limit, _ in found.limits}
+    for limit, _ in found.limits:
+        load = limit.load(found.course)[:, 0]
+        if limit.field == "function.fev1_unrecovered_percent_max":
+            load = load[1:]
+        # A plan's limits of function hold at their lower bound, a scenario's at its value.
+        measure = next((m for m in margins if m in limit.field and limit.least), None)
+        reached = limit.reached(plan).value + margins.get(measure, 0.0)
+        assert (load.min() if limit.least else load.max()) == pytest.approx(reached), limit.field
+    # What is as planned in every scenario is not among them.
+    whole = {name for name in LIMITS if name.startswith(("perfusion.", "scans.", "weeks."))}
+    whole |= {"per_operation.sides_max", "function.confidence", "assignments"}
+    assert tested == set(LIMITS) - whole | {"weeks.total_max"}
+
+
+def test_an_operation_that_is_delayed_into_weeks_that_are_not_free_waits():
+    given, plan = small(nodules_max=3)
+    second = plan.operations[1].week
+    limits = problems.protocol(nodules_max=3, blocked=((second + 1, second + 2),))
+    given = replace(given, protocol=limits)
+    always = dict.fromkeys(("low", "value", "high"), 22.6)
+    week = rehearse(given, plan, options(given, "complication", stay=always, scenarios=500)).course.week
+    late = set(np.round(week[1] - second, 6))
+    assert late == {0.0, 3.0}
+    assert ((week[2] - plan.operations[2].week)[week[1] > second] >= 3.0).all()
+
+
+def test_the_error_of_predicted_dlco_breaks_its_floor_as_the_normal_law_says():
+    given, plan = limited()
+    dlco = given.patient.lungs.dlco
+    expected = plan.function.ppo_dlco_percent
+    function = given.protocol.function.model_copy(update={"ppo_dlco_percent_min": expected - 7.0})
+    given = replace(given, protocol=given.protocol.model_copy(update={"function": function}))
+    known = spreads_of(BOOK, given.function, dlco)
+    spreads = {name: s if name == "dlco_error" else s.muted() for name, s in known.items()}
+    record = stress_test(given, plan, StressOptions(scenarios=2000, spreads=spreads))
+    exact = NormalDist(0, dlco.sd_percent).cdf(7.0)
+    assert limit_of(record, "function.ppo_dlco_percent_min").holds.share == pytest.approx(exact, abs=1 / 2000)
+
+
+def test_a_plan_with_reserve_holds_for_the_newer_limits_too():
+    given, plan = limited()
+    per = given.protocol.per_operation.model_copy(update={"removed_ml_per_lobe_max": 25.0})
+    given = replace(given, protocol=given.protocol.model_copy(update={"per_operation": per}))
+    plan = solve_plan(given)
+    ends = dict.fromkeys(("low", "value", "high"), 0.4)
+    asked = options(given, growth=ends, scenarios=50, confidence=0.8)
+    before = stress_test(given, plan, asked)
+    broken = {row.limit for row in before.limits if row.short}
+    assert "per_operation.removed_ml_per_lobe_max" in broken
+    found = plan_with_reserve(given, asked)
+    if found.plan is not None:
+        assert stress_test(given, found.plan, asked).holds.share >= 0.8
+    assert "per_operation.removed_ml_per_lobe_max" in found.record.steps[-1].limits

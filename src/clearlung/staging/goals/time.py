@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from clearlung.staging.draft import weeks_bound
 from clearlung.staging.goals.base import Bound, PlanGoal, register
 from clearlung.staging.goals.clearance import Operations
 from clearlung.staging.goals.outcome import Outcome
-from clearlung.staging.growth import growth_ml
+from clearlung.staging.growth import WAITING
+from clearlung.staging.problem import StagingProblem
 
 # More operations than this take more years than any protocol allows.
 _OPERATIONS_MAX = 60
@@ -43,8 +45,42 @@ class Weeks(PlanGoal):
         return Bound(bare, "label setting on the intervals and on what access takes of function")
 
 
+class _Waiting(PlanGoal):
+    """What lesions cost that wait: no less, the longer they do."""
+
+    def cost(
+        self, problem: StagingProblem, lesions: Sequence[int], weeks: Sequence[int]
+    ) -> NDArray[np.float64]:
+        """Return what each lesion costs if its operation is in each week, shape (lesions, weeks)."""
+        return WAITING[self.key](problem, lesions, weeks)
+
+    def value(self, outcome: Outcome) -> float:
+        """Return the sum over all lesions removed."""
+        specimens, total = outcome.problem.specimens, 0.0
+        for event in outcome.outlook.events:
+            lesions = [lesion for row in event.rows for lesion in specimens.lesions[row]]
+            total += float(self.cost(outcome.problem, lesions, [event.week]).sum())
+        return total
+
+    def bound(self, outcome: Outcome, held: Collection[str]) -> Bound:
+        """Return the least sum, each lesion by itself in any operation that has room for its number."""
+        if not outcome.complete:
+            return Bound(0.0, "none: lesions could be chosen otherwise")
+        rows = [row for items in outcome.lungs.values() for row in items.row.tolist()]
+        lesions = [lesion for row in rows for lesion in outcome.problem.specimens.lesions[row]]
+        few = outcome.draft.operations if "operations" in held else max(outcome.draft.operations, len(rows))
+        weeks = outcome.earliest(min(few, _OPERATIONS_MAX)) if lesions else []
+        slots = np.repeat(weeks, outcome.limits.lesions)[: len(lesions)]
+        if len(slots) < len(lesions):
+            return Bound(0.0, "none: too many operations to bound")
+        cost = self.cost(outcome.problem, lesions, slots.tolist())
+        least = float(cost[linear_sum_assignment(cost)].sum()) if lesions else 0.0
+        # Sums in another order differ by rounding.
+        return Bound(least * (1 - 1e-9), "assignment of single lesions to the earliest weeks there are")
+
+
 @register
-class Growth(PlanGoal):
+class Growth(_Waiting):
     """Tumor that grows while it waits."""
 
     key = "growth"
@@ -55,31 +91,18 @@ class Growth(PlanGoal):
         " doubling time at the median of the known ones, or at the rate that stress tests expect."
     )
 
-    def value(self, outcome: Outcome) -> float:
-        """Return their sum over all lesions removed."""
-        specimens, total = outcome.problem.specimens, 0.0
-        for event in outcome.outlook.events:
-            lesions = [lesion for row in event.rows for lesion in specimens.lesions[row]]
-            total += float(growth_ml(outcome.problem, lesions, [event.week])[:, 0].sum())
-        return total
 
-    def bound(self, outcome: Outcome, held: Collection[str]) -> Bound:
-        """Return the least growth, each lesion by itself in any operation that has room for its number."""
-        if not outcome.complete:
-            return Bound(0.0, "none: lesions could be chosen otherwise")
-        rows = [row for items in outcome.lungs.values() for row in items.row.tolist()]
-        lesions = [lesion for row in rows for lesion in outcome.problem.specimens.lesions[row]]
-        few = outcome.draft.operations if "operations" in held else max(outcome.draft.operations, len(rows))
-        weeks = outcome.earliest(min(few, _OPERATIONS_MAX)) if lesions else []
-        slots = np.repeat(weeks, outcome.limits.lesions)[: len(lesions)]
-        if len(slots) < len(lesions):
-            return Bound(0.0, "none: too many operations to bound")
-        cost = growth_ml(outcome.problem, lesions, slots.tolist())
-        least = float(cost[linear_sum_assignment(cost)].sum()) if lesions else 0.0
-        # Sums in another order differ by rounding.
-        return Bound(
-            least * (1 - 1e-9), "assignment of single lesions to the earliest weeks of the intervals"
-        )
+@register
+class AtHilum(_Waiting):
+    """Lesions that grow to the hilum while they wait."""
+
+    key = "at_hilum"
+    title = "lesions at the hilum before their operation"
+    unit = "1"
+    description = (
+        "Lesions whose edge reaches the hilum of their side before their operation, growing as for growth,"
+        " and those that are there already; only lesions of a scan have a known distance."
+    )
 
 
 def _fewest(outcome: Outcome) -> int:

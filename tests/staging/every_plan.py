@@ -1,0 +1,207 @@
+"""Every plan of a tiny problem, under every rule of a protocol and with the function model as it stands.
+
+:mod:`tests.staging.exhaustive` finds the best plan under the default goals for up to seven specimens. Here
+all sequences of all groups of specimens are tried, so that any goals in any order can be optimized.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from clearlung.anatomy import LOBES
+from clearlung.staging import StagingProblem
+
+SIDES = ("right", "left")
+_NEVER = 6000
+_NOISE = 1e-9
+
+
+@dataclass(frozen=True)
+class Session:
+    """One operation: the rows of its specimens, what it opens, whether it is perfused, its week."""
+
+    rows: tuple[int, ...]
+    sides: frozenset[str]
+    perfused: bool
+    week: int
+
+
+def best(given: StagingProblem, order) -> list[float]:
+    """Values of the goals of the best plan, in this order of rank; equal but for rounding is equal."""
+    return min([round(_value(given, plan, key), 9) for key in order] for plan in every_plan(given))
+
+
+def every_plan(given: StagingProblem) -> Iterator[list[Session]]:
+    """Yield every plan that keeps to all limits, each operation as early as it can be."""
+    rows = range(len(given.specimens))
+    for size in range(len(rows) + 1):
+        for subset in combinations(rows, size):
+            if _within_totals(given, subset):
+                for groups in _sequences(subset):
+                    plan = _planned(given, groups)
+                    if plan is not None:
+                        yield plan
+
+
+def _sequences(rows: tuple[int, ...]) -> Iterator[list[tuple[int, ...]]]:
+    """Every way to split rows into groups, in every order."""
+    if not rows:
+        yield []
+        return
+    for size in range(1, len(rows) + 1):
+        for first in combinations(rows, size):
+            for rest in _sequences(tuple(row for row in rows if row not in first)):
+                yield [first, *rest]
+
+
+def _planned(given, groups) -> list[Session] | None:
+    """The groups as operations in this order, or None where a limit forbids it."""
+    opened = [frozenset(given.specimens.side[list(group)].tolist()) for group in groups]
+    shared = [len(sides) > 1 for sides in opened]
+    if any(shared) and given.protocol.per_operation.sides_max < 2:
+        return None
+    if shared != sorted(shared, reverse=True):
+        return None  # those on both sides come first
+    plan: list[Session] = []
+    for place, (group, sides) in enumerate(zip(groups, opened, strict=True)):
+        later = sum(other == sides for other in opened[place + 1 :])
+        perfused = len(sides) == 1 and later < given.perfusions_on(next(iter(sides)))
+        if not _fits(given, group, sides, perfused, opened[:place]):
+            return None
+        week = _week(given, plan, group, sides, perfused)
+        if week is None:
+            return None
+        plan.append(Session(tuple(group), sides, perfused, week))
+    for side in SIDES if any(shared) else ():
+        if sum(sides == {side} for sides in opened) < given.perfusions_on(side):
+            return None  # each lung keeps operations of its own for its perfusions
+    return plan if _recovers(given, plan) else None
+
+
+def _fits(given, group, sides, perfused, before) -> bool:
+    """Whether one operation keeps to its own limits."""
+    per, spec, rows = given.protocol.per_operation, given.specimens, list(group)
+    if spec.counts[rows].sum() > per.nodules_max or spec.volume_ml[rows].sum() > per.removed_ml_max + _NOISE:
+        return False
+    for lobe in LOBES:
+        own = [row for row in rows if spec.lobe[row] == lobe]
+        if spec.counts[own].sum() > per.nodules_per_lobe_max:
+            return False
+        most = per.removed_ml_per_lobe_max
+        if most is not None and spec.volume_ml[own].sum() > most + _NOISE:
+            return False
+    minutes = given.access_minutes if len(sides) == 1 else given.access_minutes_both
+    minutes += float(spec.minutes[rows].sum()) + perfused * given.perfusion_minutes
+    again = {side for side in sides if side in given.operated or any(side in other for other in before)}
+    minutes += len(again) * given.reentry_minutes
+    return minutes <= per.minutes_max + _NOISE and _as_wished(given, rows, before)
+
+
+def _as_wished(given, rows, before) -> bool:
+    """Whether an operation is as the surgeon wants it."""
+    spec = given.specimens
+    lesions = {(lesion, str(spec.side[row])) for row in rows for lesion in spec.lesions[row]}
+    for wish in given.assignments:
+        mine = [side for lesion, side in lesions if lesion in wish.lesions]
+        if (mine and wish.leave) or (len(mine) > 1 and wish.apart):
+            return False
+        places = [1 + sum(side in sides for sides in before) for side in mine]
+        if not wish.leave and not all(wish.allows(place) for place in places):
+            return False
+    return True
+
+
+def _within_totals(given, rows) -> bool:
+    total, spec = given.protocol.total, given.specimens
+    for column, names, most in (
+        (spec.side, SIDES, total.removed_ml_per_lung_max),
+        (spec.lobe, LOBES, total.removed_ml_per_lobe_max),
+    ):
+        for name in names if most is not None else ():
+            if sum(float(spec.volume_ml[row]) for row in rows if column[row] == name) > most + _NOISE:
+                return False
+    return True
+
+
+def _week(given, plan, group, sides, perfused) -> int | None:
+    """The first week in which the next operation can be, or None."""
+    rules, week = given.protocol.weeks, 0
+    for earlier in plan:
+        gap = rules.same_side_min if earlier.sides & sides else rules.other_side_min
+        scans = given.protocol.scans
+        if scans.weeks_after_operation_min is not None:
+            gap = max(gap, scans.weeks_after_operation_min + scans.weeks_before_operation_min)
+        if earlier.perfused:
+            gap = max(gap, rules.after_perfusion_min)
+            if perfused:
+                gap = max(gap, given.protocol.perfusion.weeks_between_min or 0)
+        week = max(week, earlier.week + gap)
+    if not _bears(given, plan, group, perfused, week):
+        low, high = week, _NEVER
+        if not plan or not _bears(given, plan, group, perfused, high):
+            return None  # the first operation is in week 0 or never
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (low, middle) if _bears(given, plan, group, perfused, middle) else (middle, high)
+        week = high
+    while any(first <= week <= last for first, last in rules.blocked):
+        week += 1
+    return None if rules.total_max is not None and week > rules.total_max else week
+
+
+def _bears(given, plan, group, perfused, week) -> bool:
+    """Whether lung function bears an operation in a week."""
+    for floor in given.floors:
+        model = floor.model
+        losses = [(s.week, given.loss(s.rows, perfused=s.perfused, model=model)) for s in plan]
+        if floor.unrecovered_percent_max is not None:
+            # What comes back from now on is what full recovery gives more than this week.
+            final = model.final_percent([loss for _, loss in losses])
+            if final - model.percent(losses, week) > floor.unrecovered_percent_max + _NOISE:
+                return False
+        this = (week, given.loss(group, perfused=perfused, model=model))
+        low = model.percent([*losses, this], week) - model.margin_percent
+        if floor.after_percent_min is not None and low < floor.after_percent_min - _NOISE:
+            return False
+    return True
+
+
+def _recovers(given, plan) -> bool:
+    for floor in given.floors if plan else ():
+        losses = [given.loss(s.rows, perfused=s.perfused, model=floor.model) for s in plan]
+        low = floor.model.final_percent(losses) - floor.model.margin_percent
+        if floor.recovered_percent_min is not None and low < floor.recovered_percent_min - _NOISE:
+            return False
+    return True
+
+
+def _value(given, plan, key) -> float:
+    """What a plan reaches of one goal."""
+    spec = given.specimens
+    if key == "weighted":
+        weights = given.protocol.goals.weights
+        return math.fsum(weight * _value(given, plan, name) for name, weight in weights.items())
+    if key == "lesions_left":
+        return int(spec.counts.sum() - sum(spec.counts[list(s.rows)].sum() for s in plan))
+    if key == "operations":
+        return len(plan)
+    if key == "weeks":
+        return max((s.week for s in plan), default=0)
+    if key.startswith("balance_"):
+        own = [s for s in plan if s.sides == {key.removeprefix("balance_")}]
+        return max((math.ceil(float(spec.volume_ml[list(s.rows)].sum()) - 1e-6) for s in own), default=0)
+    if key == "permanent_loss":
+        losses = [given.loss(s.rows, perfused=s.perfused) for s in plan]
+        return given.function.baseline_percent * math.fsum(loss.permanent for loss in losses)
+    assert key == "growth"
+    table = given.lesions
+    assert np.isfinite(table.vdt_days).all()
+    volume_ml = dict(zip(table.id.tolist(), (np.pi / 6e3 * table.diameter_mm**3).tolist(), strict=True))
+    vdt = dict(zip(table.id.tolist(), table.vdt_days.tolist(), strict=True))
+    lesions = [(i, s.week) for s in plan for row in s.rows for i in spec.lesions[row]]
+    return math.fsum(volume_ml[i] * (2 ** (7 * week / vdt[i]) - 1) for i, week in lesions)
