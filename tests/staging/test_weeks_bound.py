@@ -8,8 +8,10 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from clearlung.staging.draft import Budget, Candidate, LungDraft, schedule, weeks_bound
+from clearlung.staging.budget import Budget
+from clearlung.staging.draft import Candidate, LungDraft, schedule
 from clearlung.staging.items import items_of
+from clearlung.staging.weeks_bound import weeks_bound
 
 from .problems import function, problem, protocol
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.anatomy import SIDES
-from clearlung.staging.draft import Budget, Candidate, Draft, LungDraft, schedule
+from clearlung.staging.budget import Budget
+from clearlung.staging.draft import Candidate, Draft, LungDraft, schedule
 from clearlung.staging.exact import pack_at_least_cost
 from clearlung.staging.growth import waiting_cost
 from clearlung.staging.items import ML, THOUSAND, Limits

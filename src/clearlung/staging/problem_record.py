@@ -307,15 +307,16 @@ class ProblemRecord(Part):
         """Return the planned specimens, where they are given."""
         stuck = {one.lesion: one.reason for one in self.unresectable}
         parts = self.specimens
+        place = {specimen.id: row for row, specimen in enumerate(self.specimens)}
         if not isinstance(self.planned, str):
-            place = {specimen.id: specimen for specimen in self.specimens}
             for index, number in enumerate(self.planned):
                 if number not in place:
                     raise ProblemError(f"planned[{index}]", f"{number} is not the id of a specimen")
-            parts = tuple(specimen for specimen in self.specimens if specimen.id in set(self.planned))
+            wanted = set(self.planned)
+            parts = tuple(specimen for specimen in self.specimens if specimen.id in wanted)
         taken: dict[int, int] = {}
         for specimen in parts:
-            field = f"specimens[{self.specimens.index(specimen)}].lesions"
+            field = f"specimens[{place[specimen.id]}].lesions"
             for i in specimen.lesions:
                 if i in stuck:
                     raise ProblemError(field, f"lesion {i} is said to be unresectable")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from clearlung.anatomy import SIDES
-from clearlung.staging.draft import Budget, Candidate, Draft, LungDraft, schedule
+from clearlung.staging.budget import Budget
+from clearlung.staging.draft import Candidate, Draft, LungDraft, schedule
 from clearlung.staging.items import MINUTES, Limits
 
 # Each try is a label setting of milliseconds; with twenty operations there are about twenty neighbors.

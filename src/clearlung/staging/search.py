@@ -15,7 +15,8 @@ from typing import Protocol as Interface
 import numpy as np
 
 from clearlung.anatomy import SIDES, Side
-from clearlung.staging.draft import Budget, Candidate, Draft, LungDraft, Order, arrange, schedule, weeks_bound
+from clearlung.staging.budget import Budget
+from clearlung.staging.draft import Candidate, Draft, LungDraft, Order, arrange, schedule
 from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Limits
 from clearlung.staging.packing import (
     Packing,
@@ -29,6 +30,7 @@ from clearlung.staging.packing import (
 from clearlung.staging.reorder import reordered
 from clearlung.staging.repair import Assignment
 from clearlung.staging.taper import Effort, operations_bound_by_function, tapered_volumes
+from clearlung.staging.weeks_bound import weeks_bound
 
 # Operations above the packings' number that the search tries before lesions are left. Each further one frees
 # less than half of what the one before did.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from clearlung.anatomy import SIDES, Side
-from clearlung.staging.draft import Allowance, Budget
+from clearlung.staging.budget import Allowance, Budget
 from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Weights
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
 from clearlung.staging.assemble import Left, assemble
-from clearlung.staging.draft import Budget, Draft
+from clearlung.staging.budget import Budget
+from clearlung.staging.draft import Draft
 from clearlung.staging.goals import Outcome, goals_of, rank
 from clearlung.staging.growth import WAITING
 from clearlung.staging.infeasible import check_function, check_perfusion
@@ -24,7 +25,7 @@ from clearlung.staging.screen import screen
 from clearlung.staging.search import Pick, Search
 from clearlung.staging.select import choices
 from clearlung.staging.share import best_of, in_words, shares
-from clearlung.staging.within import most_of, within_assignments, within_totals, within_weeks
+from clearlung.staging.within import can_end_in_time, most_of, within_assignments, within_totals, within_weeks
 
 
 def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None = None) -> Plan:
@@ -173,6 +174,9 @@ def _choose(
         most = most_of(within_weeks(lungs, search.limits, search.budget, search.weeks_max))
         if not search.limits.both_sides and most < bound:
             bound, method = most, "knapsack of lesions under the weeks' number of operations"
+        everything = sum(items.lesions for items in lungs.values())
+        if bound == everything and not can_end_in_time(lungs, search.limits, search.budget, search.weeks_max):
+            bound, method = everything - 1, "label setting on the least that operations on all lesions take"
         picks = [*in_time, *picks]
     draft = search.most(picks, say)
     if draft is None:

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Literal
 
 from clearlung.anatomy import SIDES, Side
-from clearlung.staging.draft import Allowance
+from clearlung.staging.budget import Allowance
 from clearlung.staging.items import THOUSAND, Limits
 
 # Shares of the largest reserve that are tried: with more, waits are shorter, with less, packing is easier.

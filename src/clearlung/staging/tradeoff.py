@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
+from clearlung.staging.budget import Budget
 from clearlung.staging.compare import compare
-from clearlung.staging.draft import Budget
 from clearlung.staging.items import limits_of
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem

@@ -16,10 +16,11 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, identity, kron
 
 from clearlung.anatomy import LOBES, SIDES, Side
-from clearlung.staging.draft import Budget
+from clearlung.staging.budget import Budget
 from clearlung.staging.items import LESIONS, Items, Limits, lobe_shares_ml
 from clearlung.staging.packing import operations_bound
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.weeks_bound import weeks_of_split
 
 # Small programs with a dozen limits; one that does not end in this time has a value all the same.
 _SECONDS_MAX = 10.0
@@ -132,6 +133,30 @@ def within_weeks(lungs: dict[Side, Items], limits: Limits, budget: Budget, weeks
                 most.append(float(max(0, limit)))
         found.append(Knapsack(lungs, np.stack(use), np.array(most)))
     return found
+
+
+def can_end_in_time(lungs: dict[Side, Items], limits: Limits, budget: Budget, weeks_max: int) -> bool:
+    """Whether it is open that some plan removes all these specimens by a week; no is certain.
+
+    Parameters
+    ----------
+    lungs
+        All specimens of each lung.
+    limits, budget
+        Of one operation, and of function.
+    weeks_max
+        The last week.
+    """
+    if limits.both_sides:
+        return True
+    for right in range(_OPERATIONS_MAX):
+        most = _most_left(right, limits, budget, weeks_max)
+        if most is None:
+            return False
+        for left in range(most + 1):
+            if weeks_of_split(lungs, (right, left), limits, budget) <= weeks_max:
+                return True
+    return True
 
 
 def _most_operations(limits: Limits, budget: Budget, weeks_max: int) -> Iterator[tuple[int, int]]:

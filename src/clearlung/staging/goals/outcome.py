@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from clearlung.anatomy import SIDES, Side
-from clearlung.staging.draft import Budget, Draft
+from clearlung.staging.budget import Budget
+from clearlung.staging.draft import Draft
 from clearlung.staging.items import Items, Limits
 from clearlung.staging.outlook import Outlook
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.search import Search
+from clearlung.staging.weeks_bound import weeks_of_split
+
+# More operations than this take more years than any protocol allows.
+_OPERATIONS_MAX = 200
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +80,35 @@ class Outcome:
         if self.limits.both_sides:
             least = min(budget.weeks.other_side_min, budget.weeks.same_side_min)
             budget = replace(budget, weeks=budget.weeks.model_copy(update={"other_side_min": least}))
+        found = [
+            budget.least_weeks(split, self.limits.perfused, function=function)
+            for split in self._splits(operations)
+        ]
+        return [min(weeks) for weeks in zip(*(w for w in found if w is not None), strict=True)]
+
+    def least_weeks_from(self, operations: int) -> int:
+        """Return the week before which no plan of so many or more operations ends, with as many lesions."""
+        least = self.draft.weeks
+        # More operations may take less each and wait less, but not less than access alone makes them wait.
+        while operations <= _OPERATIONS_MAX and max(self.earliest(operations), default=0) < least:
+            least = min(least, self.least_weeks(operations))
+            operations += 1
+        return least
+
+    def least_weeks(self, operations: int) -> int:
+        """Return the week before which no plan of so many operations ends that removes as many lesions."""
+        bare = max(self.earliest(operations), default=0)
+        if not self.complete or self.limits.both_sides:
+            return bare
+        weeks = [
+            weeks_of_split(self.lungs, split, self.limits, self.budget) for split in self._splits(operations)
+        ]
+        least = min(weeks, default=0)
+        return bare if math.isinf(least) else max(bare, int(least))
+
+    def _splits(self, operations: int) -> list[tuple[int, int]]:
+        """Return the ways to share so many operations between the lungs."""
         if self.split_is_unique and operations == self.draft.operations:
             right, left = (len(self.draft.lungs[side].operations) for side in SIDES)
-            splits = [(right, left)]
-        else:
-            splits = [(i, operations - i) for i in range(operations + 1)]
-        found = [budget.least_weeks(split, self.limits.perfused, function=function) for split in splits]
-        return [min(weeks) for weeks in zip(*(w for w in found if w is not None), strict=True)]
+            return [(right, left)]
+        return [(i, operations - i) for i in range(operations + 1)]

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from clearlung.staging.draft import weeks_bound
 from clearlung.staging.goals.base import Bound, PlanGoal, register
 from clearlung.staging.goals.clearance import Operations
 from clearlung.staging.goals.outcome import Outcome
 from clearlung.staging.growth import WAITING
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.weeks_bound import weeks_bound
 
 # More operations than this take more years than any protocol allows.
 _OPERATIONS_MAX = 60
@@ -34,15 +34,16 @@ class Weeks(PlanGoal):
 
     def bound(self, outcome: Outcome, held: Collection[str]) -> Bound:
         """Return the week before which no plan ends."""
-        few = outcome.draft.operations if "operations" in held else _fewest(outcome)
+        fixed = "operations" in held
+        few = outcome.draft.operations if fixed else _fewest(outcome)
         by_intervals = max(outcome.earliest(few, function=False), default=0)
         if outcome.draft.weeks == by_intervals:
             return Bound(by_intervals, "label setting; the intervals alone need it")
-        bare = max(by_intervals, max(outcome.earliest(few), default=0))
+        bare = max(by_intervals, outcome.least_weeks(few) if fixed else outcome.least_weeks_from(few))
         if {"operations", "balance_right", "balance_left"} <= set(held) and outcome.split_is_unique:
             relaxed = weeks_bound(outcome.draft, outcome.budget)
             return Bound(max(bare, relaxed), "label setting on the least losses of any packing")
-        return Bound(bare, "label setting on the intervals and on what access takes of function")
+        return Bound(bare, "label setting on the least that operations take")
 
 
 class _Waiting(PlanGoal):

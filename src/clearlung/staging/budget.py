@@ -1,0 +1,221 @@
+"""`Budget`: how much of each measure of function may be lost, and what operations take of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy import SIDES, Side
+from clearlung.staging.items import Items
+from clearlung.staging.problem import Floor, StagingProblem
+from clearlung.staging.protocol_parts import Weeks
+from clearlung.staging.sequence import FUNCTION_NOISE, Course, Demand, Losses, Rules, earliest_weeks
+
+if TYPE_CHECKING:
+    from clearlung.staging.draft import LungDraft
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How much of one measure of function may be lost, and what operations take of it.
+
+    All are fractions of its first value.
+
+    Parameters
+    ----------
+    after, final
+        Largest loss right after an operation, all earlier ones recovered, and after full recovery; infinite
+        where nothing limits it.
+    access
+        What opening the chest takes at once.
+    tissue, tissue_early
+        What a ml around beds takes for good, and at once.
+    perfusion
+        What a perfusion takes for good.
+    demand
+        The largest loss, as the sequence needs it.
+    relief_ml, bedless_ml
+        For each specimen of the problem, how much of it does not count for good because it is taken
+        anatomically, and how much leaves no bed.
+    """
+
+    after: float
+    final: float
+    access: float
+    tissue: float
+    tissue_early: float
+    perfusion: float
+    demand: Demand
+    relief_ml: NDArray[np.float64]
+    bedless_ml: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, problem: StagingProblem, floor: Floor) -> Self:
+        """Read it from a function model and its limits, which hold at the lower bound."""
+        model = floor.model
+        nothing = model.loss(0.0, perfused=False)
+        liter = model.loss(1000.0, perfused=False)
+
+        gain = sum(model.unrecovered)
+
+        def loss_allowed(percent_min: float | None) -> float:
+            if percent_min is None:
+                return math.inf
+            return 1.0 + gain - (percent_min + model.margin_percent) / model.baseline_percent
+
+        after = loss_allowed(floor.after_percent_min)
+        specimens = problem.specimens
+        bedless = np.where(specimens.anatomical, specimens.volume_ml, 0.0)
+        return cls(
+            after=after,
+            final=loss_allowed(floor.recovered_percent_min),
+            access=nothing.early,
+            tissue=(liter.permanent - nothing.permanent) / 1000,
+            tissue_early=(liter.early - nothing.early) / 1000,
+            perfusion=model.loss(0.0, perfused=True).permanent,
+            demand=Demand(
+                after,
+                model.recovery,
+                model.unrecovered,
+                math.inf
+                if floor.unrecovered_percent_max is None
+                else floor.unrecovered_percent_max / model.baseline_percent,
+            ),
+            relief_ml=(1.0 - model.anatomical_factor) * bedless,
+            bedless_ml=bedless,
+        )
+
+    @property
+    def anatomical(self) -> bool:
+        """Whether any specimen is a segment or a lobe."""
+        return bool(self.bedless_ml.any())
+
+    def counted_ml(self, items: Items) -> float:
+        """Return the tissue of a lung's specimens as the permanent loss counts it."""
+        return items.ml - float(self.relief_ml[items.row].sum())
+
+    def bedded_ml(self, items: Items) -> float:
+        """Return the tissue of a lung's specimens that is taken around beds."""
+        return max(0.0, items.ml - float(self.bedless_ml[items.row].sum()))
+
+    def permanent(self, ml: float, perfusions: int) -> float:
+        """Return what tissue and perfusions take for good."""
+        return self.tissue * ml + self.perfusion * perfusions
+
+    def early(self, ml: float) -> float:
+        """Return what an operation takes at once and gives back."""
+        return self.access + self.tissue_early * ml
+
+    def allows(self, ml: float, last_ml: float, perfusions: int) -> bool:
+        """Whether function could bear all this, if the last operation came after endless recovery."""
+        permanent = self.permanent(ml, perfusions)
+        return (
+            permanent <= self.final + FUNCTION_NOISE
+            and permanent + self.early(last_ml) <= self.after + FUNCTION_NOISE
+        )
+
+    def most_ml(self, last_ml: float, perfusions: int) -> float:
+        """Return the most tissue that :meth:`allows`."""
+        spent = self.perfusion * perfusions
+        return (min(self.final, self.after - self.early(last_ml)) - spent + FUNCTION_NOISE) / self.tissue
+
+    def losses(self, lung: LungDraft) -> Losses:
+        """Return what one lung's operations take of it."""
+        permanent, early = [0.0], []
+        for ml, places, perfusion in zip(lung.ml(), lung.operations, lung.perfused, strict=True):
+            rows = lung.items.row[places]
+            counted = ml - float(self.relief_ml[rows].sum())
+            permanent.append(permanent[-1] + self.permanent(counted, int(perfusion)))
+            # Both sides are opened one after the other: access takes its part of function twice.
+            again = self.access if lung.items.side == "both" else 0.0
+            early.append(again + self.early(max(0.0, ml - float(self.bedless_ml[rows].sum()))))
+        return Losses(tuple(permanent), tuple(early))
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much function may be lost.
+
+    Parameters
+    ----------
+    measures
+        FEV1, and DLCO where the protocol limits it.
+    weeks
+        The protocol's intervals.
+    perfusions_between, between
+        Weeks between two perfusions, and between any two operations, at least.
+    """
+
+    measures: tuple[Allowance, ...]
+    weeks: Weeks
+    perfusions_between: int
+    between: int
+
+    @classmethod
+    def of(cls, problem: StagingProblem) -> Budget:
+        """Read it from the patient's function and the protocol."""
+        return cls(
+            tuple(Allowance.of(problem, floor) for floor in problem.floors),
+            problem.protocol.weeks,
+            problem.protocol.perfusion.weeks_between_min or 0,
+            problem.protocol.scans.weeks_between_operations,
+        )
+
+    @property
+    def rules(self) -> Rules:
+        """What separates operations."""
+        demands = tuple(measure.demand for measure in self.measures)
+        return Rules(self.weeks, demands, self.perfusions_between, self.between)
+
+    def course(self, lung: LungDraft) -> Course:
+        """Return what one lung's operations take of every measure."""
+        return Course(tuple(measure.losses(lung) for measure in self.measures), lung.perfused)
+
+    def bare_course(self, operations: int, perfused: int, sides: int = 1) -> Course:
+        """Return what so many operations take that remove nothing: access, and the last ones perfusion."""
+        flags = tuple(place >= operations - perfused for place in range(operations))
+        losses = tuple(
+            Losses(
+                tuple(measure.permanent(0.0, sum(flags[:place])) for place in range(operations + 1)),
+                (sides * measure.access,) * operations,
+            )
+            for measure in self.measures
+        )
+        return Course(losses, flags)
+
+    def least_weeks(
+        self, split: tuple[int, int], perfused: Mapping[Side, int], both: int = 0, *, function: bool = True
+    ) -> list[int] | None:
+        """Return the earliest week of each of so many operations, whatever they remove.
+
+        Parameters
+        ----------
+        split
+            Operations on the right and on the left lung.
+        perfused
+            How many of each lung's last ones are perfused.
+        both
+            Operations on both sides before them.
+        function
+            Whether lung function counts, of which access and perfusion take their part; otherwise the
+            intervals alone.
+
+        Returns
+        -------
+        list of int or None
+            No plan with such operations has any of them earlier. None where function does not bear them.
+        """
+        right, left = (
+            self.bare_course(n, min(n, perfused[side])) for side, n in zip(SIDES, split, strict=True)
+        )
+        rules, shared = self.rules, self.bare_course(both, 0, len(SIDES))
+        if not function:
+            rules = rules.endless()
+            right, left, shared = (replace(course, measures=()) for course in (right, left, shared))
+        steps = earliest_weeks(right, left, rules, both=shared)
+        return None if steps is None else [step.week for step in steps]
