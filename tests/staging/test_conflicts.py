@@ -308,3 +308,20 @@ def test_perfusions_in_all_that_leave_no_time():
     _, needed = needs(given)
     assert needed["perfusion.per_lung_max"] == 0.0
     assert needed["perfusion.total_max"] in (0.0, 1.0)
+
+
+def test_function_that_has_to_come_back_before_the_last_week():
+    given = problem(
+        [("RLL", 5.0, 20.0), ("LLL", 5.0, 20.0)],
+        protocol(total_max=4, fev1_unrecovered_percent_max=3.0),
+    )
+    limits, needed = needs(given)
+    assert {"weeks.total_max", "function.fev1_unrecovered_percent_max"} <= set(limits)
+    early = given.function.baseline_percent * given.loss([0], perfused=False).early
+
+    def left(week):
+        return early * given.function.recovery.left(week)
+
+    least = np.ceil(left(4) * 10) / 10
+    assert needed["function.fev1_unrecovered_percent_max"] == pytest.approx(least)
+    assert left(needed["weeks.total_max"]) <= 3.0 < left(needed["weeks.total_max"] - 1)

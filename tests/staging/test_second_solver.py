@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from clearlung.errors import InfeasiblePlan
-from clearlung.staging import solve_plan
+from clearlung.staging import choose_together, solve_plan
 from clearlung.staging.assignment import Assignment
 from tests.staging.problems import problem, protocol
 from tests.staging.random_problems import RULES, ample, random_problem
-from tests.staging.second_solver import Monolith
+from tests.staging.second_solver import Monolith, pieces_of
+from tests.staging.test_together import excision
 
 # What couples the two lungs, or leaves lesions: there the optimizer's values may be unproven, and worse.
 COUPLING = {"wishes", "both sides", "totals", "weeks"}
@@ -97,3 +98,49 @@ def test_an_operation_on_both_sides_takes_something_of_each():
     for operation in plan.operations:
         sides = {specimen.side for specimen in operation.specimens}
         assert (sides == {"right", "left"}) == (operation.side == "both")
+
+
+def joint_case(seed):
+    """Up to twelve lesions of a lobe and three times as many candidates: alone, and with their neighbors."""
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(6, 13))
+    groups = {(i,) for i in range(1, count + 1)}
+    for _ in range(2 * count):
+        first, size = int(rng.integers(1, count)), int(rng.choice([2, 2, 3]))
+        groups.add(tuple(range(first, min(first + size, count + 1))))
+    listed = sorted(groups)
+    minutes = [float(rng.integers(15, 45)) + 4 * (len(group) - 1) for group in listed]
+    ml = [float(rng.integers(4, 12)) / 2 * len(group) + float(rng.integers(0, 8)) / 2 for group in listed]
+    limits = protocol(
+        nodules_max=int(rng.integers(3, 7)),
+        minutes_max=52.5 + float(rng.integers(70, 160)),
+        removed_ml_max=float(rng.integers(12, 40)),
+    )
+    given = problem([("RLL", 1.0, 1.0)] * count, limits, model=ample())
+    return given, excision(listed, minutes, ml)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_choice_of_specimens_and_operations_at_once_is_better_than_what_is_proven(seed):
+    given, cut = joint_case(seed)
+    made = choose_together(given, cut)
+    plan = solve_plan(made)
+    second = Monolith(given, len(plan.operations) + 1, pieces_of(cut.candidates))
+    best = second.optimum(("lesions_left", "operations"))
+    assert best["lesions_left"].bound <= len(plan.unassigned)
+    if len(plan.unassigned) != best["lesions_left"].value:
+        return
+    operations = plan.solver.goal("operations")
+    assert operations.bound <= best["operations"].value
+    assert best["operations"].bound <= operations.value
+    assert not operations.proven or operations.value == best["operations"].value
+
+
+@pytest.mark.xfail(strict=True, reason="the second solver finds better than these unproven values")
+@pytest.mark.parametrize(
+    ("seed", "rules"),
+    [(162, ("weeks", "totals", "both sides")), (187, ("both sides",))],
+    ids=["operations: which lesions stay", "weeks: which operation opens both sides"],
+)
+def test_where_both_sides_may_be_opened_the_values_are_the_second_solvers(seed, rules):
+    compare(random_problem(seed, rules, (4, 14)), exact=True)

@@ -20,6 +20,9 @@ from clearlung.staging.repair import SHAKES, Assignment, loads_of, pack_by_excha
 _TRIES_MAX = 60
 # How many whole ml above the bound are tried by construction before the integer program is asked.
 _PEAKS_TRIED = (0, 1, 2, 4, 8, 16, 32, 64, 128)
+# What is tried where the balance is not proven anyway and each try of so many specimens takes long.
+_PEAKS_ROUGH = (0, 2, 8, 32, 128)
+_MANY = 250
 # Few specimens are large ones, which take more tries to balance, and each try is quick.
 _BALANCE_WORK = 4_000
 _FEW = 20
@@ -272,12 +275,14 @@ def _balance(
     operations = len(capacity)
     bound = _peak_bound(items, operations)
     peak = _whole_ml(int(loads_of(items.weight, where, operations)[:, ML].max()))
-    for target in (bound + more for more in _PEAKS_TRIED):
+    rough = not prove and len(items) > _MANY
+    for target in (bound + more for more in (_PEAKS_ROUGH if rough else _PEAKS_TRIED)):
         if target >= peak:
             break
         lower = capacity.copy()
         lower[:, ML] = np.minimum(lower[:, ML], target * THOUSAND)
-        found = pack_by_exchange(items.weight, lower, seed, shakes=_balance_shakes(len(items)))
+        shakes = 0 if rough else _balance_shakes(len(items))
+        found = pack_by_exchange(items.weight, lower, seed, shakes=shakes)
         if found is not None:
             where = found
             peak = _whole_ml(int(loads_of(items.weight, where, operations)[:, ML].max()))

@@ -124,12 +124,9 @@ class Search:
             return None
         best: Draft | None = None
         for draft in self._drafts(lungs, split, "all"):
-            if (
-                self.fewest_first
-                and best is not None
-                and best.packings is not None
-                and draft.packings is None
-            ):
+            # Tapered operations are worse balanced: they are for where nothing balanced is borne.
+            settled = self.fewest_first and best is not None and best.packings is not None
+            if settled and draft.packings is None:
                 break
             if best is None or self.better(draft) < self.better(best):
                 best = draft
@@ -150,20 +147,22 @@ class Search:
 
     def removes(self, lungs: dict[Side, Items]) -> bool:
         """Whether a quick look finds a draft that removes all these specimens."""
-        return any(
-            next(self._drafts(lungs, split, "glance"), None) is not None for split in self._splits(lungs, 2)
-        )
+        splits = self._splits(lungs, 2, quick=True)
+        return any(next(self._drafts(lungs, split, "glance"), None) is not None for split in splits)
 
-    def _splits(self, lungs: dict[Side, Items], at_once: int | None) -> Iterator[Split]:
+    def _splits(
+        self, lungs: dict[Side, Items], at_once: int | None, *, quick: bool = False
+    ) -> Iterator[Split]:
         """Yield how many operations there may be of each kind, fewer in all first.
 
-        ``at_once`` limits the ways to share as many operations between the lungs.
+        ``at_once`` limits the ways to share as many operations between the lungs. A quick look leaves out
+        those with operations on both sides: they save operations, not lung function.
         """
         right, left = (self.fewest(lungs[side]) for side in SIDES)
         if right is None or left is None:
             return
         by_function = self.operations_bound(lungs)
-        if self.limits.both_sides and right and left:
+        if self.limits.both_sides and right and left and not quick:
             bound = max(self.pooled_bound(lungs)[0], by_function)
             for total in range(bound, right + left):
                 splits = self._both_splits(lungs, total, _BOTH_MAX)
@@ -361,14 +360,17 @@ class Search:
         progress
             Called with a phrase for each.
         """
-        best: Pick | None = None
         removed = 0
         for pick in picks:
             progress(f"at most {pick.most} lesions")
-            count = self._most_of(pick, removed)
-            if count > removed:
-                best, removed = pick, count
-        return None if best is None else self.complete(best.best(removed))
+            removed = max(removed, self._most_of(pick, removed))
+        if not removed:
+            return None
+        # Of as many lesions, the goals decide which.
+        chosen = [pick.best(removed) for pick in picks if pick.most >= removed]
+        different = {tuple(items.row.tobytes() for items in lungs.values()): lungs for lungs in chosen}
+        drafts = [draft for lungs in different.values() if (draft := self.complete(lungs)) is not None]
+        return min(drafts, key=self.better, default=None)
 
     def _most_of(self, pick: Pick, low: int) -> int:
         """Bisect for the largest number of lesions that the search can plan; ``low`` if none is larger."""

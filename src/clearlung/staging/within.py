@@ -24,6 +24,8 @@ from clearlung.staging.weeks_bound import weeks_of_split
 
 # Small programs with a dozen limits; one that does not end in this time has a value all the same.
 _SECONDS_MAX = 10.0
+# Decides between specimens that use as much of an operation.
+_LITTLE = 1e-3
 # More operations than this in the weeks of any protocol do not happen.
 _OPERATIONS_MAX = 60
 
@@ -67,10 +69,22 @@ class Knapsack:
         """How many lesions are removed at most."""
         return self._fullest[1]
 
-    def best(self, lesions: int) -> dict[Side, Items]:
-        """Return the specimens that remove at least so many and use the least of the limits."""
+    @property
+    def _cost(self) -> NDArray[np.float64]:
+        """What each specimen uses of an operation, and a little of these limits."""
         shares = (self.use / np.maximum(self.most_use, 1e-9)[:, None]).sum(axis=0)
-        found = self._solve(shares, lesions)
+        operations = np.concatenate(
+            [
+                (self.lungs[side].weight / np.maximum(self.lungs[side].columns.capacity, 1)).sum(axis=1)
+                for side in SIDES
+            ]
+        )
+        cost: NDArray[np.float64] = operations + _LITTLE * shares
+        return cost
+
+    def best(self, lesions: int) -> dict[Side, Items]:
+        """Return the specimens that remove at least so many and use the least of operations."""
+        found = self._solve(self._cost, lesions)
         chosen = self._fullest[0] if found is None else found[0]
         split = len(self.lungs["right"])
         return {

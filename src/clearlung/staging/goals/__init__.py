@@ -14,6 +14,7 @@ __all__ = ["GOALS", "Bound", "Outcome", "PlanGoal", "goals_of", "rank", "registe
 
 # Values of goals closer than this are equal: sums in another order differ by rounding.
 _NOISE = 1e-6
+_DIGITS = 6
 
 
 def rank(outcome: Outcome) -> tuple[float, ...]:
@@ -24,7 +25,8 @@ def rank(outcome: Outcome) -> tuple[float, ...]:
     outcome
         A plan of the search.
     """
-    return tuple(_value(key, outcome) for key in outcome.problem.protocol.goals.ranked)
+    # Rounded, so that a sum in another order decides nothing.
+    return tuple(round(_value(key, outcome), _DIGITS) for key in outcome.problem.protocol.goals.ranked)
 
 
 def goals_of(outcome: Outcome) -> tuple[Goal, ...]:
