@@ -274,7 +274,7 @@ def series(
 def protocols(as_json: JsonOption = False) -> None:
     """List the shipped protocols and their limits."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from clearlung.staging import load_protocol, shipped_protocols
 
@@ -282,12 +282,18 @@ def protocols(as_json: JsonOption = False) -> None:
     if as_json:
         print_json([p.model_dump() for p in loaded])
         return
-    table = Table("Limit", *(p.name for p in loaded))
+    table = Table(Column("Limit", no_wrap=True), *(p.name for p in loaded))
     for part in ("per_operation", "total", "weeks", "function", "perfusion", "scans", "goals"):
         for key in type(getattr(loaded[0], part)).model_fields:
-            values = ["none" if (v := getattr(getattr(p, part), key)) is None else str(v) for p in loaded]
-            table.add_row(f"{part}.{key}", *values)
+            table.add_row(f"{part}.{key}", *(_limit_words(getattr(getattr(p, part), key)) for p in loaded))
     Console().print(table)
+
+
+def _limit_words(value: object) -> str:
+    """Return a protocol's value for a table; what is empty limits nothing."""
+    if value is None or value == () or value == {}:
+        return "none"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 @app.command()
