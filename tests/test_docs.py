@@ -15,7 +15,8 @@ from clearlung.explanation import explanation_schema
 from clearlung.nodules import read_nodule_list
 from clearlung.replan_folder import done_schema, replan_schema
 from clearlung.result_folder import plan_schema, problem_schema
-from clearlung.staging import GOALS, parse_protocol, read_assignments, read_done
+from clearlung.staging import GOALS, load_protocol, parse_protocol, read_assignments, read_done, replan
+from clearlung.workflow import PlanRequest, make_plan
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -85,8 +86,16 @@ def test_the_example_of_assignments_is_of_the_example_list():
     assert {lesion for one in wanted for lesion in one.lesions} <= known
 
 
-def test_the_example_of_what_was_done_is_accepted():
-    assert read_done(ROOT / "docs" / "example-done.json").today_week == 4
+def test_the_example_of_what_was_done_belongs_to_the_plan_of_the_example_list():
+    case = load_case(ROOT / "docs" / "example-case.toml")
+    source = ROOT / "docs" / "example-list.csv"
+    # As the README plans it: without --protocol, under high-volume.
+    made = make_plan(PlanRequest(source=source, protocol=load_protocol("high-volume"), case=case))
+    done = read_done(ROOT / "docs" / "example-done.json")
+    left = replan(made.problem, made.plan, done)
+    assert left.operations[0].done
+    changed = {change.lesion: change.kind for change in left.lesions}
+    assert changed == {22: "left", 33: "gone", 101: "new"}
 
 
 def test_the_exit_codes_in_the_guide_are_the_errors():

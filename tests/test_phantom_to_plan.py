@@ -101,3 +101,5 @@ def test_the_demo_shows_the_two_protocols_side_by_side(tmp_path):
     page = (tmp_path / "demo" / "report.html").read_text()
     assert "Conservative" in page
     assert "High volume" in page
+    assert "When things turn out otherwise" in page
+    assert "What fewer operations cost" in page

@@ -285,9 +285,15 @@ def protocols(as_json: JsonOption = False) -> None:
     table = Table(Column("Limit", no_wrap=True), *(p.name for p in loaded))
     for part in ("per_operation", "total", "weeks", "function", "perfusion", "scans", "goals"):
         for key in type(getattr(loaded[0], part)).model_fields:
-            values = ["none" if (v := getattr(getattr(p, part), key)) is None else str(v) for p in loaded]
-            table.add_row(f"{part}.{key}", *values)
+            table.add_row(f"{part}.{key}", *(_limit_words(getattr(getattr(p, part), key)) for p in loaded))
     Console().print(table)
+
+
+def _limit_words(value: object) -> str:
+    """Return a protocol's value for a table; what is empty limits nothing."""
+    if value is None or value == () or value == {}:
+        return "none"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 @app.command()

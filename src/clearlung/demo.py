@@ -15,12 +15,22 @@ from clearlung.nodules import NoduleTable, find_nodules, match_nodules
 from clearlung.phantom import PhantomSpec, make_phantom
 from clearlung.progress import Stopwatch
 from clearlung.result_folder import write_result
-from clearlung.staging import StressOptions, load_protocol, shipped_protocols, stress_test, trade_off
+from clearlung.staging import (
+    StressOptions,
+    TradeoffOptions,
+    load_protocol,
+    shipped_protocols,
+    stress_test,
+    trade_off,
+)
 from clearlung.workflow import PlanResult, plan_again, plan_nodules
 
 DEMO_PHASES = 1 + 2 + 2 * len(shipped_protocols()) + 2 + 1
 """Phases of :func:`run_demo`: phantom, anatomy, nodules, two for each protocol, scenarios, trade-off,
 report."""
+
+# Coarse, so that it costs seconds; clearlung compare sweeps the limits in full.
+_CURVE = TradeoffOptions(function_step_percent=10.0, operations_more=2)
 
 
 @dataclass(frozen=True)
@@ -120,7 +130,7 @@ def run_demo(
 def _compared(results: list[PlanResult]) -> Compared:
     """Return the plans side by side, with the trade-off curve of the first."""
     protocols = tuple(ComparedProtocol(result.protocol, result.plan) for result in results)
-    return Compared(protocols, trade_off(results[0].problem), results[0].protocol.name)
+    return Compared(protocols, trade_off(results[0].problem, _CURVE), results[0].protocol.name)
 
 
 def _detection(truth: NoduleTable, found: NoduleTable) -> Detection:

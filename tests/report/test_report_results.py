@@ -16,6 +16,7 @@ from clearlung.report import (
     TradeoffCurve,
     tradeoff_svg,
     tradeoff_words,
+    write_report,
 )
 from clearlung.report.content import build_document
 from clearlung.report.outlook import stress_blocks, tradeoff_blocks
@@ -205,3 +206,36 @@ def test_the_same_results_give_the_same_pictures(stressed):
     assert stress_report_svg(stressed.stress, stressed.plan) == stress_report_svg(
         stressed.stress, stressed.plan
     )
+
+
+@pytest.mark.browser
+def test_the_page_with_results_opens_and_fits_a_desk_and_a_phone(stressed, tmp_path):
+    from playwright.sync_api import sync_playwright
+
+    points = [point(2, 73.0, 6), point(3, 53.0, 9), point(3, 53.0, 19, 25.0)]
+    write_report(dataclasses.replace(stressed, curve=curve(*points)), tmp_path)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium",
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        said = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto((tmp_path / "report.html").as_uri())
+        assert said == []
+        assert page.locator("nav a[href='#stress'], nav a[href='#tradeoff']").count() == 2
+        wide = page.locator("figure.wide")
+        assert wide.count() >= 3
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate("[...document.images].filter(i => !i.naturalWidth).length") == 0
+            # Words in a picture as wide as a page stay readable: it scrolls, also by the keyboard.
+            shown = wide.first.locator("img").bounding_box()["width"]
+            assert shown > 600
+        assert wide.first.get_attribute("tabindex") == "0"
+        caption = page.locator("caption").first.bounding_box()
+        assert caption["x"] + caption["width"] <= 390
+        browser.close()

@@ -49,6 +49,7 @@ def proof_blocks(plan: Plan) -> tuple[Block, ...]:
 
 _COMPARED: tuple[tuple[str, Callable[[ComparisonRow], str]], ...] = (
     ("Operations", lambda r: str(r.operations)),
+    ("Of these on both sides at once", lambda r: str(r.both_sides)),
     ("Weeks from first to last operation", lambda r: str(r.weeks)),
     ("With perfusion", lambda r: str(r.perfusions)),
     ("Metastases removed", lambda r: f"{r.lesions_removed:,}"),
