@@ -214,8 +214,7 @@ def _points(curve: TradeoffCurve) -> Table:
         for point in curve.best
     )
     caption = (
-        f"Tissue and FEV1 in steps of {plain(curve.tissue_step_ml)} ml and"
-        f" {plain(curve.function_step_percent)} %, FEV1 of predicted; weeks are those"
-        " of each plan."
+        f"Tissue, FEV1 and weeks in steps of {plain(curve.tissue_step_ml)} ml,"
+        f" {plain(curve.function_step_percent)} % of predicted and {counted(curve.weeks_step, 'week')}."
     )
     return Table(columns, rows, caption)

@@ -43,10 +43,13 @@ def quality_in_words(plan: Plan) -> str:
         return "proven optimal in every goal"
     open_goals = [goal for goal in plan.solver.goals if not goal.proven]
     proven = len(plan.solver.goals) - len(open_goals)
-    worst = max((goal.gap for goal in open_goals), default=plan.solver.gap)
+    bounded = [goal for goal in open_goals if goal.bound > 0]
+    worst = max((goal.gap for goal in bounded), default=0.0)
     fewest = "fewest operations proven, " if plan.solver.bound >= plan.solver.objective else ""
     goals = f"{proven} of {len(plan.solver.goals)} goals proven optimal"
-    return f"{fewest}{goals}, largest gap {fixed(100 * worst, 1)} %"
+    gap = f", largest gap {fixed(100 * worst, 1)} %" if bounded else ""
+    without = f", {len(open_goals) - len(bounded)} without a bound" if len(bounded) < len(open_goals) else ""
+    return f"{fewest}{goals}{gap}{without}"
 
 
 def key_figures(report: ReportInput) -> Facts:

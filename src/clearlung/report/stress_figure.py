@@ -18,7 +18,7 @@ WIDTH_MM = 240.0
 REPORT_WIDTH_MM = 178.0
 """A page of the report: the tables stand beside the picture there."""
 _DPI = 200
-_ROW_MM, _CELL_MM, _NAMES_MM, _MARGIN_MM = 6.5, 11.0, 36.0, 4.0
+_ROW_MM, _CELL_MM, _NAMES_MM, _MARGIN_MM = 6.5, 11.0, 44.0, 4.0
 _HEAD_MM, _FAN_MM, _FOOT_MM, _GAP_MM = 16.0, 58.0, 14.0, 12.0
 _BARS_MM = 78.0
 _LIGHT, _GRID, _FLOOR, _BAR = "#F4F4F4", "#D9D9D9", "#B00020", "#5B7A99"
