@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clearlung.errors import InfeasiblePlan, ProtocolError
 from clearlung.followup import LesionTable
-from clearlung.staging import load_protocol, parse_protocol, solve_plan
+from clearlung.staging import broken_limits, load_protocol, parse_protocol, solve_plan
 from clearlung.staging.goals import GOALS
 from clearlung.staging.protocol_parts import DEFAULT_GOALS, Goals
 
@@ -181,3 +181,16 @@ def test_goals_that_mean_nothing_are_refused(text, says):
 
 def test_shipped_protocols_have_the_default_order():
     assert load_protocol("conservative").goals.ranked == DEFAULT_GOALS
+
+
+@pytest.mark.parametrize(("right", "left", "both"), [(3, 3, 1), (2, 2, 0), (4, 3, 0), (3, 1, 1)])
+def test_only_as_many_operations_open_both_sides_as_save_one(right, left, both):
+    # Two in each operation: with three on each lung one of each is left over, and one operation takes both.
+    specimens = [("RLL", 5.0, 20.0)] * right + [("LLL", 5.0, 20.0)] * left
+    limits = ranked(protocol(nodules_max=2, sides_max=2), "operations", "both_sides")
+    case = problem(specimens, limits)
+    plan = solve_plan(case)
+    assert not broken_limits(plan)
+    assert len(plan.operations) == -(-(right + left) // 2)
+    assert [o.side for o in plan.operations].count("both") == both == value(plan, "both_sides")
+    assert plan.solver.goal("both_sides").proven

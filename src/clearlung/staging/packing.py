@@ -14,6 +14,7 @@ from clearlung.anatomy import SIDES, Side
 from clearlung.staging.exact import pack_exactly
 from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Limits, Weights
 from clearlung.staging.repair import SHAKES, Assignment, loads_of, pack_by_exchange
+from clearlung.staging.splits import Split
 
 # How many operations above the bound are tried before the packing is given up; a packing with few large
 # specimens needs one or two.
@@ -172,20 +173,6 @@ def pack(items: Items, limits: Limits, seed: int, *, at_least: int = 0) -> Packi
         balanced, peak, peak_bound, peak_method = _balance(items, capacity, where, seed)
         return Packing(balanced, operations, proven, peak, peak_bound, (method, peak_method))
     return None
-
-
-@dataclass(frozen=True)
-class Split:
-    """How many operations open both sides, the right and the left."""
-
-    both: int
-    right: int
-    left: int
-
-    @property
-    def operations(self) -> int:
-        """Their number."""
-        return self.both + self.right + self.left
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,6 @@ from clearlung.staging.draft import Candidate, Draft, LungDraft, Order, arrange,
 from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Limits
 from clearlung.staging.packing import (
     Packing,
-    Split,
     SplitPacking,
     operations_bound,
     pack,
@@ -29,7 +28,8 @@ from clearlung.staging.packing import (
 )
 from clearlung.staging.reorder import reordered
 from clearlung.staging.repair import Assignment
-from clearlung.staging.taper import Effort, operations_bound_by_function, tapered_volumes
+from clearlung.staging.splits import Split, one_sided, some_on_both
+from clearlung.staging.taper import Effort, light_volumes, operations_bound_by_function, tapered_volumes
 from clearlung.staging.weeks_bound import weeks_bound
 
 # Operations above the packings' number that the search tries before lesions are left. Each further one frees
@@ -45,8 +45,6 @@ _SPLITS_LOOKED_AT = 3
 # Shares of what balanced operations have to spare that the last ones are given: with more, waits are shorter,
 # with less, packing is easier.
 _SPARE_SHARES = (0.95, 0.8, 0.5)
-# Share of the largest operation that the last one may have less than it; beyond it, one more has less.
-_LIGHTEST = 0.7
 # Orders of the right and the left lung's operations, in the order in which they are tried.
 _ORDERS: tuple[tuple[Order, Order], ...] = (
     ("tumor", "tumor"),
@@ -165,24 +163,13 @@ class Search:
         if self.limits.both_sides and right and left and not quick:
             bound = max(self.pooled_bound(lungs)[0], by_function)
             for total in range(bound, right + left):
-                splits = self._both_splits(lungs, total, _BOTH_MAX)
+                splits = some_on_both(lungs, total, _BOTH_MAX, self.limits.perfused)
                 likely = (s for s in splits if self._has_room(lungs, s) and self._in_time(s))
                 yield from islice(likely, _BOTH_SPLITS_TRIED)
         start = max(right + left, by_function)
         for total in range(start, right + left + _MORE_OPERATIONS + 1):
-            ways = islice(_shared(right, left, total, lungs), at_once)
+            ways = islice(one_sided(right, left, total, lungs), at_once)
             yield from (split for split in ways if self._in_time(split))
-
-    def _both_splits(self, lungs: dict[Side, Items], total: int, most: int) -> Iterator[Split]:
-        """Yield splits with few operations on both sides first: each lung keeps those that are perfused."""
-        counts = {side: lungs[side].lesions for side in SIDES}
-        for both in range(1, min(most, total) + 1):
-            single = total - both
-            even = single * counts["right"] / max(1, sum(counts.values()))
-            for right in sorted(range(single + 1), key=lambda n: (abs(n - even), n)):
-                left = single - right
-                if right >= self.limits.perfused["right"] and left >= self.limits.perfused["left"]:
-                    yield Split(both, right, left)
 
     def _has_room(self, lungs: dict[Side, Items], split: Split) -> bool:
         """Whether what each lung has over fits into the operations on both sides, summed up."""
@@ -226,8 +213,20 @@ class Search:
 
     def _none_with(self, lungs: dict[Side, Items], total: int) -> bool:
         """Whether it is proven that so many operations, some of them on both sides, are too few."""
-        splits = [s for s in self._both_splits(lungs, total, total) if self._has_room(lungs, s)]
+        splits = [
+            s for s in some_on_both(lungs, total, total, self.limits.perfused) if self._has_room(lungs, s)
+        ]
         return len(splits) <= _BOTH_SPLITS_TRIED and all(self._packed(lungs, s)[1] for s in splits)
+
+    def fewest_both(self, lungs: dict[Side, Items], total: int) -> int:
+        """Return how many of so many operations on all these specimens open both sides at least."""
+        packings = [self.packing(items) for items in lungs.values()]
+        if sum(p.operations_bound for p in packings if p is not None) <= total:
+            return 0
+        fewest, splits = 1, list(some_on_both(lungs, total, total, self.limits.perfused))
+        while fewest < total and self._none_of(lungs, [s for s in splits if s.both == fewest]):
+            fewest += 1
+        return fewest
 
     def operations_bound(self, lungs: dict[Side, Items]) -> int:
         """Fewest operations in which function bears all these specimens, whatever the other limits."""
@@ -240,14 +239,14 @@ class Search:
 
     def _candidates(self, lungs: dict[Side, Items], split: Split, effort: Effort) -> Iterator[Candidate]:
         """Yield operations that function bears: balanced ones in several orders, then tapered ones."""
-        one_sided = (split.right, split.left)
+        apart = (split.right, split.left)
         ways = (
             self._with_both(lungs, split)
             if split.both
             else chain(
-                self._balanced(lungs, one_sided),
-                self._light_last(lungs, one_sided),
-                self._tapered(lungs, one_sided, effort),
+                self._balanced(lungs, apart),
+                self._light_last(lungs, apart),
+                self._tapered(lungs, apart, effort),
             )
         )
         for candidate in ways:
@@ -288,7 +287,7 @@ class Search:
             packings[side] = packing
         for share in _SPARE_SHARES:
             right, left = (
-                self._tapered_lung(side, lungs[side], _light_volumes(lungs[side].ml, packings[side], share))
+                self._tapered_lung(side, lungs[side], light_volumes(lungs[side].ml, packings[side], share))
                 for side in SIDES
             )
             if right is not None and left is not None:
@@ -382,23 +381,3 @@ class Search:
                 high = attempt
             attempt = (low + high) // 2
         return low
-
-
-def _light_volumes(total_ml: float, packing: Packing, share: float) -> list[float]:
-    """Limits of tissue for each operation: the peak, and for the last ones a share of what is spare less."""
-    operations, peak = packing.operations, float(packing.peak_ml)
-    less = share * (operations * peak - total_ml)
-    count = min(operations, 1 + int(less // max(1.0, _LIGHTEST * peak)))
-    return [peak] * (operations - count) + [peak - less / count] * count if operations else []
-
-
-def _shared(right: int, left: int, total: int, lungs: dict[Side, Items]) -> Iterator[Split]:
-    """Ways to share the operations between the lungs; additional ones first where operations are largest."""
-    more = total - right - left
-    if not len(lungs["right"]) or not len(lungs["left"]):
-        yield Split(0, total, 0) if len(lungs["right"]) else Split(0, 0, total)
-        return
-    ways = [Split(0, right + i, left + more - i) for i in range(more + 1)]
-    yield from sorted(
-        ways, key=lambda w: (max(lungs["right"].ml / w.right, lungs["left"].ml / w.left), -w.right)
-    )

@@ -21,6 +21,7 @@ from typing import Literal
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.budget import Allowance
 from clearlung.staging.items import THOUSAND, Limits
+from clearlung.staging.packing import Packing
 
 # Shares of the largest reserve that are tried: with more, waits are shorter, with less, packing is easier.
 _RESERVE_SHARES = (0.85, 0.5, 0.15)
@@ -29,6 +30,8 @@ _FLATNESS = (1.03, 1.15, 1.5, float("inf"))
 _HALVINGS = 40
 
 Effort = Literal["glance", "search", "all"]
+# Share of the largest operation that the last one may have less than it; beyond it, one more has less.
+_LIGHTEST = 0.7
 # More operations than this never help: each adds a fixed early loss.
 _OPERATIONS_MAX = 400
 
@@ -157,3 +160,21 @@ class _Taper:
             after += min(cap, rest[side])
             rest[side] -= min(cap, rest[side])
         return (volumes["right"], volumes["left"]) if max(rest.values()) <= 1e-9 else None
+
+
+def light_volumes(total_ml: float, packing: Packing, share: float) -> list[float]:
+    """Return limits of tissue for balanced operations whose last ones are lighter.
+
+    Parameters
+    ----------
+    total_ml
+        Tissue of all specimens of the lung.
+    packing
+        How many operations, and what the largest takes at least.
+    share
+        Of what the others could take more, the part that the last ones take less.
+    """
+    operations, peak = packing.operations, float(packing.peak_ml)
+    less = share * (operations * peak - total_ml)
+    count = min(operations, 1 + int(less // max(1.0, _LIGHTEST * peak)))
+    return [peak] * (operations - count) + [peak - less / count] * count if operations else []

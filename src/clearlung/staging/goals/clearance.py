@@ -62,6 +62,29 @@ class Operations(PlanGoal):
         return Bound(bound, method or "nothing to remove")
 
 
+@register
+class BothSides(PlanGoal):
+    """How often both lungs are opened at once."""
+
+    key = "both_sides"
+    title = "operations on both sides"
+    unit = "1"
+    description = "Operations that open both lungs, where the protocol allows them."
+
+    def value(self, outcome: Outcome) -> float:
+        """Return their number."""
+        return 0 if outcome.draft.both is None else len(outcome.draft.both.operations)
+
+    def bound(self, outcome: Outcome, held: Collection[str]) -> Bound:
+        """Return how many are needed for as few operations."""
+        if not outcome.limits.both_sides:
+            return Bound(0, "each operation opens one side")
+        if not outcome.complete or "operations" not in held:
+            return Bound(0, "none: there may be more operations, or other lesions removed")
+        least = outcome.search.fewest_both(outcome.lungs, outcome.draft.operations)
+        return Bound(least, "bounds of each lung and integer programs of every share of the operations")
+
+
 def _bound_incomplete(outcome: Outcome) -> int:
     """Bound for any choice of as many lesions: their number, their least tissue, their least minutes."""
     removed, bounds = outcome.removed, []
