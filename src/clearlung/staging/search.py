@@ -213,10 +213,12 @@ class Search:
 
     def _none_with(self, lungs: dict[Side, Items], total: int) -> bool:
         """Whether it is proven that so many operations, some of them on both sides, are too few."""
-        splits = [
-            s for s in some_on_both(lungs, total, total, self.limits.perfused) if self._has_room(lungs, s)
-        ]
-        return len(splits) <= _BOTH_SPLITS_TRIED and all(self._packed(lungs, s)[1] for s in splits)
+        return self._none_of(lungs, list(some_on_both(lungs, total, total, self.limits.perfused)))
+
+    def _none_of(self, lungs: dict[Side, Items], splits: list[Split]) -> bool:
+        """Whether it is proven that no packing has one of these numbers of operations."""
+        likely = [split for split in splits if self._has_room(lungs, split)]
+        return len(likely) <= _BOTH_SPLITS_TRIED and all(self._packed(lungs, s)[1] for s in likely)
 
     def fewest_both(self, lungs: dict[Side, Items], total: int) -> int:
         """Return how many of so many operations on all these specimens open both sides at least."""
