@@ -21,7 +21,7 @@ class Assignment(BaseModel):
     Examples
     --------
     >>> Assignment(lesions=(87,), only_in=(1,), reason="at the hilum").says
-    "lesion 87: only in operation 1 on its lung (at the hilum)"
+    'lesion 87: only in operation 1 on its lung (at the hilum)'
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
