@@ -27,6 +27,7 @@ from clearlung.staging.plan import (
     PlannedSpecimen,
     SolverReport,
     Unassigned,
+    sides_of,
 )
 from clearlung.staging.problem import (
     PERFUSION_EVIDENCE,
@@ -183,7 +184,7 @@ def operations_of(problem: StagingProblem, outlook: Outlook) -> tuple[Operation,
     opened, theatre = set(problem.operated), OperationModel.from_evidence(problem.protocol.book())
     for number, event in enumerate(outlook.events, start=1):
         rows = list(event.rows)
-        sides = SIDES if event.side == "both" else (event.side,)
+        sides = sides_of(event.side)
         access = problem.access_minutes_both if event.side == "both" else problem.access_minutes
         freed = len(opened.intersection(sides))
         minutes = access + float(problem.specimens.minutes[rows].sum()) + freed * problem.reentry_minutes

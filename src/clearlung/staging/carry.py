@@ -12,8 +12,8 @@ from scipy.sparse import coo_array
 
 from clearlung.anatomy import LOBE_SIDES, LOBES, SIDES, Side
 from clearlung.resection import FunctionModel
-from clearlung.staging.fixed import EarlierSession, lobe_ml_of, sides_of
-from clearlung.staging.plan import OperationSide
+from clearlung.staging.fixed import EarlierSession, lobe_ml_of
+from clearlung.staging.plan import OperationSide, sides_of
 from clearlung.staging.problem import StagingProblem
 
 # For machines on which a program takes too long; the answer is then not proven.

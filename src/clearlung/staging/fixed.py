@@ -14,9 +14,9 @@ from typing import cast
 
 import numpy as np
 
-from clearlung.anatomy import LOBES, SIDES, Lobe, Side
+from clearlung.anatomy import LOBES, Lobe, Side
 from clearlung.resection import FunctionModel, Loss
-from clearlung.staging.plan import OperationSide, Plan
+from clearlung.staging.plan import OperationSide, Plan, sides_of
 from clearlung.staging.problem import Floor, StagingProblem
 
 # Points of percent predicted, minutes and milliliters below this are floating-point noise.
@@ -77,11 +77,6 @@ class EarlierSession:
     def sides(self) -> tuple[Side, ...]:
         """The lungs that it opened."""
         return sides_of(self.side)
-
-
-def sides_of(side: OperationSide) -> tuple[Side, ...]:
-    """Return the lungs that an operation opens."""
-    return SIDES if side == "both" else (side,)
 
 
 def sessions_of(problem: StagingProblem, plan: Plan) -> list[Session]:

@@ -53,8 +53,7 @@ def growth_ml(
     float64 of shape (lesions, weeks)
         ml; none where a lesion shrinks.
     """
-    place = {lesion: row for row, lesion in enumerate(problem.lesions.id.tolist())}
-    rows = [place[lesion] for lesion in lesions]
+    rows = _rows_of(problem, lesions)
     volume_ml = np.pi / 6 * problem.lesions.diameter_mm[rows] ** 3 / 1000
     days = 7 * np.asarray(weeks, dtype=np.float64)
     grown: NDArray[np.float64] = volume_ml[:, None] * np.expm1(growth_rates(problem)[rows][:, None] * days)
@@ -76,8 +75,7 @@ def at_hilum(
     float64 of shape (lesions, weeks)
         A lesion whose distance from the hilum is not known never reaches it.
     """
-    place = {lesion: row for row, lesion in enumerate(problem.lesions.id.tolist())}
-    rows = [place[lesion] for lesion in lesions]
+    rows = _rows_of(problem, lesions)
     radius = problem.lesions.diameter_mm[rows] / 2
     days = 7 * np.asarray(weeks, dtype=np.float64)
     grown = radius[:, None] * np.exp(np.maximum(growth_rates(problem)[rows], 0.0)[:, None] * days / 3)
@@ -86,6 +84,11 @@ def at_hilum(
         np.float64
     )
     return reached
+
+
+def _rows_of(problem: StagingProblem, lesions: Sequence[int]) -> list[int]:
+    place = {lesion: row for row, lesion in enumerate(problem.lesions.id.tolist())}
+    return [place[lesion] for lesion in lesions]
 
 
 Waiting = Callable[[StagingProblem, Sequence[int], Sequence[int]], NDArray[np.float64]]

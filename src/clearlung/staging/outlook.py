@@ -29,6 +29,7 @@ from clearlung.staging.plan import (
     OperationSide,
     PredictedFunction,
     RiskVerdict,
+    sides_of,
 )
 from clearlung.staging.problem import StagingProblem
 
@@ -215,7 +216,7 @@ class Outlook:
         specimens, patient = self.problem.specimens, self.problem.patient
         steps = []
         for event in self.events:
-            for side in SIDES if event.side == "both" else (event.side,):
+            for side in sides_of(event.side):
                 rows = np.array(self._rows_on(event, side), dtype=np.intp)
                 bedded = rows[~specimens.anatomical[rows]]
                 bedded_ml = float(specimens.volume_ml[bedded].sum())

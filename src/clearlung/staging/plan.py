@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from clearlung import RESEARCH_NOTICE, __version__
-from clearlung.anatomy import Lobe, Side
+from clearlung.anatomy import SIDES, Lobe, Side
 from clearlung.evidence import Evidence
 from clearlung.perfusion import Regimen
 from clearlung.resection import Measure, PredictionMethod, Verdict
@@ -20,6 +20,12 @@ from clearlung.staging.protocol import Protocol
 PLAN_FORMAT: Literal["clearlung-plan/1"] = "clearlung-plan/1"
 
 OperationSide = Literal["right", "left", "both"]
+
+
+def sides_of(side: OperationSide) -> tuple[Side, ...]:
+    """Return the lungs that an operation opens."""
+    return SIDES if side == "both" else (side,)
+
 
 MeasuredFunction = Literal["fev1_percent", "fev1_predicted_l", "lung_ml", "dlco_percent"]
 """What of the lung function is measured, or assumed where nobody has."""

@@ -15,10 +15,10 @@ from clearlung.staging.carry import Slot, carry_over
 from clearlung.staging.changes import Case, changes
 from clearlung.staging.done import Done, earlier_sessions
 from clearlung.staging.figures import differences, figures, values
-from clearlung.staging.fixed import EarlierSession, Session, earliest, sessions_of, settled, sides_of
+from clearlung.staging.fixed import EarlierSession, Session, earliest, sessions_of, settled
 from clearlung.staging.given import plan_of
 from clearlung.staging.kept import known_only, with_perfusions_left
-from clearlung.staging.plan import Plan
+from clearlung.staging.plan import Plan, sides_of
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.replan_record import FromScratch, Replan
 from clearlung.staging.rest import rest_problem

@@ -164,14 +164,21 @@ def _choose(
         return _Chosen(_polished(problem, draft, search), bound, method, Left(totals, wishes))
     weeks_needed = None
     picks: list[Pick] = [*choices(fitting, search.budget, search.limits.perfused)]
-    most = max((pick.most for pick in choices(lungs, search.budget, search.limits.perfused)), default=0)
+    # What bounds every plan looks at all lesions; often these are the ones that fit.
+    all_picks = picks if fitting is lungs else choices(lungs, search.budget, search.limits.perfused)
+    most = max((pick.most for pick in all_picks), default=0)
     if most < bound:
         bound, method = most, "knapsack of lesions under the permanent loss of function"
     if search.weeks_max is not None:
         free = replace(search, weeks_max=None).complete(fitting)
         weeks_needed = None if free is None else free.weeks
         in_time = within_weeks(fitting, search.limits, search.budget, search.weeks_max)
-        most = most_of(within_weeks(lungs, search.limits, search.budget, search.weeks_max))
+        every = (
+            in_time
+            if fitting is lungs
+            else within_weeks(lungs, search.limits, search.budget, search.weeks_max)
+        )
+        most = most_of(every)
         if not search.limits.both_sides and most < bound:
             bound, method = most, "knapsack of lesions under the weeks' number of operations"
         everything = sum(items.lesions for items in lungs.values())

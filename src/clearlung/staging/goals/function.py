@@ -6,6 +6,7 @@ from collections.abc import Collection
 from statistics import NormalDist
 
 from clearlung.anatomy import SIDES
+from clearlung.staging.budget import Allowance
 from clearlung.staging.goals.base import Bound, PlanGoal, register
 from clearlung.staging.goals.outcome import Outcome
 from clearlung.staging.problem import Floor
@@ -30,10 +31,8 @@ class PermanentLoss(PlanGoal):
         """Return what the specimens and the perfusions that the protocol asks for take in any order."""
         if not outcome.complete:
             return Bound(0.0, "none: lesions could be chosen otherwise")
-        measure, model = outcome.budget.measures[0], outcome.problem.function
-        counted = sum(measure.counted_ml(items) for items in outcome.lungs.values())
-        perfusions = sum(min(outcome.limits.perfused[s], 1) for s in SIDES if len(outcome.lungs[s]))
-        least = model.baseline_percent * measure.permanent(counted, perfusions)
+        lost = _least_permanent(outcome, outcome.budget.measures[0])
+        least = outcome.problem.function.baseline_percent * lost
         return Bound(least * (1 - 1e-9), "tissue of the specimens, and one perfusion of each perfused lung")
 
 
@@ -59,14 +58,19 @@ class BreachChance(PlanGoal):
             return Bound(0.0, "none: lesions could be chosen otherwise")
         chances = []
         for floor, measure in zip(outcome.problem.floors, outcome.budget.measures, strict=True):
-            counted = sum(measure.counted_ml(items) for items in outcome.lungs.values())
-            perfusions = sum(min(outcome.limits.perfused[s], 1) for s in SIDES if len(outcome.lungs[s]))
-            final = measure.permanent(counted, perfusions)
+            final = _least_permanent(outcome, measure)
             recovered = floor.model.baseline_percent * (1.0 + sum(floor.model.unrecovered) - final)
             # The last operation's access is never recovered from right after it.
             after = recovered - floor.model.baseline_percent * measure.access
             chances.append(_below(floor, after, recovered))
         return Bound(max(chances, default=0.0) * (1 - 1e-9), "permanent loss and the last operation's access")
+
+
+def _least_permanent(outcome: Outcome, measure: Allowance) -> float:
+    """Return what all specimens and one perfusion of each perfused lung take for good, as a fraction."""
+    counted = sum(measure.counted_ml(items) for items in outcome.lungs.values())
+    perfusions = sum(min(outcome.limits.perfused[s], 1) for s in SIDES if len(outcome.lungs[s]))
+    return measure.permanent(counted, perfusions)
 
 
 def _chance(outcome: Outcome, floor: Floor) -> float:

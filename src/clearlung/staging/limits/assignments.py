@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import replace
 
-from clearlung.anatomy import SIDES
 from clearlung.staging.assignment import Assignment
 from clearlung.staging.limits.base import Reached, WholeLimit, register
-from clearlung.staging.plan import Operation, Plan
+from clearlung.staging.plan import Operation, Plan, sides_of
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol import Protocol
 
@@ -72,7 +71,7 @@ def _places(plan: Plan) -> dict[int, tuple[Operation, int]]:
     counts: Counter[str] = Counter()
     found: dict[int, tuple[Operation, int]] = {}
     for operation in sorted(plan.operations, key=lambda o: (o.week, o.number)):
-        counts.update(SIDES if operation.side == "both" else (operation.side,))
+        counts.update(sides_of(operation.side))
         for specimen in operation.specimens:
             found |= dict.fromkeys(specimen.lesions, (operation, counts[specimen.side]))
     return found

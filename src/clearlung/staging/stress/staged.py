@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clearlung.errors import CaseConflict
-from clearlung.staging.fixed import sides_of
-from clearlung.staging.plan import Operation, Plan
+from clearlung.staging.plan import Operation, Plan, sides_of
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.stress.spreads import Floats
 
