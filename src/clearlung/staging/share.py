@@ -13,8 +13,10 @@ from itertools import product
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
+from clearlung.staging.perfused import least_net_harm
 from clearlung.staging.plan import Goal, Plan
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.protocol_parts import PERFUSION
 
 
 def shares(problem: StagingProblem) -> list[dict[Side, int]]:
@@ -66,10 +68,11 @@ def best_of(problem: StagingProblem, ways: Sequence[Mapping[Side, int]], plans: 
         What was found for those that gave a plan.
     """
     best = min(plans, key=lambda plan: (_values(plan), -_perfusions(plan)))
-    compared = [(_values(plan), _bounds(plan)) for plan in plans]
+    nothing = [_known_anyway(problem, goal.key) for goal in best.solver.goals]
+    compared = [(_values(plan), _bounds(plan)) for plan in plans if not _refused_by_rule(problem, plan)]
     # A way without a plan has not been shown to have none.
-    compared += [([math.inf] * len(_values(best)), [0.0] * len(_values(best)))] * (len(ways) - len(plans))
-    bounds = _bounds_of_all(_values(best), compared)
+    compared += [([math.inf] * len(nothing), nothing)] * (len(ways) - len(compared))
+    bounds = _bounds_of_all(_values(best), compared, nothing)
     bounds[0] -= _refused(best)
     goals = tuple(
         _with_bound(goal, bound, len(ways)) for goal, bound in zip(best.solver.goals, bounds, strict=True)
@@ -94,6 +97,22 @@ def best_of(problem: StagingProblem, ways: Sequence[Mapping[Side, int]], plans: 
     return best.model_copy(update={"solver": solver, "warnings": warnings})
 
 
+def _known_anyway(problem: StagingProblem, goal: str) -> float:
+    """Return what a goal is at least whatever is planned."""
+    if goal != PERFUSION or not problem.weighs_perfusion:
+        return 0.0
+    each = problem.perfusions_per_lung
+    return least_net_harm(
+        problem, {side: each if (problem.specimens.side == side).any() else 0 for side in SIDES}
+    )
+
+
+def _refused_by_rule(problem: StagingProblem, plan: Plan) -> bool:
+    """Whether lesions were refused only as the last operations are the perfused ones, which others may be."""
+    by_rule = {"perfusion_limit", "first_operation_limit"}
+    return problem.perfusions_placed_freely and any(u.code in by_rule for u in plan.unassigned)
+
+
 def _perfusions(plan: Plan) -> int:
     return sum(operation.perfusion is not None for operation in plan.operations)
 
@@ -114,8 +133,13 @@ def _bounds(plan: Plan) -> list[float]:
     return [bounds[0] + _refused(plan), *bounds[1:]]
 
 
-def _bounds_of_all(best: list[float], compared: list[tuple[list[float], list[float]]]) -> list[float]:
-    """Return for each goal what no way falls below, given the best plan's values of the earlier goals."""
+def _bounds_of_all(
+    best: list[float], compared: list[tuple[list[float], list[float]]], nothing: list[float]
+) -> list[float]:
+    """Return for each goal what no way falls below, given the best plan's values of the earlier goals.
+
+    ``nothing`` is what each goal is at least where nothing is known.
+    """
     found = []
     for k, value in enumerate(best):
         least = value
@@ -123,7 +147,7 @@ def _bounds_of_all(best: list[float], compared: list[tuple[list[float], list[flo
             if any(bound > mine for bound, mine in zip(bounds[:k], best[:k], strict=True)):
                 continue
             # A bound holds for its own plan's earlier values; where these differ, nothing is known.
-            least = min(least, bounds[k] if values[:k] == best[:k] else 0.0)
+            least = min(least, bounds[k] if values[:k] == best[:k] else nothing[k])
         found.append(least)
     return found
 
