@@ -100,6 +100,10 @@ class ReviewDependence(ReviewError):
         self.dependents = tuple(dependents)
 
 
+class PerfusionError(FieldError):
+    """A perfusion that cannot be done as asked; ``field`` is the target, the dose or the limit."""
+
+
 class EvidenceError(FieldError):
     """An evidence entry that is missing, malformed or asked for in the wrong unit."""
 

@@ -1,6 +1,42 @@
 """Isolated lung chemoperfusion: regimens and their doses."""
 
+from clearlung.perfusion.dose import DOSE_MODES, DoseMode, DosePerLiter, DoseRule, dose_per_liter
 from clearlung.perfusion.interval import Interval
-from clearlung.perfusion.regimen import REGIMENS, Regimen, make_regimen
+from clearlung.perfusion.lungs import (
+    LobeVolumes,
+    LungVolumes,
+    lungs_of_scan,
+    reference_lungs,
+    tissue_ml,
+    volume_ml,
+)
+from clearlung.perfusion.regimen import Regimen, RegimenChanges, make_regimen
+from clearlung.perfusion.registry import MEDIUM_WORDS, REGIMENS, Drug, Medium, RegimenEntry
+from clearlung.perfusion.target import TARGETS, Target, find_target, lobes_of
 
-__all__ = ["REGIMENS", "Interval", "Regimen", "make_regimen"]
+__all__ = [
+    "DOSE_MODES",
+    "MEDIUM_WORDS",
+    "REGIMENS",
+    "TARGETS",
+    "DoseMode",
+    "DosePerLiter",
+    "DoseRule",
+    "Drug",
+    "Interval",
+    "LobeVolumes",
+    "LungVolumes",
+    "Medium",
+    "Regimen",
+    "RegimenChanges",
+    "RegimenEntry",
+    "Target",
+    "dose_per_liter",
+    "find_target",
+    "lobes_of",
+    "lungs_of_scan",
+    "make_regimen",
+    "reference_lungs",
+    "tissue_ml",
+    "volume_ml",
+]
