@@ -1,6 +1,9 @@
 """Isolated lung chemoperfusion: regimens and their doses."""
 
+from clearlung.perfusion.circuit import TYPICAL, PatientFactors
+from clearlung.perfusion.course import Course, perfuse
 from clearlung.perfusion.dose import DOSE_MODES, DoseMode, DosePerLiter, DoseRule, dose_per_liter
+from clearlung.perfusion.exposure import lung_exposure, tumor_exposure
 from clearlung.perfusion.interval import Interval
 from clearlung.perfusion.lungs import (
     LobeVolumes,
@@ -19,6 +22,8 @@ __all__ = [
     "MEDIUM_WORDS",
     "REGIMENS",
     "TARGETS",
+    "TYPICAL",
+    "Course",
     "DoseMode",
     "DosePerLiter",
     "DoseRule",
@@ -27,6 +32,7 @@ __all__ = [
     "LobeVolumes",
     "LungVolumes",
     "Medium",
+    "PatientFactors",
     "Regimen",
     "RegimenChanges",
     "RegimenEntry",
@@ -34,9 +40,12 @@ __all__ = [
     "dose_per_liter",
     "find_target",
     "lobes_of",
+    "lung_exposure",
     "lungs_of_scan",
     "make_regimen",
+    "perfuse",
     "reference_lungs",
     "tissue_ml",
+    "tumor_exposure",
     "volume_ml",
 ]
