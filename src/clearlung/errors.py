@@ -101,7 +101,7 @@ class ReviewDependence(ReviewError):
 
 
 class PerfusionError(FieldError):
-    """A value of a perfusion that cannot be used; ``field`` is its name."""
+    """A perfusion that cannot be done as asked; ``field`` is the target, the dose or the limit."""
 
 
 class PerfusionRefused(PerfusionError):

@@ -111,7 +111,6 @@ def test_drugs_share_their_prior_in_moles(drug):
     assert np.array_equal(
         tumor_cells(BOOK, drug=drug).ic50_umol_per_l, tumor_cells(BOOK, drug="melphalan").ic50_umol_per_l
     )
-    assert BOOK[f"chemistry.{drug}.molar_mass"].tag == "assumed"
 
 
 def test_rows_are_the_same_patients_whatever_is_set():

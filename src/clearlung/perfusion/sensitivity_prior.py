@@ -23,7 +23,12 @@ from clearlung.evidence import Evidence, EvidenceBook
 
 FloatArray = NDArray[np.float64]
 
-EFFECT_DRUGS = ("melphalan", "cisplatin", "doxorubicin")
+_MOLAR_MASS = {
+    "melphalan": "chemistry.melphalan.molar_mass",
+    "cisplatin": "chemistry.cisplatin.molar_mass",
+    "doxorubicin": "kinetics.doxorubicin.molar_mass",
+}
+EFFECT_DRUGS = tuple(_MOLAR_MASS)
 """Drugs whose effect can be asked for: all with the same prior of sensitivity, in umol/l."""
 
 EFFECT_EVIDENCE = (
@@ -110,12 +115,12 @@ def halving_exposure(ic50_umol_per_l: FloatArray, drug: str, book: EvidenceBook)
     PerfusionError
         If the drug is not known.
     """
-    if drug not in EFFECT_DRUGS:
+    if drug not in _MOLAR_MASS:
         raise PerfusionError("drug", f"{drug!r} is not one of {', '.join(EFFECT_DRUGS)}")
     decay_minutes = book.value("chemistry.culture.half_life_37c", unit="min") / math.log(2)
     minutes = book.value("effect.exposure.minutes", unit="min")
     area = decay_minutes * (1 - math.exp(-minutes / decay_minutes))
-    mg_per_umol = book.value(f"chemistry.{drug}.molar_mass", unit="g/mol") / 1000
+    mg_per_umol = book.value(_MOLAR_MASS[drug], unit="g/mol") / 1000
     times = book.value("chemistry.exposure.hour", unit="1")
     return times * area * mg_per_umol * np.asarray(ic50_umol_per_l, dtype=np.float64)
 
