@@ -1,5 +1,6 @@
 """Isolated lung chemoperfusion: regimens and their doses."""
 
+from clearlung.perfusion.benefit import Benefit, LungBenefit, Worth
 from clearlung.perfusion.circuit import TYPICAL, PatientFactors
 from clearlung.perfusion.course import Course, perfuse
 from clearlung.perfusion.dose import DOSE_MODES, DoseMode, DosePerLiter, DoseRule, dose_per_liter
@@ -26,12 +27,7 @@ from clearlung.perfusion.lungs import (
 )
 from clearlung.perfusion.regimen import Regimen, RegimenChanges, make_regimen
 from clearlung.perfusion.registry import MEDIUM_WORDS, REGIMENS, Drug, Medium, RegimenEntry
-from clearlung.perfusion.sensitivity_prior import (
-    EFFECT_DRUGS,
-    EFFECT_EVIDENCE,
-    TumorCells,
-    tumor_cells,
-)
+from clearlung.perfusion.sensitivity_prior import EFFECT_DRUGS, EFFECT_EVIDENCE, TumorCells, tumor_cells
 from clearlung.perfusion.stops import PROTOCOL, Maxima, Stop, find_stops, published_maxima, refuse
 from clearlung.perfusion.target import TARGETS, Target, find_target, lobes_of
 
@@ -47,6 +43,7 @@ __all__ = [
     "REGIMENS",
     "TARGETS",
     "TYPICAL",
+    "Benefit",
     "Course",
     "DeathRisk",
     "DoseMode",
@@ -57,6 +54,7 @@ __all__ = [
     "FunctionCourse",
     "Interval",
     "LobeVolumes",
+    "LungBenefit",
     "LungVolumes",
     "Maxima",
     "Medium",
@@ -68,6 +66,7 @@ __all__ = [
     "Stop",
     "Target",
     "TumorCells",
+    "Worth",
     "chance_sterilized",
     "death_risk",
     "dose_per_liter",
