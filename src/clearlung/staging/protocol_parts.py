@@ -163,6 +163,12 @@ class Perfusion(Part):
     drug_mg_max: float | None = _limit(
         "mg", "Drug of all perfusions together, at most.", default=None, gt=0, le=100_000
     )
+    dose_mg_max: float | None = _limit(
+        "mg", "Dose of one perfusion of the regimen's drug, at most.", default=None, gt=0, le=100_000
+    )
+    temperature_c_max: float | None = _limit(
+        "degC", "Temperature of the perfusate, at most.", default=None, gt=0, lt=50
+    )
 
 
 class Scans(Part):
