@@ -12,7 +12,7 @@ from clearlung.anatomy import LOBE_SIDES, SIDES, Lobe, Side
 from clearlung.perfusion.interval import Interval
 from clearlung.perfusion.occult.findings import Findings
 from clearlung.perfusion.occult.particles import Particles
-from clearlung.perfusion.occult.sampler import effective, weigh
+from clearlung.perfusion.occult.sampler import resample, weigh
 
 FloatArray = NDArray[np.float64]
 
@@ -151,18 +151,15 @@ class OccultBurden:
 
 def drawn(burden: OccultBurden, weights: FloatArray, operations: tuple[Findings, ...]) -> OccultBurden:
     """Draw as many imagined patients as before by new weights, and what is left unseen in each."""
-    draws = burden.draws
     rng = np.random.default_rng([burden.seed, STREAM, 1 + len(operations)])
-    steps = (rng.random() + np.arange(draws)) / draws
-    rows = np.minimum(np.searchsorted(np.cumsum(weights), steps), len(weights) - 1)
-    # What is next to each other here is alike; mixed, no one can take the first rows for the rest.
-    patients = burden.particles.take(rng.permutation(rows))
+    particles = replace(burden.particles, weights=weights)
+    patients = particles.take(resample(weights, burden.draws, rng))
     return replace(
         burden,
         by_size=rng.poisson(patients.expected(operations, burden.lobes)).astype(np.float64),
         growth_per_day=patients.growth_per_day,
         felt_half_mm=patients.felt_half_mm,
         operations=operations,
-        effective_draws=effective(weights),
-        particles=replace(burden.particles, weights=weights),
+        effective_draws=particles.effective,
+        particles=particles,
     )

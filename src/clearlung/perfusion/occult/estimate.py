@@ -88,11 +88,12 @@ def occult_burden(
     shape = (len(axis.diameters_mm), len(lobes))
     counts = Counts.of(axis.bins(table.diameter_mm), columns, table.chance, shape, rng)
     shares = lobe_shares(book, lobes) if volumes is None else _shares(volumes, lobes)
-    weights, hidden, number, by_lobe = imagine(counts, shares, prior, detection, axis, rng)
+    source, hidden, number, by_lobe = imagine(counts, shares, prior, detection, axis, rng)
     palpation = Palpation.of(book)
-    n = len(weights)
+    n = len(number)
     particles = Particles(
-        weights=weights,
+        weights=np.full(n, 1 / n),
+        source=source,
         hidden=hidden,
         number=number,
         shares=by_lobe,
@@ -119,7 +120,7 @@ def occult_burden(
         particles=particles,
         seed=seed,
     )
-    return drawn(empty, weights, ())
+    return drawn(empty, particles.weights, ())
 
 
 def _table(seen: Seen | LesionTable | NoduleTable) -> Seen:

@@ -81,7 +81,7 @@ def felt(
     --------
     >>> from clearlung.evidence import load_evidence
     >>> felt([1.0, 2.5, 5.0], load_evidence()).round(2).tolist()
-    [0.01, 0.49, 0.94]
+    [0.01, 0.4, 0.94]
     """
     diameter = np.asarray(diameter_mm, dtype=np.float64)
     depth = np.zeros_like(diameter) if depth_mm is None else np.asarray(depth_mm, dtype=np.float64)

@@ -23,12 +23,14 @@ from clearlung.perfusion.occult.law import PARAMETERS as LAW_PARAMETERS
 from clearlung.perfusion.occult.law import SizeAxis, size_shares
 from clearlung.perfusion.occult.palpation import Palpation
 from clearlung.perfusion.occult.prior import OccultPrior
-from clearlung.perfusion.occult.sampler import sample
+from clearlung.perfusion.occult.sampler import effective, resample, sample
 
 FloatArray = NDArray[np.float64]
 
 # Imagined outcomes of which nodules are metastases; more do not change an interval.
 _OUTCOMES = 256
+# Imagined patients that findings of operations are weighed against.
+_PATIENTS = 8192
 # Points of the grid over the concentration of the lobes' shares, in standard normal coordinates.
 _TOGETHER = np.linspace(-2.6, 2.6, 27)
 
@@ -41,6 +43,8 @@ class Particles:
     ----------
     weights
         Sum to 1.
+    source
+        Which law and detection curve each patient has: as many differ as numbers do.
     hidden
         Shape (n, k): share of all metastases that are of a size and not shown by the CT.
     number
@@ -56,6 +60,7 @@ class Particles:
     """
 
     weights: FloatArray
+    source: NDArray[np.intp]
     hidden: FloatArray
     number: FloatArray
     shares: FloatArray
@@ -72,12 +77,18 @@ class Particles:
         return replace(
             self,
             weights=np.full(len(rows), 1 / len(rows)),
+            source=self.source[rows],
             hidden=self.hidden[rows],
             number=self.number[rows],
             shares=self.shares[rows],
             growth_per_day=self.growth_per_day[rows],
             felt_half_mm=self.felt_half_mm[rows],
         )
+
+    @property
+    def effective(self) -> float:
+        """How many different patients, and different laws, they are worth: the lesser number."""
+        return min(effective(self.weights), effective(np.bincount(self.source, self.weights).astype(np.float64)))
 
     def felt(self, day: float) -> FloatArray:
         """Chance that the hand finds each size of the day of the CT on a later day, shape (n, k)."""
@@ -157,7 +168,7 @@ def imagine(
     detection: DetectionCurve,
     axis: SizeAxis,
     rng: np.random.Generator,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+) -> tuple[NDArray[np.intp], FloatArray, FloatArray, FloatArray]:
     """Draw what explains the visible sizes, numbers and lobes.
 
     The number of all metastases is gamma distributed beforehand, and so it is given the law: it is integrated
@@ -166,7 +177,8 @@ def imagine(
     Returns
     -------
     tuple
-        Weights (n,), hidden (n, k), number (n,) and shares (n, lobes), as of :class:`Particles`.
+        Source (n,), hidden (n, k), number (n,) and shares (n, lobes), as of :class:`Particles`, of patients
+        that are equally likely.
     """
     shape, rate = prior.number_shape, 1 / prior.number_scale
     seen = counts.by_size.sum()
@@ -187,11 +199,12 @@ def imagine(
         return np.asarray(fit - (seen + shape) * np.log(total + rate))
 
     _, weights = sample(log_likelihood, LAW_PARAMETERS + DETECTION_PARAMETERS, rng)
-    hidden = np.concatenate([part for part, _ in kept])
-    visible = np.concatenate([part for _, part in kept])
-    outcome = counts.by_lobe[np.arange(len(weights)) % len(counts.by_lobe)]
+    source = resample(weights, _PATIENTS, rng)
+    hidden = np.concatenate([part for part, _ in kept])[source]
+    visible = np.concatenate([part for _, part in kept])[source]
+    outcome = counts.by_lobe[np.arange(_PATIENTS) % len(counts.by_lobe)]
     number = rng.gamma(outcome.sum(axis=1) + shape) / (visible + rate)
-    return weights, hidden, number, _shares(outcome, volumes, prior, rng)
+    return source, hidden, number, _shares(outcome, volumes, prior, rng)
 
 
 def _shares(

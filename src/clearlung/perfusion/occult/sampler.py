@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-# Enough for a posterior of some hundred nodules; measured by the effective number of draws in the benchmark.
-ROUNDS, PER_ROUND = 5, 2048
+# Rounds end when this many draws count; a thousand nodules need about twice as many rounds as a hundred.
+_ENOUGH, FEWEST_ROUNDS, MOST_ROUNDS, PER_ROUND = 600.0, 4, 14, 2048
 _PRIOR_SHARE = 0.15
 _DEGREES = 5.0
 # A fit needs as many effective draws as this; fewer, and the likelihood is flattened until there are.
@@ -31,6 +31,13 @@ _WIDER = 1.2
 def effective(weights: FloatArray) -> float:
     """Effective number of weighted draws (Kish)."""
     return float(weights.sum() ** 2 / np.sum(weights**2))
+
+
+def resample(weights: FloatArray, count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return rows drawn by their weights (systematic resampling), in random order; shape (count,)."""
+    steps = (rng.random() + np.arange(count)) / count
+    rows = np.searchsorted(np.cumsum(weights) / weights.sum(), steps)
+    return rng.permutation(np.minimum(rows, len(weights) - 1))
 
 
 def weigh(logs: FloatArray) -> FloatArray:
@@ -60,14 +67,25 @@ def sample(
     """
     draws = rng.standard_normal((PER_ROUND, dimensions))
     likelihood = log_likelihood(draws)
+    log_prior = _log_normal(draws)
     fits: list[tuple[FloatArray, FloatArray]] = []
-    for _ in range(ROUNDS - 1):
-        target = likelihood + _log_normal(draws) - _log_mixture(draws, fits)
-        fits.append(_fit(draws, target))
+    # Sum of the densities of all rounds at every draw.
+    density = np.exp(log_prior)
+    while True:
+        logs = likelihood + log_prior - np.log(density / (1 + len(fits)))
+        weights = weigh(logs)
+        enough = len(fits) >= FEWEST_ROUNDS - 1 and effective(weights) >= _ENOUGH
+        if enough or len(fits) == MOST_ROUNDS - 1:
+            return draws, weights
+        fits.append(_fit(draws, logs))
         new = _proposed(*fits[-1], rng)
+        new_prior = _log_normal(new)
+        density += _proposal_density(draws, log_prior, *fits[-1])
+        new_density = np.exp(new_prior) + sum(_proposal_density(new, new_prior, *fit) for fit in fits)
         draws = np.concatenate([draws, new])
+        log_prior = np.concatenate([log_prior, new_prior])
+        density = np.concatenate([density, new_density])
         likelihood = np.concatenate([likelihood, log_likelihood(new)])
-    return draws, weigh(likelihood + _log_normal(draws) - _log_mixture(draws, fits))
 
 
 def _log_normal(draws: FloatArray) -> FloatArray:
@@ -96,13 +114,10 @@ def _proposed(mean: FloatArray, factor: FloatArray, rng: np.random.Generator) ->
     return np.asarray(moved)
 
 
-def _log_mixture(draws: FloatArray, fits: list[tuple[FloatArray, FloatArray]]) -> FloatArray:
-    """Log density of the mixture of all rounds: the prior's, and one per fit."""
-    prior = np.exp(_log_normal(draws))
-    density = prior.copy()
-    for mean, factor in fits:
-        density += _PRIOR_SHARE * prior + (1 - _PRIOR_SHARE) * _student(draws, mean, factor)
-    return np.asarray(np.log(density / (1 + len(fits))))
+def _proposal_density(
+    draws: FloatArray, log_prior: FloatArray, mean: FloatArray, factor: FloatArray
+) -> FloatArray:
+    return np.asarray(_PRIOR_SHARE * np.exp(log_prior) + (1 - _PRIOR_SHARE) * _student(draws, mean, factor))
 
 
 def _student(draws: FloatArray, mean: FloatArray, factor: FloatArray) -> FloatArray:
