@@ -1,4 +1,4 @@
-"""Isolated lung chemoperfusion: regimens and their doses."""
+"""Isolated lung chemoperfusion: regimens and their doses, and the metastases that the CT does not show."""
 
 from clearlung.perfusion.benefit import Benefit, LungBenefit, Worth
 from clearlung.perfusion.circuit import TYPICAL, PatientFactors
@@ -25,7 +25,18 @@ from clearlung.perfusion.lungs import (
     tissue_ml,
     volume_ml,
 )
-from clearlung.perfusion.regimen import Regimen, RegimenChanges, make_regimen
+from clearlung.perfusion.occult import (
+    DETECTION_CURVES,
+    DetectionCurve,
+    Findings,
+    OccultBurden,
+    OccultPrior,
+    Seen,
+    detection_curve,
+    felt,
+    occult_burden,
+)
+from clearlung.perfusion.regimen import REGIMENS, Regimen, RegimenChanges, make_regimen
 from clearlung.perfusion.registry import MEDIUM_WORDS, REGIMENS, Drug, Medium, RegimenEntry
 from clearlung.perfusion.sensitivity_prior import EFFECT_DRUGS, EFFECT_EVIDENCE, TumorCells, tumor_cells
 from clearlung.perfusion.stops import PROTOCOL, Maxima, Stop, find_stops, published_maxima, refuse
@@ -33,6 +44,7 @@ from clearlung.perfusion.target import TARGETS, Target, find_target, lobes_of
 
 __all__ = [
     "COURSE_WEEKS",
+    "DETECTION_CURVES",
     "DOSE_MODES",
     "EDEMA_DRUGS",
     "EDEMA_EVIDENCE",
@@ -46,11 +58,13 @@ __all__ = [
     "Benefit",
     "Course",
     "DeathRisk",
+    "DetectionCurve",
     "DoseMode",
     "DosePerLiter",
     "DoseRule",
     "Drug",
     "EdemaRisk",
+    "Findings",
     "FunctionCourse",
     "Interval",
     "LobeVolumes",
@@ -58,19 +72,24 @@ __all__ = [
     "LungVolumes",
     "Maxima",
     "Medium",
+    "OccultBurden",
+    "OccultPrior",
     "PatientFactors",
     "PerfusionHarm",
     "Regimen",
     "RegimenChanges",
     "RegimenEntry",
+    "Seen",
     "Stop",
     "Target",
     "TumorCells",
     "Worth",
     "chance_sterilized",
     "death_risk",
+    "detection_curve",
     "dose_per_liter",
     "edema_risk",
+    "felt",
     "find_stops",
     "find_target",
     "function_course",
@@ -78,6 +97,7 @@ __all__ = [
     "lung_exposure",
     "lungs_of_scan",
     "make_regimen",
+    "occult_burden",
     "perfuse",
     "perfusion_harm",
     "published_maxima",

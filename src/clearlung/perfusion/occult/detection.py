@@ -1,0 +1,129 @@
+"""`DetectionCurve`: the chance that a CT shows a metastasis, by its diameter, and how well that is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit
+
+from clearlung.errors import ProtocolError
+from clearlung.evidence import EvidenceBook
+from clearlung.perfusion.occult.prior import Spread, spread_of
+
+FloatArray = NDArray[np.float64]
+
+PARAMETERS = 3
+"""How many parameters a curve has: diameter of one in two, width, share of large ones that is shown."""
+
+
+@dataclass(frozen=True)
+class DetectionCurve:
+    """Chance that a CT shows a metastasis of a diameter: logistic in the logarithm of the diameter.
+
+    The curve is itself uncertain; an estimate is made over its spread and not with its middle.
+
+    Parameters
+    ----------
+    name
+        Who looks at the scan.
+    half_mm, width, most
+        Diameter of which one in two is shown, scale of the logistic curve in ln(diameter), and the share of
+        large ones that is shown: lognormal, lognormal, and normal in the log odds.
+    words
+        What it rests on, in a sentence.
+    evidence
+        Ids of the entries.
+
+    Examples
+    --------
+    >>> from clearlung.evidence import load_evidence
+    >>> thin = detection_curve("reader", load_evidence(), slice_mm=1.0)
+    >>> thick = detection_curve("reader", load_evidence(), slice_mm=5.0)
+    >>> bool(thin.chance(4.0) > thick.chance(4.0))
+    True
+    """
+
+    name: str
+    half_mm: Spread
+    width: Spread
+    most: Spread
+    words: str
+    evidence: tuple[str, ...]
+
+    def chance(self, diameter_mm: ArrayLike) -> FloatArray:
+        """Return the chance that each diameter is shown, by the middle of the curve."""
+        middle = np.zeros((1, PARAMETERS))
+        diameter = np.atleast_1d(np.asarray(diameter_mm, dtype=np.float64))
+        shape = np.shape(diameter_mm)
+        return np.asarray(self.chances(middle, np.log(diameter.ravel()))[0].reshape(shape))
+
+    def chances(self, standard: FloatArray, log_diameter: FloatArray) -> FloatArray:
+        """Return the chances by many curves.
+
+        Parameters
+        ----------
+        standard
+            Shape (draws, 3): standard normal coordinates of the three parameters.
+        log_diameter
+            Shape (k,): ln of the diameter in mm.
+
+        Returns
+        -------
+        float64
+            Shape (draws, k).
+        """
+        half = math.log(self.half_mm.value) + self.half_mm.log_sd * standard[:, 0]
+        width = self.width.at(standard[:, 1])
+        most = expit(logit(self.most.value) + self.most.logit_sd * standard[:, 2])
+        steps = (log_diameter - half[:, None]) / width[:, None]
+        return np.asarray(most[:, None] * expit(steps))
+
+
+def _reader(book: EvidenceBook, slice_mm: float) -> DetectionCurve:
+    half = spread_of(book, "occult.reader.half", "mm")
+    per_mm = book.value("occult.reader.per_slice", unit="%") / 100
+    return DetectionCurve(
+        name="reader",
+        half_mm=half.times(1 + per_mm * max(slice_mm - 1.0, 0.0)),
+        width=spread_of(book, "occult.reader.width", "1"),
+        most=spread_of(book, "occult.reader.most", "%", scale=0.01),
+        words=f"Radiologists on slices of {slice_mm:g} mm; no curve by size was published.",
+        evidence=(
+            "occult.reader.half",
+            "occult.reader.per_slice",
+            "occult.reader.width",
+            "occult.reader.most",
+        ),
+    )
+
+
+DETECTION_CURVES: dict[str, Callable[[EvidenceBook, float], DetectionCurve]] = {"reader": _reader}
+"""The registered curves by who looks at the scan, made from the evidence and the slice thickness in mm."""
+
+
+def detection_curve(name: str, book: EvidenceBook, *, slice_mm: float = 1.0) -> DetectionCurve:
+    """Return a registered curve for a slice thickness.
+
+    Parameters
+    ----------
+    name
+        One of :data:`DETECTION_CURVES`.
+    book
+        The evidence.
+    slice_mm
+        Thickness of the slices.
+
+    Raises
+    ------
+    ProtocolError
+        If no curve has this name, or the slices have no thickness.
+    """
+    if name not in DETECTION_CURVES:
+        raise ProtocolError("occult.detection", f"{name!r} is not one of {', '.join(DETECTION_CURVES)}")
+    if not 0 < slice_mm < math.inf:
+        raise ProtocolError("occult.slice_mm", f"slices are {slice_mm} mm thick; give a thickness above 0")
+    return DETECTION_CURVES[name](book, slice_mm)
