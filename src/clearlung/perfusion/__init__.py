@@ -36,7 +36,7 @@ from clearlung.perfusion.occult import (
     felt,
     occult_burden,
 )
-from clearlung.perfusion.regimen import REGIMENS, Regimen, RegimenChanges, make_regimen
+from clearlung.perfusion.regimen import Regimen, RegimenChanges, make_regimen
 from clearlung.perfusion.registry import MEDIUM_WORDS, REGIMENS, Drug, Medium, RegimenEntry
 from clearlung.perfusion.sensitivity_prior import EFFECT_DRUGS, EFFECT_EVIDENCE, TumorCells, tumor_cells
 from clearlung.perfusion.stops import PROTOCOL, Maxima, Stop, find_stops, published_maxima, refuse
