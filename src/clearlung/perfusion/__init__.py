@@ -1,6 +1,6 @@
 """Isolated lung chemoperfusion: regimens and their doses, and the metastases that the CT does not show."""
 
-from clearlung.perfusion.benefit import Benefit, LungBenefit, Worth
+from clearlung.perfusion.benefit import WORTH_EVIDENCE, Benefit, LungBenefit, Worth, weigh_perfusions
 from clearlung.perfusion.circuit import TYPICAL, PatientFactors
 from clearlung.perfusion.course import Course, perfuse
 from clearlung.perfusion.dose import DOSE_MODES, DoseMode, DosePerLiter, DoseRule, dose_per_liter
@@ -55,6 +55,7 @@ __all__ = [
     "REGIMENS",
     "TARGETS",
     "TYPICAL",
+    "WORTH_EVIDENCE",
     "Benefit",
     "Course",
     "DeathRisk",
@@ -108,4 +109,5 @@ __all__ = [
     "tumor_cells",
     "tumor_exposure",
     "volume_ml",
+    "weigh_perfusions",
 ]
