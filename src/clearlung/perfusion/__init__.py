@@ -1,8 +1,17 @@
 """Isolated lung chemoperfusion: regimens and their doses, and the metastases that the CT does not show."""
 
 from clearlung.perfusion.benefit import WORTH_EVIDENCE, Benefit, LungBenefit, Worth, weigh_perfusions
+from clearlung.perfusion.chemistry import Hydrolysis, hydrolysis
 from clearlung.perfusion.circuit import TYPICAL, PatientFactors
-from clearlung.perfusion.course import Course, perfuse
+from clearlung.perfusion.cohort import (
+    Cohort,
+    Explained,
+    explained_by_dose,
+    phase1_doses,
+    share_within,
+    simulate_cohort,
+)
+from clearlung.perfusion.course import Course, Levels, Phases, perfuse
 from clearlung.perfusion.dose import DOSE_MODES, DoseMode, DosePerLiter, DoseRule, dose_per_liter
 from clearlung.perfusion.edema import EDEMA_DRUGS, EDEMA_EVIDENCE, EdemaRisk, edema_risk
 from clearlung.perfusion.effect import chance_sterilized, sterilized
@@ -57,6 +66,7 @@ __all__ = [
     "TYPICAL",
     "WORTH_EVIDENCE",
     "Benefit",
+    "Cohort",
     "Course",
     "DeathRisk",
     "DetectionCurve",
@@ -65,9 +75,12 @@ __all__ = [
     "DoseRule",
     "Drug",
     "EdemaRisk",
+    "Explained",
     "Findings",
     "FunctionCourse",
+    "Hydrolysis",
     "Interval",
+    "Levels",
     "LobeVolumes",
     "LungBenefit",
     "LungVolumes",
@@ -77,6 +90,7 @@ __all__ = [
     "OccultPrior",
     "PatientFactors",
     "PerfusionHarm",
+    "Phases",
     "Regimen",
     "RegimenChanges",
     "RegimenEntry",
@@ -90,10 +104,12 @@ __all__ = [
     "detection_curve",
     "dose_per_liter",
     "edema_risk",
+    "explained_by_dose",
     "felt",
     "find_stops",
     "find_target",
     "function_course",
+    "hydrolysis",
     "lobes_of",
     "lung_exposure",
     "lungs_of_scan",
@@ -101,9 +117,12 @@ __all__ = [
     "occult_burden",
     "perfuse",
     "perfusion_harm",
+    "phase1_doses",
     "published_maxima",
     "reference_lungs",
     "refuse",
+    "share_within",
+    "simulate_cohort",
     "sterilized",
     "tissue_ml",
     "tumor_cells",
