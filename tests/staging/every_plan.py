@@ -251,7 +251,7 @@ def _net_harm(given, plan) -> float:
         lung, last = given.benefit.lungs[side], max(s.week for s in plan if side in s.sides)
         spared = 0.0
         for draw, size in np.ndindex(lung.unseen.shape):
-            lives = 1.0 - np.interp(_log_mm(lung, draw, size, last), np.log(lung.table_mm), lung.felt)
+            lives = 1.0 - np.interp(_log_mm(lung, draw, size, last), np.log(lung.table_mm), lung.felt[draw])
             stays = lives
             for week in weeks:
                 at = _log_mm(lung, draw, size, week)

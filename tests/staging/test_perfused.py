@@ -26,7 +26,7 @@ def lung_benefit(side, unseen, *, growth=0.0, sterilized=0.5, edema=0.1, death=0
         unseen=np.full((DRAWS, 1), float(unseen)),
         growth_per_day=np.full(DRAWS, growth),
         table_mm=TABLE_MM,
-        felt=np.full(len(TABLE_MM), felt),
+        felt=np.full((DRAWS, len(TABLE_MM)), felt),
         sterilized=np.tile(table, (DRAWS, 1)),
         edema=np.full(DRAWS, edema),
         death=np.full(DRAWS, death),

@@ -88,7 +88,9 @@ class Particles:
     @property
     def effective(self) -> float:
         """How many different patients, and different laws, they are worth: the lesser number."""
-        return min(effective(self.weights), effective(np.bincount(self.source, self.weights).astype(np.float64)))
+        return min(
+            effective(self.weights), effective(np.bincount(self.source, self.weights).astype(np.float64))
+        )
 
     def felt(self, day: float) -> FloatArray:
         """Chance that the hand finds each size of the day of the CT on a later day, shape (n, k)."""
