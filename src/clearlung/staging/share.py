@@ -14,7 +14,9 @@ from itertools import product
 from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
 from clearlung.staging.perfused import least_net_harm
-from clearlung.staging.plan import Goal, Plan
+from clearlung.staging.perfusion_choice import net_harm
+from clearlung.staging.perfusion_record import PerfusionWay
+from clearlung.staging.plan import Goal, Plan, sides_of
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol_parts import PERFUSION
 
@@ -94,7 +96,26 @@ def best_of(problem: StagingProblem, ways: Sequence[Mapping[Side, int]], plans: 
         f" {in_words(given)}."
     )
     warnings = (*best.warnings, sentence) if len(ways) > 1 else best.warnings
-    return best.model_copy(update={"solver": solver, "warnings": warnings})
+    update = {"solver": solver, "warnings": warnings}
+    if best.perfusion is not None:
+        compared_ways = tuple(_way(problem, plan, plan is best) for plan in plans)
+        update["perfusion"] = best.perfusion.model_copy(update={"ways": compared_ways})
+    return best.model_copy(update=update)
+
+
+def _way(problem: StagingProblem, plan: Plan, chosen: bool) -> PerfusionWay:
+    counts = {
+        side: sum(o.perfusion is not None for o in plan.operations if side in sides_of(o.side))
+        for side in SIDES
+    }
+    return PerfusionWay(
+        **counts,
+        operations=len(plan.operations),
+        weeks=plan.weeks_until_clear,
+        lesions_left=len(plan.unassigned),
+        net_harm=net_harm(problem, plan.operations),
+        chosen=chosen,
+    )
 
 
 def _known_anyway(problem: StagingProblem, goal: str) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from clearlung.anatomy import Lobe, Side
+from clearlung.anatomy import LOBES, Lobe, Side
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion import (
     DETECTION_CURVES,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 # Enough that a mean over draws is within a few percent, few enough that a week is read in milliseconds.
 _DRAWS = 2000
 _DAYS_PER_WEEK = 7
+_FOR_EVER_DAYS = 1e6
 
 
 class _Part(BaseModel):
@@ -42,7 +44,7 @@ class SeenPart(_Part):
     diameter_mm: float = Field(gt=0)
     chance: float = Field(default=1.0, ge=0, le=1, description="That it is a metastasis.")
     vdt_days: float | None = Field(
-        default=None, description="Volume doubling time; null where unknown or where it does not grow."
+        default=None, description="Volume doubling time, below 0 where it shrinks; null where unknown."
     )
 
 
@@ -104,7 +106,7 @@ class Unseen(_Part):
             strict=True,
         )
         parts = [
-            {"lobe": lobe, "diameter_mm": d, "chance": p, "vdt_days": vdt if 0 < vdt < float("inf") else None}
+            {"lobe": lobe, "diameter_mm": d, "chance": p, "vdt_days": _stored(vdt)}
             for lobe, d, p, vdt in columns
         ]
         return cls.model_validate({"seen": parts, **known})
@@ -132,7 +134,8 @@ def burden_of(problem: StagingProblem) -> OccultBurden | None:
         book,
         draws=_DRAWS,
         seed=problem.seed,
-        **_lobes(unseen),
+        lobes=tuple(one.lobe for one in unseen.lungs) or LOBES,
+        volumes=tuple(one.volume_ml for one in unseen.lungs) or None,
     )
     for one in unseen.found:
         burden = burden.after(Findings(day=_DAYS_PER_WEEK * one.week, found=one.found))
@@ -166,6 +169,24 @@ def benefit_of(problem: StagingProblem) -> Benefit | None:
     return replace(benefit, lungs=lungs)
 
 
+def with_benefit(problem: StagingProblem) -> StagingProblem:
+    """Return the problem with what perfusions spare and may cost, if its plan is to be chosen by that.
+
+    It is worked out from what the problem says is unseen. Where its goals weigh perfusions and it says
+    nothing, its lesions are taken for all that radiologists saw on slices of 1 mm, and the lungs for
+    published ones.
+    """
+    if problem.benefit is not None or problem.regimen is None or not problem.perfusions_per_lung:
+        return problem
+    if problem.unseen is None and problem.protocol.goals.weighs_perfusion:
+        warning = (
+            "What the CT does not show is estimated as on slices of 1 mm read by radiologists, in lungs of"
+            " published size: nothing else was given."
+        )
+        problem = replace(problem, unseen=Unseen(), warnings=(*problem.warnings, warning))
+    return replace(problem, benefit=benefit_of(problem))
+
+
 def _seen(parts: tuple[SeenPart, ...]) -> Seen:
     return Seen.listed(
         [one.diameter_mm for one in parts],
@@ -175,10 +196,6 @@ def _seen(parts: tuple[SeenPart, ...]) -> Seen:
     )
 
 
-def _lobes(unseen: Unseen) -> dict[str, tuple[object, ...]]:
-    if not unseen.lungs:
-        return {}
-    return {
-        "lobes": tuple(one.lobe for one in unseen.lungs),
-        "volumes": tuple(one.volume_ml for one in unseen.lungs),
-    }
+def _stored(vdt_days: float) -> float | None:
+    """Return a doubling time as it can be stored: for ever is a very long time."""
+    return None if math.isnan(vdt_days) else max(-_FOR_EVER_DAYS, min(vdt_days, _FOR_EVER_DAYS))
