@@ -1,11 +1,21 @@
 """Isolated lung chemoperfusion: regimens and their doses."""
 
+from clearlung.perfusion.benefit import Benefit, LungBenefit, Worth
 from clearlung.perfusion.circuit import TYPICAL, PatientFactors
 from clearlung.perfusion.course import Course, perfuse
 from clearlung.perfusion.dose import DOSE_MODES, DoseMode, DosePerLiter, DoseRule, dose_per_liter
 from clearlung.perfusion.edema import EDEMA_DRUGS, EDEMA_EVIDENCE, EdemaRisk, edema_risk
 from clearlung.perfusion.effect import chance_sterilized, sterilized
 from clearlung.perfusion.exposure import lung_exposure, tumor_exposure
+from clearlung.perfusion.harm import (
+    COURSE_WEEKS,
+    DeathRisk,
+    FunctionCourse,
+    PerfusionHarm,
+    death_risk,
+    function_course,
+    perfusion_harm,
+)
 from clearlung.perfusion.interval import Interval
 from clearlung.perfusion.lungs import (
     LobeVolumes,
@@ -18,51 +28,63 @@ from clearlung.perfusion.lungs import (
 )
 from clearlung.perfusion.regimen import Regimen, RegimenChanges, make_regimen
 from clearlung.perfusion.registry import MEDIUM_WORDS, REGIMENS, Drug, Medium, RegimenEntry
-from clearlung.perfusion.sensitivity_prior import (
-    EFFECT_DRUGS,
-    EFFECT_EVIDENCE,
-    TumorCells,
-    tumor_cells,
-)
+from clearlung.perfusion.sensitivity_prior import EFFECT_DRUGS, EFFECT_EVIDENCE, TumorCells, tumor_cells
+from clearlung.perfusion.stops import PROTOCOL, Maxima, Stop, find_stops, published_maxima, refuse
 from clearlung.perfusion.target import TARGETS, Target, find_target, lobes_of
 
 __all__ = [
+    "COURSE_WEEKS",
     "DOSE_MODES",
     "EDEMA_DRUGS",
     "EDEMA_EVIDENCE",
     "EFFECT_DRUGS",
     "EFFECT_EVIDENCE",
     "MEDIUM_WORDS",
+    "PROTOCOL",
     "REGIMENS",
     "TARGETS",
     "TYPICAL",
+    "Benefit",
     "Course",
+    "DeathRisk",
     "DoseMode",
     "DosePerLiter",
     "DoseRule",
     "Drug",
     "EdemaRisk",
+    "FunctionCourse",
     "Interval",
     "LobeVolumes",
+    "LungBenefit",
     "LungVolumes",
+    "Maxima",
     "Medium",
     "PatientFactors",
+    "PerfusionHarm",
     "Regimen",
     "RegimenChanges",
     "RegimenEntry",
+    "Stop",
     "Target",
     "TumorCells",
+    "Worth",
     "chance_sterilized",
+    "death_risk",
     "dose_per_liter",
     "edema_risk",
+    "find_stops",
     "find_target",
+    "function_course",
     "lobes_of",
     "lung_exposure",
     "lungs_of_scan",
     "lungs_of_volumes",
     "make_regimen",
     "perfuse",
+    "perfusion_harm",
+    "published_maxima",
     "reference_lungs",
+    "refuse",
     "sterilized",
     "tissue_ml",
     "tumor_cells",
