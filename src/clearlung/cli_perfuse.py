@@ -61,9 +61,13 @@ def perfuse(
     ] = None,
     case: CaseOption = None,
     protocol: Annotated[
-        str,
-        typer.Option("--protocol", help="A shipped protocol, or a TOML file: its limits and assumptions."),
-    ] = "high-volume",
+        str | None,
+        typer.Option(
+            "--protocol",
+            help="A shipped protocol, or a TOML file: its limits and assumptions. Without it: the limits of"
+            " the regimen's own center.",
+        ),
+    ] = None,
     nodules: ReviewedOption = None,
     out: OutOption = None,
     series: SeriesOption = None,
@@ -103,7 +107,8 @@ def perfuse(
         "medium": medium,
     }
     request = PerfusionRequest(
-        protocol=load_protocol(protocol),
+        protocol=load_protocol(protocol or "high-volume"),
+        keep_limits=protocol is not None,
         regimen=regimen,
         target=target,
         side=side,

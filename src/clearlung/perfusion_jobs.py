@@ -13,21 +13,26 @@ from clearlung.errors import PerfusionError
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion import (
     EFFECT_EVIDENCE,
+    TARGETS,
     Course,
     PerfusionHarm,
     Regimen,
     RegimenChanges,
     Target,
+    find_stops,
     find_target,
     make_regimen,
     perfuse,
     perfusion_harm,
+    published_maxima,
+    refuse,
     sterilized,
     tumor_exposure,
+    volume_ml,
 )
 from clearlung.perfusion_lungs import PatientLungs, ScanOptions, find_lungs
 from clearlung.progress import Stopwatch
-from clearlung.staging import Protocol, allowed
+from clearlung.staging import Protocol, maxima_of
 
 PERFUSE_PHASES = ("scan", "anatomy", "nodules", "perfusion", "files")
 """The phases of :func:`make_perfusion` and of writing its result, in order."""
@@ -44,6 +49,8 @@ class PerfusionRequest:
     ----------
     protocol
         For its regimen, its evidence and its limits.
+    keep_limits
+        Whether the protocol's limits hold; otherwise those of the center whose regimen it is.
     regimen
         A registered regimen; None for the protocol's own.
     target, side
@@ -61,6 +68,7 @@ class PerfusionRequest:
     """
 
     protocol: Protocol
+    keep_limits: bool = True
     regimen: str | None = None
     target: str | None = None
     side: str | None = None
@@ -108,7 +116,7 @@ class Perfusion:
     harm
         Edema, death, lung function.
     protocol, book
-        What it keeps to, and its evidence.
+        Name of the protocol whose limits it keeps to, None for the regimen's own center's; the evidence.
     seed, draws
         Of everything that is uncertain.
     warnings, evidence
@@ -121,7 +129,7 @@ class Perfusion:
     course: Course
     effect: Effect
     harm: PerfusionHarm
-    protocol: Protocol
+    protocol: str | None
     book: EvidenceBook
     seed: int
     draws: int
@@ -164,10 +172,12 @@ def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) ->
             lungs=patient.lungs,
             changes=request.changes,
         )
-        allowed(regimen, protocol, book, body_surface_m2=surface_m2)
-        sampled = {"draws": request.draws, "seed": request.seed}
-        course = perfuse(regimen, patient.lungs, book, **sampled)
-        harm = perfusion_harm(regimen, patient.lungs, book, body_surface_m2=surface_m2, **sampled)
+        _refuse_excess(regimen, request, patient, book)
+        draws, seed = request.draws, request.seed
+        course = perfuse(regimen, patient.lungs, book, draws=draws, seed=seed)
+        harm = perfusion_harm(
+            regimen, patient.lungs, book, body_surface_m2=surface_m2, draws=draws, seed=seed
+        )
         effect = _effect(course, patient, book, request)
     evidence = (*course.evidence, *harm.evidence, *EFFECT_EVIDENCE, *target.evidence)
     return Perfusion(
@@ -177,10 +187,10 @@ def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) ->
         course=course,
         effect=effect,
         harm=harm,
-        protocol=protocol,
+        protocol=protocol.name if request.keep_limits else None,
         book=book,
-        seed=request.seed,
-        draws=request.draws,
+        seed=seed,
+        draws=draws,
         warnings=_warnings(regimen, patient, course, harm),
         evidence=tuple(dict.fromkeys(evidence)),
     )
@@ -193,6 +203,22 @@ def _regimen_name(request: PerfusionRequest) -> str:
             "regimen", f"the protocol {request.protocol.name} has none of its own: name one with --regimen"
         )
     return name
+
+
+def _refuse_excess(
+    regimen: Regimen, request: PerfusionRequest, patient: PatientLungs, book: EvidenceBook
+) -> None:
+    protocol = request.protocol
+    maxima = maxima_of(protocol, regimen, book) if request.keep_limits else published_maxima(regimen, book)
+    refuse(
+        find_stops(
+            regimen,
+            maxima,
+            book,
+            perfused_ml=volume_ml(patient.lungs.of(TARGETS[regimen.target])),
+            body_surface_m2=request.case.patient.body_surface_m2,
+        )
+    )
 
 
 def _effect(course: Course, patient: PatientLungs, book: EvidenceBook, request: PerfusionRequest) -> Effect:

@@ -166,7 +166,9 @@ class PerfusionRecord(_Part):
     format: str = "clearlung-perfusion/1"
     notice: str = RESEARCH_NOTICE
     source: str = Field(description="What lungs it was worked out for, in words.")
-    protocol: str
+    protocol: str | None = Field(
+        description="Whose limits it keeps to; null: those of the center whose regimen it is."
+    )
     seed: int
     draws: int = Field(description="Imagined patients behind every interval: 5th, 50th, 95th percentile.")
     regimen: str
@@ -213,7 +215,7 @@ def describe_perfusion(made: Perfusion) -> PerfusionRecord:
     entries = tuple(made.book[key] for key in made.evidence)
     return PerfusionRecord(
         source=made.patient.source,
-        protocol=made.protocol.name,
+        protocol=made.protocol,
         seed=made.seed,
         draws=made.draws,
         regimen=regimen.name,
