@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
+from clearlung.errors import PerfusionError
 from clearlung.perfusion.compartments import Flows, run
 
 SIZE = 5
@@ -93,3 +94,11 @@ def test_a_chain_decays_as_bateman_says():
     found = run(np.array([1.0, 0.0, 0.0]), flows, 10, 1.0)
     middle = 0.3 / (0.1 - 0.3) * (math.exp(-3) - math.exp(-1))
     assert found.amounts_mg[-1, 1] == pytest.approx(middle, rel=1e-5)
+
+
+@pytest.mark.parametrize("rate", [1e6, math.inf])
+def test_what_empties_within_milliseconds_is_refused(rate):
+    flows = Flows()
+    flows.add(0, 1, rate)
+    with pytest.raises(PerfusionError, match="a volume or half-time near 0"):
+        run(np.ones(2), flows, 1, 0.5)

@@ -5,9 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
+from scipy.linalg import expm
 
-from clearlung.errors import PerfusionError
+from clearlung.errors import EvidenceError, PerfusionError
 from clearlung.evidence import load_evidence
 from clearlung.perfusion import PatientFactors, make_regimen, perfuse, reference_lungs
 from clearlung.perfusion.circuit import set_up
@@ -84,6 +87,69 @@ def test_the_perfusion_agrees_with_equations_written_down_again(drug):
     end = found.amounts_mg[found.perfused, [*inside, at.hydrolyzed, at.eliminated]]
     # The first second of the saturating uptake is the hardest.
     assert end == pytest.approx(exact, rel=1e-5 if drug == "doxorubicin" else 1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("drug", ["melphalan", "cisplatin"])
+def test_all_phases_agree_with_matrix_exponentials(drug):
+    """Also the follow-up, whose steps are near the bound of stability."""
+    setup = set_up(DRUGS[drug], LUNGS, BOOK, (0.2, 1.0, 20.0))
+    found, size = simulate(setup), setup.places.count
+    exact = np.zeros(2 * size)
+    exact[setup.places.circuit] = setup.dose_mg
+    for flows, minutes in (
+        (setup.perfusing(), setup.perfusion_minutes),
+        (setup.washing_out(), setup.washout_minutes),
+        (setup.reconnected(), setup.follow_up_minutes),
+    ):
+        both = np.zeros((2 * size, 2 * size))
+        both[:size, :size], both[size:, :size] = flows.matrix(size), np.eye(size)
+        exact = expm(minutes * both) @ exact
+    assert found.minutes[-1] == 420
+    assert found.amounts_mg[-1] == pytest.approx(exact[:size], rel=1e-5, abs=1e-9 * setup.dose_mg)
+    assert found.areas_mg_min[-1] == pytest.approx(exact[size:], rel=1e-5, abs=1e-9 * setup.dose_mg)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from(sorted(DRUGS)),
+    st.sampled_from(["left", "right", "left-upper", "right-upper-middle"]),
+    st.sampled_from(["saline", "ringer", "glucose", "culture", "plasma"]),
+    st.builds(
+        dict,
+        dose_mg=st.floats(0.01, 2000),
+        temperature_c=st.floats(20, 43),
+        minutes=st.floats(1, 200),
+        prime_ml=st.floats(200, 5000),
+        flow_l_per_min=st.floats(0.05, 3),
+        washout_minutes=st.floats(0, 60),
+        washout_ml=st.floats(0, 5000),
+    ),
+    st.builds(
+        PatientFactors,
+        circuit_volume=st.floats(0.3, 3),
+        lung_volume=st.floats(0.3, 3),
+        uptake=st.floats(0, 3),
+        tumor_uptake=st.just(0.0) | st.floats(0.01, 7),
+        leak=st.floats(0, 20),
+        hydrolysis=st.floats(0, 3),
+        body_volume=st.floats(0.3, 3),
+    ),
+)
+def test_whatever_is_perfused_nothing_is_lost_and_nothing_is_negative(drug, target, medium, numbers, patient):
+    regimen = changed(DRUGS[drug], target=target, medium=medium, **numbers)
+    found = course(regimen, patient=patient)
+    assert found.mass_balance_error < 1e-9
+    for levels in (
+        found.perfusate_mg_per_l,
+        found.lung_mg_per_l,
+        found.systemic_mg_per_l,
+        found.nodules_mg_per_l,
+    ):
+        assert np.isfinite(levels).all()
+        assert levels.min() >= -1e-12 * regimen.dose_mg
+    assert 0 <= found.leak_fraction < 1
+    assert 0 <= found.hydrolyzed_fraction < 1
+    assert found.nodule_share.max() <= 1 + 1e-6
 
 
 def test_without_uptake_and_leak_only_hydrolysis_is_left():
@@ -261,6 +327,51 @@ def test_the_course_says_what_it_rests_on(plain):
 def test_a_metastasis_without_size_is_refused(bad):
     with pytest.raises(PerfusionError, match="is no size"):
         course(nodule_diameters_mm=(1.0, bad))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("kinetics.melphalan.exchange_half_time", 0, "must be above 0"),
+        ("kinetics.melphalan.body_volume", 0, "must be above 0"),
+        ("kinetics.tumor.vessel_half_time", 0, "must be above 0"),
+        ("kinetics.lung.vascular_share", 1, "between 0 and 1"),
+        ("kinetics.lung.water_share", 0, "between 0 and 1"),
+        ("kinetics.melphalan.slow_share", 2, "between 0 and 1"),
+    ],
+)
+def test_an_assumption_that_nothing_can_run_on_is_refused_by_name(key, value, says):
+    with pytest.raises(EvidenceError, match=says) as caught:
+        course(book=BOOK.overriding({key: value}))
+    assert caught.value.field == key
+
+
+@pytest.mark.parametrize("factors", [{"leak": -1}, {"uptake": math.nan}, {"lung_volume": 0}])
+def test_a_factor_that_no_patient_has_is_refused(factors):
+    with pytest.raises(PerfusionError, match="is no factor"):
+        PatientFactors(**factors)
+
+
+def test_a_lobe_without_tissue_is_refused():
+    empty = replace(LUNGS, lobes=tuple(replace(lobe, tissue_ml=0.0) for lobe in LUNGS.lobes))
+    with pytest.raises(PerfusionError, match="LUL has 0 ml of tissue"):
+        course(lungs=empty)
+
+
+def test_tumor_that_takes_up_nothing_is_exposed_to_nothing():
+    found = course(book=BOOK.overriding({"kinetics.tumor.over_lung": 0}))
+    assert found.tumor_auc_mg_min_per_l.high == 0
+    assert found.nodules_mg_per_l.max() == 0
+
+
+def test_straight_line_exchange_has_the_mean_time_of_a_sphere():
+    """Of a sphere in even surroundings; Crank's series of what is missing, each term over its rate."""
+    radius, diffusion = 2.0, BOOK["kinetics.tumor.diffusion"].value
+    n = np.arange(1, 100_000)
+    of_series = (6 / (np.pi * n) ** 2 * radius**2 / (diffusion * (np.pi * n) ** 2)).sum()
+    vessels = math.log(2) / BOOK["kinetics.tumor.vessel_half_time"].value
+    follows = set_up(MELPHALAN, LUNGS, BOOK, (2 * radius,)).nodule_follows_per_min[0]
+    assert 1 / (follows - vessels) == pytest.approx(of_series)
 
 
 def test_without_metastases_there_is_still_a_course():

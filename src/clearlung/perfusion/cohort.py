@@ -127,7 +127,8 @@ def simulate_cohort(
         return book.value(f"kinetics.spread.{name}", unit="%")
 
     factors = {name: log_normal(spread(name), normal[:, k]) for k, name in enumerate(_SPREADS)}
-    factors["tumor_uptake"] = ratio_at(book, shares) / book.value(OVER_LUNG, unit="1")
+    # A ratio that was set to 0 stays 0, whatever it is multiplied by.
+    factors["tumor_uptake"] = ratio_at(book, shares) / (book.value(OVER_LUNG, unit="1") or 1.0)
     doses = np.resize(np.asarray(doses_mg, dtype=np.float64), n)
 
     def one(i: int) -> tuple[float, ...]:
