@@ -27,6 +27,16 @@ from clearlung.perfusion.lungs import (
 )
 from clearlung.perfusion.regimen import Regimen, RegimenChanges, make_regimen
 from clearlung.perfusion.registry import MEDIUM_WORDS, REGIMENS, Drug, Medium, RegimenEntry
+from clearlung.perfusion.sensitivity import (
+    Assumption,
+    Sensitivity,
+    Share,
+    assumptions_of,
+    by_swing,
+    move_evidence,
+    one_at_a_time,
+    variance_shares,
+)
 from clearlung.perfusion.sensitivity_prior import EFFECT_DRUGS, EFFECT_EVIDENCE, TumorCells, tumor_cells
 from clearlung.perfusion.stops import PROTOCOL, Maxima, Stop, find_stops, published_maxima, refuse
 from clearlung.perfusion.target import TARGETS, Target, find_target, lobes_of
@@ -43,6 +53,7 @@ __all__ = [
     "REGIMENS",
     "TARGETS",
     "TYPICAL",
+    "Assumption",
     "Benefit",
     "Course",
     "DeathRisk",
@@ -63,10 +74,14 @@ __all__ = [
     "Regimen",
     "RegimenChanges",
     "RegimenEntry",
+    "Sensitivity",
+    "Share",
     "Stop",
     "Target",
     "TumorCells",
     "Worth",
+    "assumptions_of",
+    "by_swing",
     "chance_sterilized",
     "death_risk",
     "dose_per_liter",
@@ -78,6 +93,8 @@ __all__ = [
     "lung_exposure",
     "lungs_of_scan",
     "make_regimen",
+    "move_evidence",
+    "one_at_a_time",
     "perfuse",
     "perfusion_harm",
     "published_maxima",
@@ -87,5 +104,6 @@ __all__ = [
     "tissue_ml",
     "tumor_cells",
     "tumor_exposure",
+    "variance_shares",
     "volume_ml",
 ]
