@@ -48,6 +48,16 @@ from clearlung.perfusion.occult import (
 )
 from clearlung.perfusion.regimen import Regimen, RegimenChanges, make_regimen
 from clearlung.perfusion.registry import MEDIUM_WORDS, REGIMENS, Drug, Medium, RegimenEntry
+from clearlung.perfusion.sensitivity import (
+    Assumption,
+    Sensitivity,
+    Share,
+    assumptions_of,
+    by_swing,
+    move_evidence,
+    one_at_a_time,
+    variance_shares,
+)
 from clearlung.perfusion.sensitivity_prior import EFFECT_DRUGS, EFFECT_EVIDENCE, TumorCells, tumor_cells
 from clearlung.perfusion.stops import PROTOCOL, Maxima, Stop, find_stops, published_maxima, refuse
 from clearlung.perfusion.target import TARGETS, Target, find_target, lobes_of
@@ -66,6 +76,7 @@ __all__ = [
     "TARGETS",
     "TYPICAL",
     "WORTH_EVIDENCE",
+    "Assumption",
     "Benefit",
     "Cohort",
     "Course",
@@ -96,10 +107,14 @@ __all__ = [
     "RegimenChanges",
     "RegimenEntry",
     "Seen",
+    "Sensitivity",
+    "Share",
     "Stop",
     "Target",
     "TumorCells",
     "Worth",
+    "assumptions_of",
+    "by_swing",
     "chance_sterilized",
     "death_risk",
     "detection_curve",
@@ -116,7 +131,9 @@ __all__ = [
     "lungs_of_scan",
     "lungs_of_volumes",
     "make_regimen",
+    "move_evidence",
     "occult_burden",
+    "one_at_a_time",
     "perfuse",
     "perfusion_harm",
     "phase1_doses",
@@ -129,6 +146,7 @@ __all__ = [
     "tissue_ml",
     "tumor_cells",
     "tumor_exposure",
+    "variance_shares",
     "volume_ml",
     "weigh_perfusions",
 ]
