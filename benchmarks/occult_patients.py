@@ -23,8 +23,8 @@ from clearlung.perfusion.occult import (
     detection_curve,
     occult_burden,
 )
-from clearlung.phantom.body import Body, make_body
-from clearlung.phantom.metastases import draw_diameters_mm, draw_lobes
+from clearlung.phantom.body import make_body
+from clearlung.phantom.metastases import draw_diameters_mm, lobe_chances
 from clearlung.phantom.spec import PhantomSpec
 from clearlung.phantom.variety import draw_variety
 
@@ -68,13 +68,15 @@ Generator = Callable[[int, np.random.Generator], Drawn]
 
 
 @cache
-def _body(variant: int) -> Body:
-    rng = np.random.default_rng([STREAM, variant])
-    return make_body(rng, draw_variety(float(variant), rng))
+def _chances(variety: float) -> np.ndarray:
+    """Chances of the lobes in a phantom's body: the average one, or one that differs from it as people do."""
+    rng = np.random.default_rng([STREAM, 0])
+    return lobe_chances(make_body(rng, draw_variety(variety, rng)))
 
 
 def _by_volume(count: int, rng: np.random.Generator) -> np.ndarray:
-    return np.array(draw_lobes(_body(int(rng.integers(2))), count, rng))
+    chances = _chances(float(rng.integers(2)))
+    return np.array(LOBES)[rng.choice(len(LOBES), size=count, p=chances)]
 
 
 def _phantom(count: int, rng: np.random.Generator) -> Drawn:
@@ -172,21 +174,32 @@ class Check:
 
     Parameters
     ----------
+    generator, seen, occult
+        Of the patient: what made it, and how many metastases the CT shows, and does not.
     total, lobes
         Standing of the truth, before the operation: all lobes together, and each, shape (5,).
     after_total, after_lobes
         The same after an operation on the right lung.
     within
-        Whether low to high of the interval holds the total, and of each lobe's: shape (6,), total first.
+        Whether low to high of the interval holds the total, and each lobe's number: shape (6,).
+    low, high
+        Of the interval of the total.
+    effective, effective_after
+        Effective draws before and after the operation.
     """
 
-    patient: SimulatedPatient
-    burden: OccultBurden
+    generator: str
+    seen: int
+    occult: int
     total: float
     lobes: np.ndarray
     after_total: float
     after_lobes: np.ndarray
     within: np.ndarray
+    low: float
+    high: float
+    effective: float
+    effective_after: float
 
 
 def check(seed: int) -> Check:
@@ -194,20 +207,24 @@ def check(seed: int) -> Check:
     patient = simulate(seed)
     rng = np.random.default_rng([STREAM, 2, seed])
     burden = occult_burden(patient.seen, patient.curve, load_evidence(), seed=seed)
-    truth = patient.occult()
     found, left = operate(patient, burden, rng)
     after = burden.after(found)
-    now = patient.occult(left)
+    truth, now = patient.occult(), patient.occult(left)
     intervals = [burden.interval(), *(burden.interval(lobe) for lobe in LOBES)]
     values = [truth.sum(), *truth]
     return Check(
-        patient=patient,
-        burden=burden,
+        generator=patient.generator,
+        seen=len(patient.seen),
+        occult=int(truth.sum()),
         total=standing(burden.count(), truth.sum(), rng),
         lobes=np.array([standing(burden.count(n), t, rng) for n, t in zip(LOBES, truth, strict=True)]),
         after_total=standing(after.count(), now.sum(), rng),
         after_lobes=np.array([standing(after.count(n), t, rng) for n, t in zip(LOBES, now, strict=True)]),
         within=np.array([i.low <= v <= i.high for i, v in zip(intervals, values, strict=True)]),
+        low=intervals[0].low,
+        high=intervals[0].high,
+        effective=burden.effective_draws,
+        effective_after=after.effective_draws,
     )
 
 

@@ -16,6 +16,9 @@ from clearlung.perfusion.occult.prior import Spread, spread_of
 
 FloatArray = NDArray[np.float64]
 
+THIN_MM, THICK_MM = 0.8, 2.5
+"""The slice spacings that the program's detector was measured on."""
+
 PARAMETERS = 3
 """How many parameters a curve has: diameter of one in two, width, share of large ones that is shown."""
 
@@ -101,7 +104,43 @@ def _reader(book: EvidenceBook, slice_mm: float) -> DetectionCurve:
     )
 
 
-DETECTION_CURVES: dict[str, Callable[[EvidenceBook, float], DetectionCurve]] = {"reader": _reader}
+def _detector(book: EvidenceBook, slice_mm: float) -> DetectionCurve:
+    thin, thick = (spread_of(book, f"occult.detector.half_{name}", "mm") for name in ("thin", "thick"))
+    # Straight between the two measured slice spacings and beyond them; thinner slices show no more.
+    share = max((slice_mm - THIN_MM) / (THICK_MM - THIN_MM), 0.0)
+    half = thin.times((thick.value / thin.value - 1) * share + 1)
+    return DetectionCurve(
+        name="detector",
+        half_mm=half,
+        width=spread_of(book, "occult.detector.width", "1"),
+        most=spread_of(book, "occult.detector.most", "%", scale=0.01),
+        words=(
+            f"The program's own detector on slices of {slice_mm:g} mm, measured on synthetic patients and on"
+            " nodules implanted into two real scans; nobody has reviewed what it found."
+        ),
+        evidence=tuple(f"occult.detector.{key}" for key in ("half_thin", "half_thick", "width", "most")),
+    )
+
+
+def _floor(book: EvidenceBook, slice_mm: float) -> DetectionCurve:
+    return DetectionCurve(
+        name="floor",
+        half_mm=spread_of(book, "occult.floor.half", "mm"),
+        width=spread_of(book, "occult.reader.width", "1"),
+        most=spread_of(book, "occult.reader.most", "%", scale=0.01),
+        words=(
+            "The pessimistic end: of osteosarcoma's metastases that the hand found, a CT with slices of 1 mm"
+            " had shown a third (Kang 2008)."
+        ),
+        evidence=("occult.floor.half", "occult.reader.width", "occult.reader.most"),
+    )
+
+
+DETECTION_CURVES: dict[str, Callable[[EvidenceBook, float], DetectionCurve]] = {
+    "detector": _detector,
+    "floor": _floor,
+    "reader": _reader,
+}
 """The registered curves by who looks at the scan, made from the evidence and the slice thickness in mm."""
 
 

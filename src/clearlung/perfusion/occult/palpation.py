@@ -13,7 +13,7 @@ from clearlung.perfusion.occult.prior import Spread, spread_of
 
 FloatArray = NDArray[np.float64]
 
-PALPATION_EVIDENCE = ("occult.felt.half", "occult.felt.width", "occult.felt.most", "occult.felt.depth")
+PALPATION_EVIDENCE = tuple(f"occult.felt.{k}" for k in ("half", "width", "most", "usual_depth", "deeper"))
 """Ids of the entries that palpation rests on; all are assumed."""
 
 
@@ -27,14 +27,15 @@ class Palpation:
         Diameter of which one in two is found; it differs from surgeon to surgeon and is not known.
     width, most
         Scale of the curve in ln(diameter), and the share of large ones that is found.
-    doubling_depth_mm
-        Depth at which ``half_mm`` is twice as large.
+    usual_depth_mm, deeper_mm
+        ``half_mm`` holds for the usual depth; at the pleura it is less, and twice that so much deeper.
     """
 
     half_mm: Spread
     width: float
     most: float
-    doubling_depth_mm: float
+    usual_depth_mm: float
+    deeper_mm: float
 
     @classmethod
     def of(cls, book: EvidenceBook) -> Palpation:
@@ -43,7 +44,8 @@ class Palpation:
             half_mm=spread_of(book, "occult.felt.half", "mm"),
             width=book.value("occult.felt.width", unit="1"),
             most=book.value("occult.felt.most", unit="%") / 100,
-            doubling_depth_mm=book.value("occult.felt.depth", unit="mm"),
+            usual_depth_mm=book.value("occult.felt.usual_depth", unit="mm"),
+            deeper_mm=book.value("occult.felt.deeper", unit="mm"),
         )
 
     def chance(self, diameter_mm: FloatArray, half_mm: FloatArray | float) -> FloatArray:
@@ -64,8 +66,8 @@ def felt(
     book
         The evidence; all of this is assumed.
     depth_mm
-        Distance of the centers from the pleura, of the same shape; None for metastases at places not known,
-        which are felt as those at the surface.
+        Distance of the centers from the pleura, of the same shape; None where it is not known, which counts
+        as the usual depth.
 
     Returns
     -------
@@ -84,9 +86,10 @@ def felt(
     [0.01, 0.4, 0.94]
     """
     diameter = np.asarray(diameter_mm, dtype=np.float64)
-    depth = np.zeros_like(diameter) if depth_mm is None else np.asarray(depth_mm, dtype=np.float64)
+    palpation = Palpation.of(book)
+    usual = palpation.usual_depth_mm
+    depth = np.full_like(diameter, usual) if depth_mm is None else np.asarray(depth_mm, dtype=np.float64)
     if (diameter <= 0).any() or (depth < 0).any():
         raise ValueError("diameters must be above 0 and depths not below: take out what has no size or place")
-    palpation = Palpation.of(book)
-    half = palpation.half_mm.value * (1 + depth / palpation.doubling_depth_mm)
+    half = palpation.half_mm.value * (1 + (depth - usual) / (palpation.deeper_mm + usual))
     return palpation.chance(diameter, half)

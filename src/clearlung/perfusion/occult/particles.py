@@ -97,22 +97,25 @@ class Particles:
         larger = np.exp(self.growth_per_day * day / 3)
         return self.palpation.chance(self.axis.diameters_mm * larger[:, None], self.felt_half_mm[:, None])
 
-    def missed(self, operations: Sequence[Findings], lobe: Lobe) -> FloatArray:
-        """Chance that each size was left in a lobe by all operations, shape (n, k)."""
-        left = np.ones_like(self.hidden)
+    def missed(self, operations: Sequence[Findings], lobes: Sequence[Lobe]) -> list[FloatArray]:
+        """Chance that each size was left in each lobe by all operations: shape (n, k) for each lobe."""
+        left = [np.ones((1, 1)) for _ in lobes]
         for operation in operations:
-            if lobe in operation.found:
-                left *= 1 - self.felt(operation.day)
+            missed = 1 - self.felt(operation.day)
+            left = [
+                part * missed if lobe in operation.found else part
+                for part, lobe in zip(left, lobes, strict=True)
+            ]
         return left
 
     def explained(self, found: Findings, before: Sequence[Findings], lobes: Sequence[Lobe]) -> FloatArray:
         """Log likelihood of what an operation found, after the earlier ones; shape (n,)."""
         logs = np.zeros(len(self))
-        felt = self.felt(found.day)
-        for column, lobe in enumerate(lobes):
+        felt = self.hidden * self.felt(found.day)
+        for column, (lobe, left) in enumerate(zip(lobes, self.missed(before, lobes), strict=True)):
             if lobe not in found.found:
                 continue
-            each = self.hidden * self.missed(before, lobe) * felt
+            each = felt * left
             expected = self.number * self.shares[:, column]
             total = each.sum(axis=1)
             sizes = np.asarray(found.diameters_mm.get(lobe, ()), dtype=np.float64)
@@ -126,7 +129,7 @@ class Particles:
 
     def expected(self, operations: Sequence[Findings], lobes: Sequence[Lobe]) -> FloatArray:
         """Return the expected number left unseen of each size in each lobe, shape (n, lobes, k)."""
-        by_lobe = [self.hidden * self.missed(operations, lobe) for lobe in lobes]
+        by_lobe = [self.hidden * left for left in self.missed(operations, lobes)]
         return np.stack(by_lobe, axis=1) * (self.number[:, None] * self.shares)[:, :, None]
 
 
