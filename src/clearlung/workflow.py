@@ -33,6 +33,7 @@ from clearlung.staging import (
     Plan,
     Protocol,
     StagingProblem,
+    allowed,
     choose_together,
     load_protocol,
     shipped_protocols,
@@ -398,7 +399,11 @@ def regimen_of(protocol: Protocol, case: Case, book: EvidenceBook) -> Regimen | 
     ------
     CaseError
         If the dose needs something that the case does not give.
+    PerfusionRefused
+        If it lies above the protocol's maxima.
     """
     if protocol.perfusion.regimen == "none" or protocol.perfusion.per_lung_max == 0:
         return None
-    return make_regimen(protocol.perfusion.regimen, book, body_surface_m2=case.patient.body_surface_m2)
+    surface_m2 = case.patient.body_surface_m2
+    regimen = make_regimen(protocol.perfusion.regimen, book, body_surface_m2=surface_m2)
+    return allowed(regimen, protocol, book, body_surface_m2=surface_m2)

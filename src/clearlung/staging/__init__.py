@@ -15,6 +15,7 @@ from clearlung.staging.explain import LesionExplanation, explain_lesion
 from clearlung.staging.figures import Difference
 from clearlung.staging.goals import GOALS
 from clearlung.staging.limits import LIMITS, Limit, Reached, broken_limits
+from clearlung.staging.maxima import allowed, maxima_of
 from clearlung.staging.plan import (
     Goal,
     Interval,
@@ -93,6 +94,7 @@ __all__ = [
     "TradeoffPoint",
     "Unassigned",
     "Wanted",
+    "allowed",
     "broken_limits",
     "candidate_parts",
     "choose_together",
@@ -101,6 +103,7 @@ __all__ = [
     "explain_lesion",
     "limit_gains",
     "load_protocol",
+    "maxima_of",
     "parse_problem",
     "parse_protocol",
     "plan_with_reserve",

@@ -11,7 +11,7 @@ from clearlung.anatomy import SIDES, Side
 from clearlung.errors import CaseError
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
-from clearlung.perfusion import Regimen
+from clearlung.perfusion import Benefit, Regimen
 from clearlung.resection import FunctionModel, Loss, OperationModel, PatientFunction, SpecimenSet, operated
 from clearlung.staging.assignment import Assignment, check_lesions
 from clearlung.staging.plan import MeasuredFunction
@@ -128,6 +128,8 @@ class StagingProblem:
         where it allows fewer in all than for each lung, for the solver to choose.
     assignments
         What the surgeon fixes and forbids.
+    benefit
+        What perfusing either lung spares and may cost, for protocols whose goals weigh that.
 
     Raises
     ------
@@ -155,6 +157,7 @@ class StagingProblem:
     least_operations: LeastOperations | None = None
     perfusions: Mapping[Side, int] | None = None
     assignments: tuple[Assignment, ...] = ()
+    benefit: Benefit | None = None
 
     def __post_init__(self) -> None:
         side_of = dict(zip(self.lesions.id.tolist(), self.lesions.side.tolist(), strict=True))
@@ -283,6 +286,20 @@ class StagingProblem:
         if limits.drug_mg_max is not None and self.regimen is not None:
             allowed.append(int(limits.drug_mg_max / self.regimen.dose_mg + 1e-9))
         return min(allowed)
+
+    @property
+    def weighs_perfusion(self) -> bool:
+        """Whether the solver chooses which operations are perfused, by what that spares and costs."""
+        return self.benefit is not None and self.protocol.goals.weighs_perfusion and self.regimen is not None
+
+    @property
+    def perfusions_placed_freely(self) -> bool:
+        """Whether any of a lung's operations may be the perfused ones, and not its last ones alone.
+
+        They stay the last where perfusions have to be weeks apart or the surgeon fixed what goes where.
+        """
+        fixed = any(not assignment.leave for assignment in self.assignments)
+        return self.weighs_perfusion and not self.protocol.perfusion.weeks_between_min and not fixed
 
     def perfusions_on(self, side: Side) -> int:
         """How many of a lung's last operations are perfused."""

@@ -15,6 +15,7 @@ from clearlung.evidence import EvidenceBook
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.resection import SpecimenSet
 from clearlung.staging.assignment import Assignment
+from clearlung.staging.maxima import allowed
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.problem import (
     ACCESS_EVIDENCE,
@@ -293,7 +294,8 @@ class ProblemRecord(Part):
         if name == "none" or protocol.perfusion.per_lung_max == 0:
             return None
         try:
-            return make_regimen(name, book, body_surface_m2=self.body_surface_m2)
+            regimen = make_regimen(name, book, body_surface_m2=self.body_surface_m2)
+            return allowed(regimen, protocol, book, body_surface_m2=self.body_surface_m2)
         except FieldError as error:
             dosed = error.field.startswith("patient.")
             field, message = (

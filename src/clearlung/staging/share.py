@@ -1,5 +1,6 @@
 """Which lung gets how many perfusions, where the protocol allows fewer in all than for each lung.
 
+So it is where the goals weigh what perfusions spare against their harm: then none at all is a way as well.
 There are few ways, so each is planned and the best plan taken. A goal of it is proven only if no other way
 can be better: by that way's own bound of the goal, where it does as well in all earlier goals.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
@@ -34,6 +36,9 @@ def shares(problem: StagingProblem) -> list[dict[Side, int]]:
             )
         return []
     most = {side: each if (problem.specimens.side == side).any() else 0 for side in SIDES}
+    if problem.weighs_perfusion:
+        ways = product(*(range(most[side], -1, -1) for side in SIDES))
+        return [dict(zip(SIDES, way, strict=True)) for way in ways if sum(way) <= total]
     if sum(most.values()) <= total:
         return []
     return [
