@@ -174,7 +174,7 @@ class Worth:
     @classmethod
     def of(cls, book: EvidenceBook) -> Self:
         """Read it from the evidence, in which a center sets its own."""
-        return cls(*(book.value(key, unit="metastasis") for key in WORTH_EVIDENCE))
+        return cls(*(book.value(key, unit="nodule") for key in WORTH_EVIDENCE))
 
 
 @dataclass(frozen=True, eq=False)
