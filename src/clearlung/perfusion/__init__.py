@@ -1,6 +1,6 @@
-"""Isolated lung chemoperfusion: regimens and their doses."""
+"""Isolated lung chemoperfusion: regimens and their doses, and the metastases that the CT does not show."""
 
-from clearlung.perfusion.benefit import Benefit, LungBenefit, Worth
+from clearlung.perfusion.benefit import WORTH_EVIDENCE, Benefit, LungBenefit, Worth, weigh_perfusions
 from clearlung.perfusion.chemistry import Hydrolysis, hydrolysis
 from clearlung.perfusion.circuit import TYPICAL, PatientFactors
 from clearlung.perfusion.cohort import (
@@ -35,14 +35,36 @@ from clearlung.perfusion.lungs import (
     tissue_ml,
     volume_ml,
 )
+from clearlung.perfusion.occult import (
+    DETECTION_CURVES,
+    DetectionCurve,
+    Findings,
+    OccultBurden,
+    OccultPrior,
+    Seen,
+    detection_curve,
+    felt,
+    occult_burden,
+)
 from clearlung.perfusion.regimen import Regimen, RegimenChanges, make_regimen
 from clearlung.perfusion.registry import MEDIUM_WORDS, REGIMENS, Drug, Medium, RegimenEntry
+from clearlung.perfusion.sensitivity import (
+    Assumption,
+    Sensitivity,
+    Share,
+    assumptions_of,
+    by_swing,
+    move_evidence,
+    one_at_a_time,
+    variance_shares,
+)
 from clearlung.perfusion.sensitivity_prior import EFFECT_DRUGS, EFFECT_EVIDENCE, TumorCells, tumor_cells
 from clearlung.perfusion.stops import PROTOCOL, Maxima, Stop, find_stops, published_maxima, refuse
 from clearlung.perfusion.target import TARGETS, Target, find_target, lobes_of
 
 __all__ = [
     "COURSE_WEEKS",
+    "DETECTION_CURVES",
     "DOSE_MODES",
     "EDEMA_DRUGS",
     "EDEMA_EVIDENCE",
@@ -53,16 +75,20 @@ __all__ = [
     "REGIMENS",
     "TARGETS",
     "TYPICAL",
+    "WORTH_EVIDENCE",
+    "Assumption",
     "Benefit",
     "Cohort",
     "Course",
     "DeathRisk",
+    "DetectionCurve",
     "DoseMode",
     "DosePerLiter",
     "DoseRule",
     "Drug",
     "EdemaRisk",
     "Explained",
+    "Findings",
     "FunctionCourse",
     "Hydrolysis",
     "Interval",
@@ -72,21 +98,30 @@ __all__ = [
     "LungVolumes",
     "Maxima",
     "Medium",
+    "OccultBurden",
+    "OccultPrior",
     "PatientFactors",
     "PerfusionHarm",
     "Phases",
     "Regimen",
     "RegimenChanges",
     "RegimenEntry",
+    "Seen",
+    "Sensitivity",
+    "Share",
     "Stop",
     "Target",
     "TumorCells",
     "Worth",
+    "assumptions_of",
+    "by_swing",
     "chance_sterilized",
     "death_risk",
+    "detection_curve",
     "dose_per_liter",
     "edema_risk",
     "explained_by_dose",
+    "felt",
     "find_stops",
     "find_target",
     "function_course",
@@ -96,6 +131,9 @@ __all__ = [
     "lungs_of_scan",
     "lungs_of_volumes",
     "make_regimen",
+    "move_evidence",
+    "occult_burden",
+    "one_at_a_time",
     "perfuse",
     "perfusion_harm",
     "phase1_doses",
@@ -108,5 +146,7 @@ __all__ = [
     "tissue_ml",
     "tumor_cells",
     "tumor_exposure",
+    "variance_shares",
     "volume_ml",
+    "weigh_perfusions",
 ]
