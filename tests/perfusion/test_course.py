@@ -237,6 +237,13 @@ def test_doxorubicin_enters_in_smaller_share_the_more_there_is():
     assert shares[0] > 1.1 * shares[1] > 1.1 * 1.5 * shares[2]
 
 
+@pytest.mark.parametrize(("medium", "percent"), [("saline", 8.4), ("ringer", 12.3), ("culture", 27.0)])
+def test_the_perfusion_falls_apart_nearly_as_the_medium_alone(medium, percent):
+    found = course(changed(MELPHALAN, medium=medium))
+    assert 100 * found.medium_loss_fraction == pytest.approx(percent, abs=0.3)
+    assert 0.95 * found.medium_loss_fraction < found.hydrolyzed_fraction < found.medium_loss_fraction
+
+
 def test_warmer_falls_apart_faster(plain):
     warm = course(changed(MELPHALAN, temperature_c=42.0))
     assert warm.hydrolyzed_fraction > 1.3 * plain.hydrolyzed_fraction
