@@ -7,7 +7,7 @@ immutable results; :class:`PlanResult` holds them all.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from clearlung.anatomy import Anatomy, AnatomySource, segment_anatomy
@@ -24,7 +24,7 @@ from clearlung.nodules import (
     find_nodules,
     read_nodule_list,
 )
-from clearlung.perfusion import Regimen, Seen, lungs_of_scan, make_regimen
+from clearlung.perfusion import Regimen, make_regimen
 from clearlung.plan_warnings import plan_warnings
 from clearlung.progress import PhaseTime, Stopwatch
 from clearlung.resection import Excision, SpecimenSet, prepare_excision
@@ -39,6 +39,7 @@ from clearlung.staging import (
     shipped_protocols,
     solve_plan,
 )
+from clearlung.unseen_of_case import unseen_of
 
 PHASES = ("scan", "anatomy", "nodules", "specimens", "staging", "report")
 """The phases of :func:`make_plan` and of writing its result, in order."""
@@ -369,7 +370,7 @@ def _stage(
             evidence_ids=function_evidence + (anatomy.evidence if anatomy else ()),
             seed=seed,
             assignments=assignments,
-            unseen=_unseen(found, case, book),
+            unseen=unseen_of(nodules, case, book, scan, anatomy, reviewed=found.reviewed),
         )
         problem = choose_together(problem, excision)
         specimens = problem.specimens
@@ -390,24 +391,6 @@ def _stage(
         inputs=found.inputs,
         reviewed=found.reviewed,
         times=tuple(watch.times),
-    )
-
-
-def _unseen(found: _Found, case: Case, book: EvidenceBook) -> Unseen:
-    """Return what the metastases that the CT does not show are estimated from.
-
-    A reader who has gone through a detector's findings has seen more than the detector alone.
-    """
-    seen, surface = Seen.of_nodules(found.nodules), case.patient.body_surface_m2
-    if found.scan is None or found.anatomy is None:
-        return Unseen.of(seen, body_surface_m2=surface)
-    lungs = lungs_of_scan(found.scan, found.anatomy, book, found.nodules)
-    return Unseen.of(
-        seen,
-        detection="reader" if found.reviewed else "detector",
-        slice_mm=float(found.scan.volume.spacing[0]),
-        lungs=[asdict(lobe) for lobe in lungs.lobes],
-        body_surface_m2=surface,
     )
 
 

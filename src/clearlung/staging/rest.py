@@ -12,8 +12,8 @@ from clearlung.anatomy import LOBE_SIDES
 from clearlung.errors import CaseConflict
 from clearlung.followup import LesionTable
 from clearlung.nodules import NoduleTable, sphere_volume_mm3
-from clearlung.resection import SpecimenSet, excise
 from clearlung.perfusion import Seen
+from clearlung.resection import SpecimenSet, excise
 from clearlung.staging.done import Done, FoundLesion, earlier_sessions, removed_lesions, week_of
 from clearlung.staging.kept import assignments_left
 from clearlung.staging.plan import Plan, sides_of
