@@ -25,6 +25,7 @@ from clearlung.perfusion.lungs import (
     tissue_ml,
     volume_ml,
 )
+from clearlung.perfusion.outcomes import OUTCOME_EVIDENCE, HeldAgainst, held_against_outcomes
 from clearlung.perfusion.regimen import Regimen, RegimenChanges, make_regimen
 from clearlung.perfusion.registry import MEDIUM_WORDS, REGIMENS, Drug, Medium, RegimenEntry
 from clearlung.perfusion.sensitivity import (
@@ -37,9 +38,16 @@ from clearlung.perfusion.sensitivity import (
     one_at_a_time,
     variance_shares,
 )
-from clearlung.perfusion.sensitivity_prior import EFFECT_DRUGS, EFFECT_EVIDENCE, TumorCells, tumor_cells
+from clearlung.perfusion.sensitivity_prior import (
+    EFFECT_DRUGS,
+    EFFECT_EVIDENCE,
+    TumorCells,
+    effect_words,
+    tumor_cells,
+)
 from clearlung.perfusion.stops import PROTOCOL, Maxima, Stop, find_stops, published_maxima, refuse
 from clearlung.perfusion.target import TARGETS, Target, find_target, lobes_of
+from clearlung.perfusion.what_matters import WhatMatters, what_matters
 
 __all__ = [
     "COURSE_WEEKS",
@@ -49,6 +57,7 @@ __all__ = [
     "EFFECT_DRUGS",
     "EFFECT_EVIDENCE",
     "MEDIUM_WORDS",
+    "OUTCOME_EVIDENCE",
     "PROTOCOL",
     "REGIMENS",
     "TARGETS",
@@ -63,6 +72,7 @@ __all__ = [
     "Drug",
     "EdemaRisk",
     "FunctionCourse",
+    "HeldAgainst",
     "Interval",
     "LobeVolumes",
     "LungBenefit",
@@ -79,6 +89,7 @@ __all__ = [
     "Stop",
     "Target",
     "TumorCells",
+    "WhatMatters",
     "Worth",
     "assumptions_of",
     "by_swing",
@@ -86,9 +97,11 @@ __all__ = [
     "death_risk",
     "dose_per_liter",
     "edema_risk",
+    "effect_words",
     "find_stops",
     "find_target",
     "function_course",
+    "held_against_outcomes",
     "lobes_of",
     "lung_exposure",
     "lungs_of_scan",
@@ -106,4 +119,5 @@ __all__ = [
     "tumor_exposure",
     "variance_shares",
     "volume_ml",
+    "what_matters",
 ]
