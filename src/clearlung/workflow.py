@@ -39,6 +39,7 @@ from clearlung.staging import (
     shipped_protocols,
     solve_plan,
 )
+from clearlung.unseen_of_case import unseen_of
 
 PHASES = ("scan", "anatomy", "nodules", "specimens", "staging", "report")
 """The phases of :func:`make_plan` and of writing its result, in order."""
@@ -369,6 +370,7 @@ def _stage(
             evidence_ids=function_evidence + (anatomy.evidence if anatomy else ()),
             seed=seed,
             assignments=assignments,
+            unseen=unseen_of(nodules, case, book, scan, anatomy, reviewed=found.reviewed),
         )
         problem = choose_together(problem, excision)
         specimens = problem.specimens

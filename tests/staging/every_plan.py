@@ -251,14 +251,16 @@ def _net_harm(given, plan) -> float:
         lung, last = given.benefit.lungs[side], max(s.week for s in plan if side in s.sides)
         spared = 0.0
         for draw, size in np.ndindex(lung.unseen.shape):
-            growth = lung.growth_per_day[draw]
-
-            def read(table, week, size=size, growth=growth):
-                grown = np.log(lung.diameters_mm[size]) + growth * 7 * week / 3
-                return np.interp(grown, np.log(lung.table_mm), table)
-
-            dies = 1.0 - np.prod([1.0 - read(lung.sterilized[draw], week) for week in weeks])
-            spared += lung.unseen[draw, size] * (1.0 - read(lung.felt, last)) * dies / len(lung.unseen)
+            lives = 1.0 - np.interp(_log_mm(lung, draw, size, last), np.log(lung.table_mm), lung.felt[draw])
+            stays = lives
+            for week in weeks:
+                at = _log_mm(lung, draw, size, week)
+                stays *= 1.0 - np.interp(at, np.log(lung.table_mm), lung.sterilized[draw])
+            spared += lung.unseen[draw, size] * (lives - stays) / len(lung.unseen)
         each = worth.edema * lung.edema.mean() + worth.death * lung.death.mean() + worth.fev1 * points
         net += len(weeks) * each - spared
     return round(net / worth.least) * worth.least
+
+
+def _log_mm(lung, draw, size, week) -> float:
+    return np.log(lung.diameters_mm[size]) + lung.growth_per_day[draw] * 7 * week / 3

@@ -26,7 +26,7 @@ def lung_benefit(side, unseen, *, growth=0.0, sterilized=0.5, edema=0.1, death=0
         unseen=np.full((DRAWS, 1), float(unseen)),
         growth_per_day=np.full(DRAWS, growth),
         table_mm=TABLE_MM,
-        felt=np.full(len(TABLE_MM), felt),
+        felt=np.full((DRAWS, len(TABLE_MM)), felt),
         sterilized=np.tile(table, (DRAWS, 1)),
         edema=np.full(DRAWS, edema),
         death=np.full(DRAWS, death),
@@ -74,7 +74,7 @@ def test_nothing_is_perfused_where_the_harm_counts_more():
 
 
 def test_what_grows_out_of_reach_is_perfused_early():
-    # Sterilized below 1.5 mm and not above: doubling in diameter each 12 weeks leaves only the first operation.
+    # Sterilized below 1.5 mm and not above: with a diameter that doubles each 12 weeks, only at first.
     growth = 3 * np.log(2) / 84
     early = np.where(TABLE_MM < 1.5, 0.9, 0.0)
     lungs = [lung_benefit(side, 40.0, growth=growth, sterilized=early) for side in ("right", "left")]

@@ -10,10 +10,11 @@ from itertools import pairwise
 import numpy as np
 
 from clearlung.anatomy import Lobe
+from clearlung.errors import PerfusionError
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion.chemistry import hydrolysis
 from clearlung.perfusion.compartments import FloatArray, Flows
-from clearlung.perfusion.kinetics import Kinetics, kinetics_of
+from clearlung.perfusion.kinetics import Asked, Kinetics, kinetics_of
 from clearlung.perfusion.lungs import LungVolumes
 from clearlung.perfusion.regimen import Regimen
 from clearlung.perfusion.target import TARGETS
@@ -47,6 +48,11 @@ class PatientFactors:
         On the rate at which the drug falls apart.
     body_volume
         On the volume of the body's first compartment.
+
+    Raises
+    ------
+    PerfusionError
+        If a factor is negative or not finite, or one on a volume is 0.
     """
 
     circuit_volume: float = 1.0
@@ -56,6 +62,11 @@ class PatientFactors:
     leak: float = 1.0
     hydrolysis: float = 1.0
     body_volume: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, factor in vars(self).items():
+            if not 0 <= factor < math.inf or (factor == 0 and name.endswith("_volume")):
+                raise PerfusionError(f"patient.{name}", f"{factor:g} is no factor: 1 is typical")
 
 
 TYPICAL = PatientFactors()
@@ -199,55 +210,55 @@ def set_up(
     Raises
     ------
     PerfusionError
-        If none of the target's lobes is there.
+        If none of the target's lobes is there, or one has no tissue.
+    EvidenceError
+        If an assumption was set to a value that nothing can run on.
 
     References
     ----------
     .. [1] Glueckauf E, Trans Faraday Soc 1955;51:1540.
     """
-    asked: list[str] = []
-
-    def value(key: str, unit: str = "1") -> float:
-        asked.append(key)
-        return book.value(key, unit=unit)
-
+    asked = Asked(book)
     target = lungs.of(TARGETS[regimen.target])
+    for lobe in target:
+        if not lobe.tissue_ml > 0:
+            raise PerfusionError("target", f"{lobe.lobe} has {lobe.tissue_ml:g} ml of tissue")
     drug, falls_apart = kinetics_of(regimen.drug, book), hydrolysis(regimen.drug, regimen.medium, book)
     if patient.body_volume != 1:
         drug = _with_body_volume(drug, patient.body_volume)
     tissue_ml = patient.lung_volume * np.array([lobe.tissue_ml for lobe in target])
-    vessels_ml = value("kinetics.lung.vascular_share") * tissue_ml
+    vessels_ml = asked.share("kinetics.lung.vascular_share") * tissue_ml
     # Of all lobes, perfused or not: the blood that runs through these after reconnection.
     all_tissue_ml = patient.lung_volume * sum(lobe.tissue_ml for lobe in lungs.lobes)
-    blood_ml_per_min = value("kinetics.lung.blood_flow", "l/min") * ML_PER_L
+    blood_ml_per_min = asked.value("kinetics.lung.blood_flow", "l/min") * ML_PER_L
     radius_mm = np.asarray(nodule_diameters_mm, dtype=np.float64) / 2
-    follows_per_min = _SPHERE * value("kinetics.tumor.diffusion", "mm2/min") / radius_mm**2
-    follows_per_min += math.log(2) / value("kinetics.tumor.vessel_half_time", "min")
+    follows_per_min = _SPHERE * asked.value("kinetics.tumor.diffusion", "mm2/min") / radius_mm**2
+    follows_per_min += math.log(2) / asked.positive("kinetics.tumor.vessel_half_time", "min")
     return Setup(
         dose_mg=regimen.dose_mg,
         perfusion_minutes=regimen.minutes,
         washout_minutes=regimen.washout_minutes,
-        follow_up_minutes=60 * value("kinetics.follow_up", "h"),
+        follow_up_minutes=60 * asked.value("kinetics.follow_up", "h"),
         circuit_ml=regimen.prime_ml * patient.circuit_volume,
         flow_ml_per_min=regimen.flow_l_per_min * ML_PER_L,
-        leak_ml_per_min=patient.leak * value("kinetics.leak", "%/min") / 100 * regimen.prime_ml,
+        leak_ml_per_min=patient.leak * asked.value("kinetics.leak", "%/min") / 100 * regimen.prime_ml,
         washout_ml_per_min=regimen.washout_ml / regimen.washout_minutes if regimen.washout_minutes else 0.0,
         lobes=tuple(lobe.lobe for lobe in target),
         vessels_ml=vessels_ml,
-        water_ml=value("kinetics.lung.water_share") * (tissue_ml - vessels_ml),
+        water_ml=asked.share("kinetics.lung.water_share") * (tissue_ml - vessels_ml),
         tissue_ml=tissue_ml - vessels_ml,
         blood_flow_ml_per_min=blood_ml_per_min * tissue_ml / all_tissue_ml,
         nodule_ml=4 / 3 * math.pi * radius_mm**3 / ML_PER_L,
         nodule_follows_per_min=np.minimum(follows_per_min, _FASTEST_NODULE_PER_MIN),
-        nodule_over_lung=value("kinetics.tumor.over_lung") * patient.tumor_uptake,
+        nodule_over_lung=asked.value("kinetics.tumor.over_lung", "1") * patient.tumor_uptake,
         uptake=patient.uptake,
         free_in_perfusate=drug.free_in_plasma if regimen.medium == "plasma" else 1.0,
         hydrolysis_perfused_per_min=patient.hydrolysis * falls_apart.rate_per_min(regimen.temperature_c),
         hydrolysis_after_per_min=patient.hydrolysis
-        * falls_apart.rate_per_min(value("kinetics.body_temperature", "degC")),
+        * falls_apart.rate_per_min(asked.value("kinetics.body_temperature", "degC")),
         kinetics=drug,
         places=Places.of(len(target), len(radius_mm)),
-        evidence=(*falls_apart.evidence, *drug.evidence, *asked),
+        evidence=(*falls_apart.evidence, *drug.evidence, *asked.ids),
         doubts=(falls_apart.doubt,) if falls_apart.doubt else (),
     )
 

@@ -9,6 +9,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from clearlung.errors import PerfusionError
+
 FloatArray = NDArray[np.float64]
 
 # Steps per time constant of the fastest compartment. RK4 is stable and positive below 2.78; at a quarter the
@@ -16,6 +18,8 @@ FloatArray = NDArray[np.float64]
 _FINE = 0.25
 # Once fast compartments follow slow ones, only stability bounds the step.
 _COARSE = 1.5
+# Compartments that empty within milliseconds are no lung; following them would take minutes.
+_FASTEST_PER_MIN = 1e4
 
 
 @dataclass
@@ -87,10 +91,22 @@ def run(start_mg: FloatArray, flows: Flows, minutes: float, every_min: float, *,
     coarse
         Whether fast compartments already follow the slow ones, so that the step may be near the bound of
         stability.
+
+    Raises
+    ------
+    PerfusionError
+        If a compartment empties within milliseconds.
     """
+    fastest = flows.fastest_per_min()
+    if not fastest <= _FASTEST_PER_MIN:
+        raise PerfusionError(
+            "flow",
+            f"a compartment would empty {fastest:.3g} times a minute, and at most {_FASTEST_PER_MIN:g} can be"
+            " followed: look for a volume or half-time near 0, or a flow that is too large",
+        )
     outputs = max(1, round(minutes / every_min))
     between = minutes / outputs
-    steps = max(1, math.ceil(between * flows.fastest_per_min() / (_COARSE if coarse else _FINE)))
+    steps = max(1, math.ceil(between * fastest / (_COARSE if coarse else _FINE)))
     amounts, areas = _integrate(
         np.ascontiguousarray(start_mg, dtype=np.float64),
         np.array(flows.sources, dtype=np.int64),

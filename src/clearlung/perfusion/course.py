@@ -88,7 +88,7 @@ class Course:
     systemic_peak_minute
         When the body's level is highest.
     systemic_over_perfusate
-        The body's peak before reconnection over the perfusate's level at the end of the perfusion.
+        The body's peak over the perfusate's level at the end of the perfusion.
     leak_fraction
         Share of the dose that leaked into the body before reconnection, 0 to 1.
     leak_alarm_minute
@@ -203,7 +203,7 @@ def perfuse(
         systemic_mg_per_l=systemic,
         nodule_diameters_mm=np.asarray(nodule_diameters_mm, dtype=np.float64),
         nodules_mg_per_l=found.nodules_mg_per_l(),
-        nodule_share=found.nodules_auc_mg_min_per_l() / (setup.nodule_over_lung * free_auc),
+        nodule_share=_share(found.nodules_auc_mg_min_per_l(), setup.nodule_over_lung * free_auc),
         amounts_mg=_accounts(found),
         auc_mg_min_per_l=Levels(
             found.perfusate_auc_mg_min_per_l(),
@@ -214,7 +214,7 @@ def perfuse(
         tumor_auc_mg_min_per_l=Interval.of(free_auc * tumor_factors(book, draws=draws, seed=seed)),
         peak_mg_per_l=Levels(float(perfusate.max()), float(mean_lung.max()), float(systemic.max())),
         systemic_peak_minute=float(found.minutes[systemic.argmax()]),
-        systemic_over_perfusate=float(systemic[: found.washed + 1].max() / perfusate[found.perfused]),
+        systemic_over_perfusate=float(systemic.max() / perfusate[found.perfused]),
         leak_fraction=float(leaked[-1] / regimen.dose_mg),
         leak_alarm_minute=_reached(found.minutes, leaked, alarm_mg),
         returned_mg=_in_lung_mg(found, found.washed),
@@ -224,6 +224,11 @@ def perfuse(
         assumed=tuple(key for key in evidence if book[key].tag == "assumed"),
         doubts=setup.doubts,
     )
+
+
+def _share(areas: FloatArray, most: float) -> FloatArray:
+    """Return each area over the largest possible; 1 where nothing enters."""
+    return areas / most if most > 0 else np.ones_like(areas)
 
 
 def _accounts(found: Simulation) -> dict[str, float]:

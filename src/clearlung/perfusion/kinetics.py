@@ -5,8 +5,48 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from clearlung.errors import EvidenceError
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion.registry import Drug
+
+
+class Asked:
+    """Hands out values that a model can run on, and remembers which entries were asked for."""
+
+    def __init__(self, book: EvidenceBook) -> None:
+        self.book = book
+        self.ids: list[str] = []
+
+    def value(self, key: str, unit: str) -> float:
+        """Return a number from 0."""
+        self.ids.append(key)
+        return self.book.value(key, unit=unit)
+
+    def positive(self, key: str, unit: str) -> float:
+        """Return a number above 0.
+
+        Raises
+        ------
+        EvidenceError
+            If it was set to 0.
+        """
+        value = self.value(key, unit)
+        if value <= 0:
+            raise EvidenceError(key, f"is {value:g} {unit}, and must be above 0: set another value")
+        return value
+
+    def share(self, key: str, unit: str = "1", *, whole: float = 1.0) -> float:
+        """Return a share above 0 and below 1.
+
+        Raises
+        ------
+        EvidenceError
+            If it was set to none or all of it.
+        """
+        value = self.value(key, unit)
+        if not 0 < value < whole:
+            raise EvidenceError(key, f"is {value:g} {unit}, and must lie between 0 and {whole:g}")
+        return value / whole
 
 
 @dataclass(frozen=True)
@@ -84,35 +124,35 @@ def kinetics_of(drug: Drug, book: EvidenceBook) -> Kinetics:
     The two half-lives of intravenous melphalan are published; that uptake of doxorubicin into lung saturates
     above 20 nmol/ml is, too [1]_. The rest is assumed.
 
+    Raises
+    ------
+    EvidenceError
+        If an assumption was set to a value that nothing can run on.
+
     References
     ----------
     .. [1] Minchin RF et al., 1984.
     """
-    asked: list[str] = []
-
-    def value(key: str, unit: str) -> float:
-        asked.append(key)
-        return book.value(key, unit=unit)
-
+    asked = Asked(book)
     own = f"kinetics.{drug}"
     intravenous = "pharmacology.iv" if drug == "melphalan" else own
     bound = "chemistry.protein.bound" if drug == "melphalan" else f"{own}.bound"
     saturates = math.inf
     if drug == "doxorubicin":
-        nmol_per_ml = value("pharmacology.uptake.saturates", "nmol/ml")
-        saturates = nmol_per_ml * value(f"{own}.molar_mass", "g/mol") / 1000
+        nmol_per_ml = asked.value("pharmacology.uptake.saturates", "nmol/ml")
+        saturates = nmol_per_ml * asked.positive(f"{own}.molar_mass", "g/mol") / 1000
     body = Body.of(
-        value(f"{own}.body_volume", "l"),
-        value(f"{intravenous}.half_life_alpha", "min"),
-        value(f"{intravenous}.half_life_beta", "min"),
-        value(f"{own}.slow_share", "1"),
+        asked.positive(f"{own}.body_volume", "l"),
+        asked.positive(f"{intravenous}.half_life_alpha", "min"),
+        asked.positive(f"{intravenous}.half_life_beta", "min"),
+        asked.share(f"{own}.slow_share"),
     )
     return Kinetics(
-        exchange_per_min=math.log(2) / value(f"{own}.exchange_half_time", "min"),
-        bound_over_free=value(f"{own}.bound_over_free", "1"),
-        release_per_min=math.log(2) / value(f"{own}.release_half_time", "min"),
-        free_in_plasma=1 - value(bound, "%") / 100,
+        exchange_per_min=math.log(2) / asked.positive(f"{own}.exchange_half_time", "min"),
+        bound_over_free=asked.value(f"{own}.bound_over_free", "1"),
+        release_per_min=math.log(2) / asked.positive(f"{own}.release_half_time", "min"),
+        free_in_plasma=1 - asked.share(bound, "%", whole=100),
         saturates_mg_per_l=saturates,
         body=body,
-        evidence=tuple(asked),
+        evidence=tuple(asked.ids),
     )

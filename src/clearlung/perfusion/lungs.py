@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from clearlung.anatomy import (
     LOBE_LABELS,
+    LOBES,
     LUNG_LABELS,
     SIDES,
     Anatomy,
@@ -182,6 +183,38 @@ def lungs_of_scan(
     if without is None and nodules is not None and len(nodules):
         notes.append("The nodules have no outlines: their tissue is counted as lung.")
     return LungVolumes(tuple(lobes), source="scan", evidence=tuple(evidence), notes=tuple(notes))
+
+
+def lungs_of_volumes(lobe_ml: Mapping[Lobe, float], book: EvidenceBook) -> LungVolumes:
+    """Return the lobes of a scan of which only the volumes are known.
+
+    Parameters
+    ----------
+    lobe_ml
+        Volume of each lobe with its air; one that is not there is left out or 0.
+    book
+        The evidence.
+
+    Returns
+    -------
+    LungVolumes
+        With the reference lungs' tissue per volume.
+
+    Examples
+    --------
+    >>> from clearlung.evidence import load_evidence
+    >>> [lobe] = lungs_of_volumes({"LLL": 1000.0}, load_evidence()).lobes
+    >>> round(lobe.tissue_ml)
+    106
+    """
+    tissue_per_ml = book.value(_TISSUE, unit="ml") / book.value(_VOLUME, unit="ml")
+    known = {lobe: lobe_ml[lobe] for lobe in LOBES if lobe_ml.get(lobe, 0.0) > 0}
+    return LungVolumes(
+        tuple(LobeVolumes(lobe, ml, ml * tissue_per_ml) for lobe, ml in known.items()),
+        source="scan",
+        evidence=(_TISSUE, _VOLUME),
+        notes=("The densities of the scan are not known: tissue is the published mean for this volume.",),
+    )
 
 
 def _volumes(lobe: Lobe, measures: LobeMeasures) -> LobeVolumes:

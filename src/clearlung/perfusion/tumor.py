@@ -43,8 +43,9 @@ def lung_factors(book: EvidenceBook, *, draws: int = 2000, seed: int = 0) -> Flo
 def ratio_at(book: EvidenceBook, shares: FloatArray) -> FloatArray:
     """Return the ratios of tumor to lung at shares of their log-uniform range, 0 to 1."""
     entry = book[OVER_LUNG]
-    low, high = entry.low or entry.value, entry.high or entry.value
-    return np.asarray(low * (high / low) ** shares)
+    if entry.low is None or entry.high is None:
+        return np.full_like(shares, entry.value)
+    return np.asarray(entry.low * (entry.high / entry.low) ** shares)
 
 
 def log_normal(spread_percent: float, normal: FloatArray) -> FloatArray:

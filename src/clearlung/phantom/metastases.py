@@ -142,10 +142,15 @@ def make_metastases(spec: PhantomSpec, body: Body, trees: Trees, rng: np.random.
     return placer.finished(diameters, np.array(lobes, dtype=np.str_), _attenuation(spec, diameters, rng))
 
 
-def _draw_lobes(body: Body, n: int, rng: np.random.Generator) -> list[Lobe]:
+def lobe_chances(body: Body) -> NDArray[np.float64]:
+    """Return the chance of a metastasis to lie in each lobe: by volume, the lower lobes a little more."""
     volumes = np.array([np.count_nonzero(body.lobe(lobe).array < 0) for lobe in LOBES], dtype=float)
     volumes *= [LOWER_LOBE_PREFERENCE if lobe.endswith("LL") else 1.0 for lobe in LOBES]
-    return [LOBES[k] for k in rng.choice(len(LOBES), size=n, p=volumes / volumes.sum())]
+    return np.asarray(volumes / volumes.sum())
+
+
+def _draw_lobes(body: Body, n: int, rng: np.random.Generator) -> list[Lobe]:
+    return [LOBES[k] for k in rng.choice(len(LOBES), size=n, p=lobe_chances(body))]
 
 
 def _attenuation(

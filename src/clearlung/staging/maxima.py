@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from clearlung.evidence import EvidenceBook
-from clearlung.perfusion import Maxima, Regimen, find_stops, published_maxima, refuse
+from clearlung.perfusion import REGIMENS, Maxima, Regimen, find_stops, published_maxima, refuse
 from clearlung.staging.protocol import Protocol
 
 _FIELDS = {"dose_mg": "perfusion.dose_mg_max", "temperature_c": "perfusion.temperature_c_max"}
 
 
 def maxima_of(protocol: Protocol, regimen: Regimen, book: EvidenceBook) -> Maxima:
-    """Return what a perfusion must not exceed: the protocol's own maxima, and published ones for the rest."""
+    """Return what a perfusion must not exceed: the protocol's own maxima, and published ones for the rest.
+
+    The protocol's dose is of its own regimen's drug: it says nothing of another.
+    """
+    own = REGIMENS.get(protocol.perfusion.regimen)
+    same_drug = own is None or own.drug == regimen.drug
     sources = {
         name: protocol.evidence[field] for name, field in _FIELDS.items() if field in protocol.evidence
     }
     return published_maxima(regimen, book).limited(
-        dose_mg=protocol.perfusion.dose_mg_max,
+        dose_mg=protocol.perfusion.dose_mg_max if same_drug else None,
         temperature_c=protocol.perfusion.temperature_c_max,
         sources=sources,
     )

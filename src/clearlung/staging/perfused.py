@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, product
 
@@ -48,6 +48,33 @@ def worth_of(problem: StagingProblem, side: Side, last_week: int, weeks: Sequenc
     points = problem.function.baseline_percent * problem.function.perfusion_permanent
     spared = float(benefit.lungs[side].spared(last_week, weeks).mean())
     return spared - benefit.harm(side, len(weeks), points)
+
+
+def in_steps(problem: StagingProblem, net_harm: float) -> float:
+    """Return the harm of perfusions less what they spare in whole steps of what decides anything."""
+    least = 1.0 if problem.benefit is None else problem.benefit.worth.least
+    return round(net_harm / least) * least
+
+
+def least_net_harm(problem: StagingProblem, most: Mapping[Side, int]) -> float:
+    """Return what the harm of perfusions less what they spare is at least, in whole steps.
+
+    Parameters
+    ----------
+    problem
+        The problem.
+    most
+        Perfusions of each lung, at most.
+
+    Notes
+    -----
+    No plan perfuses before the day of the CT or feels less with its hands than on that day, and what grows is
+    sterilized no more often, so that none spares more.
+    """
+    worth = sum(
+        max(worth_of(problem, side, 0, [0] * count) for count in range(most[side] + 1)) for side in SIDES
+    )
+    return in_steps(problem, -worth)
 
 
 def placed(

@@ -16,6 +16,7 @@ from clearlung.resection import FunctionModel, Loss, OperationModel, PatientFunc
 from clearlung.staging.assignment import Assignment, check_lesions
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.protocol import Protocol
+from clearlung.staging.unseen import Unseen
 
 ACCESS_EVIDENCE = "time.access"
 PERFUSION_EVIDENCE = "time.perfusion"
@@ -128,8 +129,11 @@ class StagingProblem:
         where it allows fewer in all than for each lung, for the solver to choose.
     assignments
         What the surgeon fixes and forbids.
+    unseen
+        What the burden of metastases that the CT does not show is estimated from; None where nothing is said
+        of that, and nothing of what perfusions spare.
     benefit
-        What perfusing either lung spares and may cost, for protocols whose goals weigh that.
+        What perfusing either lung spares and may cost; :func:`solve_plan` works it out where it is left out.
 
     Raises
     ------
@@ -157,6 +161,7 @@ class StagingProblem:
     least_operations: LeastOperations | None = None
     perfusions: Mapping[Side, int] | None = None
     assignments: tuple[Assignment, ...] = ()
+    unseen: Unseen | None = None
     benefit: Benefit | None = None
 
     def __post_init__(self) -> None:
@@ -189,6 +194,7 @@ class StagingProblem:
         seed: int = 0,
         patient: PatientFunction | None = None,
         assignments: tuple[Assignment, ...] = (),
+        unseen: Unseen | None = None,
     ) -> StagingProblem:
         """Return the problem with the minutes of access, perfusion and re-entry from the evidence.
 
@@ -200,7 +206,7 @@ class StagingProblem:
             As in the class; from the patient's earlier resections if left out.
         specimens, lesions, function, protocol, regimen, function_assumed, patient
             As in the class.
-        warnings, evidence_ids, seed, assignments
+        warnings, evidence_ids, seed, assignments, unseen
             As in the class.
 
         Raises
@@ -225,6 +231,7 @@ class StagingProblem:
             seed=seed,
             patient=patient,
             assignments=assignments,
+            unseen=unseen,
         )
 
     def loss(self, rows: Sequence[int], *, perfused: bool, model: FunctionModel | None = None) -> Loss:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 
 from clearlung.anatomy import SIDES
 from clearlung.staging.goals.base import Bound, PlanGoal, register
 from clearlung.staging.goals.outcome import Outcome
-from clearlung.staging.perfused import perfused_weeks, worth_of
+from clearlung.staging.perfused import in_steps, least_net_harm, perfused_weeks, worth_of
 from clearlung.staging.plan import sides_of
 from clearlung.staging.protocol_parts import PERFUSION
 
@@ -28,27 +27,21 @@ class PerfusionHarm(PlanGoal):
 
     def value(self, outcome: Outcome) -> float:
         """Return it in whole steps of what decides anything."""
-        benefit = outcome.problem.benefit
-        if benefit is None or not outcome.problem.weighs_perfusion:
+        if not outcome.problem.weighs_perfusion:
             return 0.0
         last: dict[str, int] = {}
         for event in outcome.outlook.events:
             last |= dict.fromkeys(sides_of(event.side), event.week)
         weeks = perfused_weeks((e.side, e.week, e.perfused) for e in outcome.outlook.events)
-        net = -sum(worth_of(outcome.problem, side, last[side], weeks[side]) for side in SIDES if side in last)
-        return round(net / benefit.worth.least) * benefit.worth.least
+        problem = outcome.problem
+        worth = sum(worth_of(problem, side, last[side], weeks[side]) for side in SIDES if side in last)
+        return in_steps(problem, -worth)
 
     def bound(self, outcome: Outcome, held: Collection[str]) -> Bound:
         """Return what as many perfusions of each lung come to if all were on the day of the CT."""
-        benefit = outcome.problem.benefit
-        if benefit is None or not outcome.problem.weighs_perfusion:
+        if not outcome.problem.weighs_perfusion:
             return Bound(0.0, "perfusions follow the protocol's rule")
-        net = 0.0
-        for side in SIDES:
-            most = min(outcome.limits.perfused[side], len(outcome.lungs[side]))
-            # Not all operations that may be perfused need be there: fewer may be worth more.
-            net -= max(worth_of(outcome.problem, side, 0, [0] * count) for count in range(most + 1))
-        least = benefit.worth.least
+        most = {side: min(outcome.limits.perfused[side], len(outcome.lungs[side])) for side in SIDES}
         return Bound(
-            math.floor(net / least) * least, "perfusions on the day of the CT, at no size grown since"
+            least_net_harm(outcome.problem, most), "perfusions on the day of the CT, before any growth"
         )

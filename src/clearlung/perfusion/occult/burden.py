@@ -1,0 +1,165 @@
+"""`OccultBurden`: how many metastases of each size lie unseen in each lobe, as equally likely draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy import LOBE_SIDES, SIDES, Lobe, Side
+from clearlung.perfusion.interval import Interval
+from clearlung.perfusion.occult.findings import Findings
+from clearlung.perfusion.occult.particles import Particles
+from clearlung.perfusion.occult.sampler import resample, weigh
+
+FloatArray = NDArray[np.float64]
+
+Where = Lobe | Side | Iterable[Lobe] | None
+"""A lobe, a side, some lobes, or None for both lungs."""
+
+STREAM = 71
+# With fewer than this many different imagined patients behind the draws, the reader is told.
+_FEW = 100.0
+
+
+@dataclass(frozen=True, eq=False)
+class OccultBurden:
+    """Metastases that the CT does not show, as equally likely draws; row i is one imagined patient.
+
+    Parameters
+    ----------
+    lobes
+        The lobes that there are.
+    edges_mm, diameters_mm
+        Shapes (k + 1,) and (k,): bins of size on the day of the CT, and a diameter for each.
+    by_size
+        Shape (draws, lobes, k): whole numbers, as float64.
+    growth_per_day
+        Shape (draws,): specific growth rate of the volume; diameters grow by exp(rate * days / 3).
+    felt_half_mm
+        Shape (draws,): diameter of which the hand finds one in two.
+    operations
+        What earlier operations found; it has left the burden.
+    effective_draws
+        How many different imagined patients the draws are worth.
+    evidence, assumed
+        Ids of the entries it rests on, and of those that are assumed.
+    words
+        What a reader must know, in sentences.
+    particles, seed
+        What :meth:`after` works on.
+    """
+
+    lobes: tuple[Lobe, ...]
+    edges_mm: FloatArray
+    diameters_mm: FloatArray
+    by_size: FloatArray
+    growth_per_day: FloatArray
+    felt_half_mm: FloatArray
+    operations: tuple[Findings, ...]
+    effective_draws: float
+    evidence: tuple[str, ...]
+    assumed: tuple[str, ...]
+    words: tuple[str, ...]
+    particles: Particles
+    seed: int
+
+    @property
+    def draws(self) -> int:
+        """Number of draws."""
+        return len(self.by_size)
+
+    def count(self, where: Where = None) -> FloatArray:
+        """Return how many lie unseen somewhere, shape (draws,).
+
+        Parameters
+        ----------
+        where
+            A lobe, ``"right"`` or ``"left"``, several lobes, or None for all.
+
+        Raises
+        ------
+        ValueError
+            If a lobe is not among :attr:`lobes`.
+        """
+        return np.asarray(self.by_size[:, self._columns(where)].sum(axis=(1, 2)))
+
+    def interval(self, where: Where = None) -> Interval:
+        """Return low, median and high (90 %) of :meth:`count`."""
+        return Interval.of(self.count(where))
+
+    def diameters_on(self, day: float) -> FloatArray:
+        """Return the diameters some days after the CT, mm, shape (draws, k)."""
+        return np.asarray(self.diameters_mm * np.exp(self.growth_per_day * day / 3)[:, None])
+
+    def felt_on(self, day: float) -> FloatArray:
+        """Return the chance that the hand finds each size some days after the CT, shape (draws, k)."""
+        return self.particles.palpation.chance(self.diameters_on(day), self.felt_half_mm[:, None])
+
+    def after(self, found: Findings) -> OccultBurden:
+        """Return the burden that is left after an operation.
+
+        What the hand found says how many there were, and has left; what it did not find was mostly too
+        small. Whether one metastasis is felt does not depend on the others, nor on earlier operations.
+
+        Parameters
+        ----------
+        found
+            Of one operation, in the order in which they were done.
+
+        Raises
+        ------
+        ValueError
+            If a lobe was examined that is not among :attr:`lobes`, or the operation came before the last.
+
+        Examples
+        --------
+        >>> from clearlung.evidence import load_evidence
+        >>> from clearlung.perfusion.occult import Seen, detection_curve, occult_burden
+        >>> book = load_evidence()
+        >>> seen = Seen.listed([3.5, 4.0, 6.0, 9.0] * 5, ["RUL", "LLL"] * 10)
+        >>> before = occult_burden(seen, detection_curve("reader", book), book)
+        >>> after = before.after(Findings(day=10, found={"RUL": 0, "RML": 0, "RLL": 0}))
+        >>> bool(after.count("right").mean() < before.count("right").mean())
+        True
+        """
+        strange = set(found.found) - set(self.lobes)
+        if strange:
+            raise ValueError(f"{sorted(strange)} cannot be examined: there are {', '.join(self.lobes)}")
+        if self.operations and found.day < self.operations[-1].day:
+            raise ValueError(f"day {found.day:g} is before the last operation; give operations in order")
+        logs = self.particles.explained(found, self.operations, self.lobes)
+        with np.errstate(divide="ignore"):
+            weights = weigh(np.log(self.particles.weights) + logs)
+        return drawn(self, weights, (*self.operations, found))
+
+    def _columns(self, where: Where) -> list[int]:
+        if where is None:
+            return list(range(len(self.lobes)))
+        if isinstance(where, str):
+            if where in SIDES:
+                return [k for k, lobe in enumerate(self.lobes) if LOBE_SIDES[lobe] == where]
+            where = (where,)  # type: ignore[assignment]
+        wanted = list(where)
+        strange = set(wanted) - set(self.lobes)
+        if strange:
+            raise ValueError(f"{sorted(strange)}: there are {', '.join(self.lobes)}, right and left")
+        return [self.lobes.index(lobe) for lobe in wanted]
+
+
+def drawn(burden: OccultBurden, weights: FloatArray, operations: tuple[Findings, ...]) -> OccultBurden:
+    """Draw as many imagined patients as before by new weights, and what is left unseen in each."""
+    rng = np.random.default_rng([burden.seed, STREAM, 1 + len(operations)])
+    particles = replace(burden.particles, weights=weights)
+    patients = particles.take(resample(weights, burden.draws, rng))
+    return replace(
+        burden,
+        by_size=rng.poisson(patients.expected(operations, burden.lobes)).astype(np.float64),
+        growth_per_day=patients.growth_per_day,
+        felt_half_mm=patients.felt_half_mm,
+        operations=operations,
+        effective_draws=particles.effective,
+        particles=particles,
+    )
