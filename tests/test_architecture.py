@@ -22,7 +22,7 @@ STREET = {
     "phantom": {"evidence", "ct", "anatomy", "nodules"},
     "followup": {"evidence", "ct", "anatomy", "nodules"},
     "resection": {"evidence", "ct", "anatomy", "nodules", "followup"},
-    "perfusion": {"evidence", "ct", "anatomy", "nodules", "followup"},
+    "perfusion": {"evidence", "ct", "anatomy", "nodules", "followup", "resection"},
     "staging": {"evidence", "ct", "anatomy", "nodules", "followup", "resection", "perfusion"},
     "casefile": {"evidence", "ct", "anatomy", "nodules", "followup", "resection", "perfusion", "staging"},
 }

@@ -18,6 +18,7 @@ from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.cli_compare import compare
 from clearlung.cli_explain import explain, replan
 from clearlung.cli_nodules import app as nodules_app
+from clearlung.cli_perfuse import perfuse
 from clearlung.cli_report import report
 from clearlung.cli_resect import resect
 from clearlung.cli_stage import stage
@@ -53,6 +54,7 @@ app = typer.Typer(
 )
 app.add_typer(nodules_app)
 app.command()(resect)
+app.command()(perfuse)
 app.command()(stage)
 app.command()(explain)
 app.command()(replan)

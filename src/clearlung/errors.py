@@ -100,6 +100,24 @@ class ReviewDependence(ReviewError):
         self.dependents = tuple(dependents)
 
 
+class PerfusionError(FieldError):
+    """A perfusion that cannot be done as asked; ``field`` is the target, the dose or the limit."""
+
+
+class PerfusionRefused(PerfusionError):
+    """A perfusion above the maxima that its protocol sets.
+
+    Parameters
+    ----------
+    stops
+        One sentence for each maximum that is exceeded: value, maximum, reason, source.
+    """
+
+    def __init__(self, stops: Sequence[str]) -> None:
+        super().__init__("perfusion", "is refused: " + " ".join(stops))
+        self.stops = tuple(stops)
+
+
 class EvidenceError(FieldError):
     """An evidence entry that is missing, malformed or asked for in the wrong unit."""
 

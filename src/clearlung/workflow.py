@@ -33,11 +33,13 @@ from clearlung.staging import (
     Plan,
     Protocol,
     StagingProblem,
+    allowed,
     choose_together,
     load_protocol,
     shipped_protocols,
     solve_plan,
 )
+from clearlung.unseen_of_case import unseen_of
 
 PHASES = ("scan", "anatomy", "nodules", "specimens", "staging", "report")
 """The phases of :func:`make_plan` and of writing its result, in order."""
@@ -368,6 +370,7 @@ def _stage(
             evidence_ids=function_evidence + (anatomy.evidence if anatomy else ()),
             seed=seed,
             assignments=assignments,
+            unseen=unseen_of(nodules, case, book, scan, anatomy, reviewed=found.reviewed),
         )
         problem = choose_together(problem, excision)
         specimens = problem.specimens
@@ -398,7 +401,11 @@ def regimen_of(protocol: Protocol, case: Case, book: EvidenceBook) -> Regimen | 
     ------
     CaseError
         If the dose needs something that the case does not give.
+    PerfusionRefused
+        If it lies above the protocol's maxima.
     """
     if protocol.perfusion.regimen == "none" or protocol.perfusion.per_lung_max == 0:
         return None
-    return make_regimen(protocol.perfusion.regimen, book, body_surface_m2=case.patient.body_surface_m2)
+    surface_m2 = case.patient.body_surface_m2
+    regimen = make_regimen(protocol.perfusion.regimen, book, body_surface_m2=surface_m2)
+    return allowed(regimen, protocol, book, body_surface_m2=surface_m2)

@@ -13,7 +13,7 @@ BOOK = load_evidence()
 
 UNITS = {
     *("1", "%", "%/day", "%/min", "1/day"),
-    *("mm", "cm", "m", "mm3", "ml", "l", "l/min", "ml/kg/min", "ml/g"),
+    *("mm", "cm", "m", "m2", "mm2/min", "mm3", "1/mm3", "ml", "l", "l/min", "ml/kg/min", "ml/g"),
     *("min", "h", "day", "week", "month", "year"),
     *("mg", "mg/m2", "mg/kg", "mg/l", "ug/ml", "ug/g", "ng/ml", "nmol/ml", "umol", "umol/l"),
     *("g/mol", "g/cm3"),

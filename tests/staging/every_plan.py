@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 
@@ -43,9 +43,10 @@ def every_plan(given: StagingProblem) -> Iterator[list[Session]]:
         for subset in combinations(rows, size):
             if _within_totals(given, subset):
                 for groups in _sequences(subset):
-                    plan = _planned(given, groups)
-                    if plan is not None:
-                        yield plan
+                    for flags in _perfusions(given, groups):
+                        plan = _planned(given, groups, flags)
+                        if plan is not None:
+                            yield plan
 
 
 def _sequences(rows: tuple[int, ...]) -> Iterator[list[tuple[int, ...]]]:
@@ -59,25 +60,55 @@ def _sequences(rows: tuple[int, ...]) -> Iterator[list[tuple[int, ...]]]:
                 yield [first, *rest]
 
 
-def _planned(given, groups) -> list[Session] | None:
+def _opened(given, groups) -> list[frozenset[str]]:
+    return [frozenset(given.specimens.side[list(group)].tolist()) for group in groups]
+
+
+def _perfusions(given, groups) -> Iterator[list[bool]]:
+    """Every choice of the operations that are perfused, or the one that the rule prescribes."""
+    opened = _opened(given, groups)
+    if given.weighs_perfusion:
+        for flags in product((False, True), repeat=len(groups)):
+            sides = [sides for sides, yes in zip(opened, flags, strict=True) if yes]
+            each = [sum(side in s for s in sides) for side in SIDES]
+            if (
+                all(len(s) == 1 for s in sides)
+                and max(each) <= given.perfusions_per_lung
+                and sum(each) <= given.perfusions_in_all
+                and (given.perfusions_placed_freely or _last(opened, flags))
+            ):
+                yield list(flags)
+        return
+    later = [sum(other == sides for other in opened[place + 1 :]) for place, sides in enumerate(opened)]
+    yield [
+        len(sides) == 1 and n < given.perfusions_on(next(iter(sides)))
+        for sides, n in zip(opened, later, strict=True)
+    ]
+
+
+def _last(opened, flags) -> bool:
+    """Whether a lung's perfused operations are its last ones."""
+    own = [[yes for sides, yes in zip(opened, flags, strict=True) if sides == {side}] for side in SIDES]
+    return all(mine == sorted(mine) for mine in own)
+
+
+def _planned(given, groups, flags) -> list[Session] | None:
     """The groups as operations in this order, or None where a limit forbids it."""
-    opened = [frozenset(given.specimens.side[list(group)].tolist()) for group in groups]
+    opened = _opened(given, groups)
     shared = [len(sides) > 1 for sides in opened]
     if any(shared) and given.protocol.per_operation.sides_max < 2:
         return None
     if shared != sorted(shared, reverse=True):
         return None  # those on both sides come first
     plan: list[Session] = []
-    for place, (group, sides) in enumerate(zip(groups, opened, strict=True)):
-        later = sum(other == sides for other in opened[place + 1 :])
-        perfused = len(sides) == 1 and later < given.perfusions_on(next(iter(sides)))
+    for place, (group, sides, perfused) in enumerate(zip(groups, opened, flags, strict=True)):
         if not _fits(given, group, sides, perfused, opened[:place]):
             return None
         week = _week(given, plan, group, sides, perfused)
         if week is None:
             return None
         plan.append(Session(tuple(group), sides, perfused, week))
-    for side in SIDES if any(shared) else ():
+    for side in SIDES if any(shared) and not given.weighs_perfusion else ():
         if sum(sides == {side} for sides in opened) < given.perfusions_on(side):
             return None  # each lung keeps operations of its own for its perfusions
     return plan if _recovers(given, plan) else None
@@ -198,6 +229,8 @@ def _value(given, plan, key) -> float:
     if key == "permanent_loss":
         losses = [given.loss(s.rows, perfused=s.perfused) for s in plan]
         return given.function.baseline_percent * math.fsum(loss.permanent for loss in losses)
+    if key == "perfusion":
+        return _net_harm(given, plan)
     assert key == "growth"
     table = given.lesions
     assert np.isfinite(table.vdt_days).all()
@@ -205,3 +238,29 @@ def _value(given, plan, key) -> float:
     vdt = dict(zip(table.id.tolist(), table.vdt_days.tolist(), strict=True))
     lesions = [(i, s.week) for s in plan for row in s.rows for i in spec.lesions[row]]
     return math.fsum(volume_ml[i] * (2 ** (7 * week / vdt[i]) - 1) for i, week in lesions)
+
+
+def _net_harm(given, plan) -> float:
+    """Harm of the perfusions less what they spare, draw by draw and size by size, in whole steps."""
+    worth, net = given.benefit.worth, 0.0
+    points = given.function.baseline_percent * given.function.perfusion_permanent
+    for side in SIDES:
+        weeks = [s.week for s in plan if s.perfused and side in s.sides]
+        if not weeks:
+            continue
+        lung, last = given.benefit.lungs[side], max(s.week for s in plan if side in s.sides)
+        spared = 0.0
+        for draw, size in np.ndindex(lung.unseen.shape):
+            lives = 1.0 - np.interp(_log_mm(lung, draw, size, last), np.log(lung.table_mm), lung.felt[draw])
+            stays = lives
+            for week in weeks:
+                at = _log_mm(lung, draw, size, week)
+                stays *= 1.0 - np.interp(at, np.log(lung.table_mm), lung.sterilized[draw])
+            spared += lung.unseen[draw, size] * (lives - stays) / len(lung.unseen)
+        each = worth.edema * lung.edema.mean() + worth.death * lung.death.mean() + worth.fev1 * points
+        net += len(weeks) * each - spared
+    return round(net / worth.least) * worth.least
+
+
+def _log_mm(lung, draw, size, week) -> float:
+    return np.log(lung.diameters_mm[size]) + lung.growth_per_day[draw] * 7 * week / 3

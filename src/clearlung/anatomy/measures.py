@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,9 @@ class LobeMeasures:
     emphysema_share: float
 
 
-def measure_lobes(anatomy: Anatomy, ct: Volume) -> dict[Lobe, LobeMeasures]:
+def measure_lobes(
+    anatomy: Anatomy, ct: Volume, *, without: NDArray[Any] | None = None
+) -> dict[Lobe, LobeMeasures]:
     """Measure each lobe on its scan.
 
     Parameters
@@ -49,6 +52,8 @@ def measure_lobes(anatomy: Anatomy, ct: Volume) -> dict[Lobe, LobeMeasures]:
         The anatomy of the scan.
     ct
         int16 HU: the whole scan, or its part in the anatomy's box.
+    without
+        Whole numbers or bool on the anatomy's box, e.g. the labels of nodules: where it is not 0 is left out.
 
     Returns
     -------
@@ -58,7 +63,7 @@ def measure_lobes(anatomy: Anatomy, ct: Volume) -> dict[Lobe, LobeMeasures]:
     Raises
     ------
     ValueError
-        If the volume is neither the scan nor its part in the box.
+        If the volume is neither the scan nor its part in the box, or what is left out lies on another grid.
 
     Notes
     -----
@@ -78,7 +83,9 @@ def measure_lobes(anatomy: Anatomy, ct: Volume) -> dict[Lobe, LobeMeasures]:
             f"a scan of {ct.shape} voxels is not the one that anatomy was found on: its lungs' box has"
             f" {anatomy.lobes.shape}"
         )
-    counts = _histograms(anatomy.lobes.array, hu)
+    if without is not None and without.shape != hu.shape:
+        raise ValueError(f"what is left out has {without.shape} voxels, and the lungs' box {hu.shape}")
+    counts = _histograms(anatomy.lobes.array, hu, without)
     below = load_evidence().value("anatomy.emphysema_below", unit="HU")
     voxel_ml = anatomy.lobes.voxel_ml
     return {lobe: _measure(counts[label], voxel_ml, below) for lobe, label in LOBE_LABELS.items()}
@@ -106,12 +113,16 @@ def add_measures(parts: Sequence[LobeMeasures]) -> LobeMeasures:
     )
 
 
-def _histograms(lobes: NDArray[np.uint8], hu: NDArray[np.int16]) -> NDArray[np.int64]:
+def _histograms(
+    lobes: NDArray[np.uint8], hu: NDArray[np.int16], without: NDArray[Any] | None
+) -> NDArray[np.int64]:
     """Count the voxels of each lobe (rows: labels) by attenuation; slice by slice, to bound memory."""
     width = _HIGHEST_HU - _LOWEST_HU + 1
     counts = np.zeros((len(LOBE_LABELS) + 1) * width, dtype=np.int64)
-    for labels, values in zip(lobes, hu, strict=True):
+    for z, (labels, values) in enumerate(zip(lobes, hu, strict=True)):
         inside = labels > 0
+        if without is not None:
+            inside &= without[z] == 0
         value = np.clip(values[inside], _LOWEST_HU, _HIGHEST_HU).astype(np.int64) - _LOWEST_HU
         counts += np.bincount(labels[inside].astype(np.int64) * width + value, minlength=counts.size)
     return counts.reshape(-1, width)

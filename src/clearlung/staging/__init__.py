@@ -15,6 +15,14 @@ from clearlung.staging.explain import LesionExplanation, explain_lesion
 from clearlung.staging.figures import Difference
 from clearlung.staging.goals import GOALS
 from clearlung.staging.limits import LIMITS, Limit, Reached, broken_limits
+from clearlung.staging.maxima import allowed, maxima_of
+from clearlung.staging.perfusion_record import (
+    Expected,
+    LungUnseen,
+    PerfusionChoice,
+    PerfusionWay,
+    PlannedPerfusion,
+)
 from clearlung.staging.plan import (
     Goal,
     Interval,
@@ -50,6 +58,7 @@ from clearlung.staging.together import choose_together
 from clearlung.staging.tradeoff import trade_off
 from clearlung.staging.tradeoff_points import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint
 from clearlung.staging.under import under
+from clearlung.staging.unseen import Unseen, benefit_of, burden_of
 
 __all__ = [
     "GOALS",
@@ -61,6 +70,7 @@ __all__ = [
     "Difference",
     "Done",
     "DoneOperation",
+    "Expected",
     "FoundLesion",
     "Goal",
     "Interval",
@@ -68,11 +78,15 @@ __all__ = [
     "LesionExplanation",
     "Limit",
     "LimitGain",
+    "LungUnseen",
     "MeasuredFunction",
     "Operation",
     "OperationChange",
+    "PerfusionChoice",
+    "PerfusionWay",
     "Plan",
     "PlannedLesion",
+    "PlannedPerfusion",
     "PlannedSpecimen",
     "PredictedFunction",
     "ProblemRecord",
@@ -92,8 +106,12 @@ __all__ = [
     "TradeoffOptions",
     "TradeoffPoint",
     "Unassigned",
+    "Unseen",
     "Wanted",
+    "allowed",
+    "benefit_of",
     "broken_limits",
+    "burden_of",
     "candidate_parts",
     "choose_together",
     "compare",
@@ -101,6 +119,7 @@ __all__ = [
     "explain_lesion",
     "limit_gains",
     "load_protocol",
+    "maxima_of",
     "parse_problem",
     "parse_protocol",
     "plan_with_reserve",

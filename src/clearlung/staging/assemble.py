@@ -17,6 +17,7 @@ from clearlung.resection import Approach, OperationModel
 from clearlung.staging.exact import SOLVER
 from clearlung.staging.goals import Outcome
 from clearlung.staging.outlook import Outlook
+from clearlung.staging.perfusion_choice import perfusion_choice
 from clearlung.staging.plan import (
     Goal,
     Interval,
@@ -86,6 +87,7 @@ def assemble(
         unassigned=tuple(sorted(left, key=lambda u: u.lesion)),
         lesions=lesions_of(problem, operations),
         assignments=problem.assignments,
+        perfusion=perfusion_choice(problem, operations),
         warnings=(
             *problem.warnings,
             *outlook.extrapolations(),
@@ -383,5 +385,7 @@ def evidence_of(problem: StagingProblem, outlook: Outlook) -> tuple[Evidence, ..
     }
     if problem.regimen is not None and any(problem.perfusions_on(side) for side in SIDES):
         ids |= {*problem.regimen.evidence, PERFUSION_EVIDENCE, PLACEMENT_EVIDENCE}
+    if problem.benefit is not None:
+        ids |= set(problem.benefit.evidence)
     book = problem.protocol.book()
     return tuple(book[key] for key in sorted(ids))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations, product
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -18,6 +19,12 @@ from clearlung.staging.sequence import FUNCTION_NOISE, Course, Demand, Losses, R
 
 if TYPE_CHECKING:
     from clearlung.staging.draft import LungDraft
+
+Flags = tuple[bool, ...]
+"""Which of a lung's operations are perfused, in their order."""
+
+# Ways to place the perfusions that a bound looks at one by one: each is a label setting or two.
+_PLACINGS_MAX = 64
 
 
 @dataclass(frozen=True)
@@ -149,12 +156,15 @@ class Budget:
         The protocol's intervals.
     perfusions_between, between
         Weeks between two perfusions, and between any two operations, at least.
+    placed_freely
+        Whether any of a lung's operations may be the perfused ones, and not its last ones alone.
     """
 
     measures: tuple[Allowance, ...]
     weeks: Weeks
     perfusions_between: int
     between: int
+    placed_freely: bool = False
 
     @classmethod
     def of(cls, problem: StagingProblem) -> Budget:
@@ -164,6 +174,7 @@ class Budget:
             problem.protocol.weeks,
             problem.protocol.perfusion.weeks_between_min or 0,
             problem.protocol.scans.weeks_between_operations,
+            problem.perfusions_placed_freely,
         )
 
     @property
@@ -176,13 +187,42 @@ class Budget:
         """Return what one lung's operations take of every measure."""
         return Course(tuple(measure.losses(lung) for measure in self.measures), lung.perfused)
 
-    def bare_course(self, operations: int, perfused: int, sides: int = 1) -> Course:
-        """Return what so many operations take that remove nothing: access, and the last ones perfusion."""
-        flags = tuple(place >= operations - perfused for place in range(operations))
+    def placings(self, counts: Sequence[tuple[int, int]]) -> tuple[Budget, list[tuple[Flags, ...]]]:
+        """Return which operations may be the perfused ones, and the budget under which bounds hold for all.
+
+        Parameters
+        ----------
+        counts
+            For each lung its operations, and how many of them are perfused.
+
+        Returns
+        -------
+        budget
+            This one; or, where there are too many ways to look at, one without the wait after a perfusion.
+        ways
+            For each way, which of each lung's operations are perfused. Without that wait the last ones, which
+            leave the most function to all others, stand for all ways.
+        """
+        last = tuple(
+            tuple(place >= operations - perfused for place in range(operations))
+            for operations, perfused in counts
+        )
+        if not self.placed_freely:
+            return self, [last]
+        if math.prod(math.comb(n, min(k, n)) for n, k in counts) > _PLACINGS_MAX:
+            return replace(self, weeks=self.weeks.model_copy(update={"after_perfusion_min": 0})), [last]
+        each = [
+            [tuple(place in chosen for place in range(n)) for chosen in combinations(range(n), min(k, n))]
+            for n, k in counts
+        ]
+        return self, list(product(*each))
+
+    def bare_course(self, flags: Flags, sides: int = 1) -> Course:
+        """Return what operations take that remove nothing: access, and perfusion where they are flagged."""
         losses = tuple(
             Losses(
-                tuple(measure.permanent(0.0, sum(flags[:place])) for place in range(operations + 1)),
-                (sides * measure.access,) * operations,
+                tuple(measure.permanent(0.0, sum(flags[:place])) for place in range(len(flags) + 1)),
+                (sides * measure.access,) * len(flags),
             )
             for measure in self.measures
         )
@@ -198,7 +238,7 @@ class Budget:
         split
             Operations on the right and on the left lung.
         perfused
-            How many of each lung's last ones are perfused.
+            How many of each lung's operations are perfused: its last ones, unless they are placed freely.
         both
             Operations on both sides before them.
         function
@@ -210,12 +250,16 @@ class Budget:
         list of int or None
             No plan with such operations has any of them earlier. None where function does not bear them.
         """
-        right, left = (
-            self.bare_course(n, min(n, perfused[side])) for side, n in zip(SIDES, split, strict=True)
-        )
-        rules, shared = self.rules, self.bare_course(both, 0, len(SIDES))
+        budget, ways = self.placings([(n, perfused[side]) for side, n in zip(SIDES, split, strict=True)])
+        found = [budget._weeks(right, left, both, function=function) for right, left in ways]
+        possible = [weeks for weeks in found if weeks is not None]
+        return [min(week) for week in zip(*possible, strict=True)] if possible else None
+
+    def _weeks(self, right: Flags, left: Flags, both: int, *, function: bool) -> list[int] | None:
+        rules = self.rules if function else self.rules.endless()
+        shared = self.bare_course((False,) * both, len(SIDES))
+        courses = [self.bare_course(right), self.bare_course(left), shared]
         if not function:
-            rules = rules.endless()
-            right, left, shared = (replace(course, measures=()) for course in (right, left, shared))
-        steps = earliest_weeks(right, left, rules, both=shared)
+            courses = [replace(course, measures=()) for course in courses]
+        steps = earliest_weeks(courses[0], courses[1], rules, both=courses[2])
         return None if steps is None else [step.week for step in steps]

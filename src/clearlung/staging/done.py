@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -38,6 +39,11 @@ class DoneOperation(_Part):
     )
     found_removed: int = Field(
         default=0, ge=0, description="Lesions that the plan does not know, found and removed."
+    )
+    found_by_lobe: dict[Lobe, Annotated[int, Field(ge=0)]] | None = Field(
+        default=None,
+        description="For each lobe that was felt through, metastases found by hand that the CT had not shown:"
+        " 0 says that there was none to feel. What is left unseen is estimated anew from it.",
     )
     removed_ml: float | None = Field(
         default=None, ge=0, description="Tissue taken out in all, ml; null: that of the planned specimens."

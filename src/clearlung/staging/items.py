@@ -173,7 +173,8 @@ class Limits:
     ``minutes`` is what the access to one side leaves, ``minutes_both`` what that to both leaves. A perfused
     operation has ``perfusion`` fewer, and one on a lung that has been operated on has ``reentry`` fewer:
     every operation but a lung's first, and on the lungs in ``operated`` the first as well. The last
-    ``perfused`` operations on each lung are perfused.
+    ``perfused`` operations on each lung are perfused; with ``placed_freely``, as many of any of them may be
+    instead once all are packed.
     """
 
     lesions: int
@@ -185,6 +186,7 @@ class Limits:
     reentry: int
     operated: frozenset[Side]
     both_sides: bool
+    placed_freely: bool = False
 
     def minutes_left(self, side: Side, *, first: bool, perfused: bool) -> int:
         """Return what access, re-entry and perfusion leave of an operation, the first on its lung or not."""
@@ -236,6 +238,7 @@ def limits_of(problem: StagingProblem) -> Limits:
         reentry=int(thousandths_up(np.array(problem.reentry_minutes))),
         operated=problem.operated,
         both_sides=per.sides_max > 1,
+        placed_freely=problem.perfusions_placed_freely,
     )
 
 

@@ -15,6 +15,7 @@ from clearlung.evidence import Evidence
 from clearlung.perfusion import Regimen
 from clearlung.resection import Measure, PredictionMethod, Verdict
 from clearlung.staging.assignment import Assignment
+from clearlung.staging.perfusion_record import PerfusionChoice
 from clearlung.staging.protocol import Protocol
 
 PLAN_FORMAT: Literal["clearlung-plan/1"] = "clearlung-plan/1"
@@ -292,6 +293,9 @@ class Plan(_Part):
     unassigned: tuple[Unassigned, ...]
     lesions: tuple[PlannedLesion, ...]
     assignments: tuple[Assignment, ...] = Field(default=(), description="What the surgeon fixed or forbade.")
+    perfusion: PerfusionChoice | None = Field(
+        default=None, description="What perfusions spare and may cost, and why they are where they are."
+    )
     warnings: tuple[str, ...] = Field(description="What a reader must know before relying on the plan.")
     evidence: tuple[Evidence, ...] = Field(description="The evidence that the plan rests on.")
 

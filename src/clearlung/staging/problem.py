@@ -11,11 +11,12 @@ from clearlung.anatomy import SIDES, Side
 from clearlung.errors import CaseError
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
-from clearlung.perfusion import Regimen
+from clearlung.perfusion import Benefit, Regimen
 from clearlung.resection import FunctionModel, Loss, OperationModel, PatientFunction, SpecimenSet, operated
 from clearlung.staging.assignment import Assignment, check_lesions
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.protocol import Protocol
+from clearlung.staging.unseen import Unseen
 
 ACCESS_EVIDENCE = "time.access"
 PERFUSION_EVIDENCE = "time.perfusion"
@@ -128,6 +129,11 @@ class StagingProblem:
         where it allows fewer in all than for each lung, for the solver to choose.
     assignments
         What the surgeon fixes and forbids.
+    unseen
+        What the burden of metastases that the CT does not show is estimated from; None where nothing is said
+        of that, and nothing of what perfusions spare.
+    benefit
+        What perfusing either lung spares and may cost; :func:`solve_plan` works it out where it is left out.
 
     Raises
     ------
@@ -155,6 +161,8 @@ class StagingProblem:
     least_operations: LeastOperations | None = None
     perfusions: Mapping[Side, int] | None = None
     assignments: tuple[Assignment, ...] = ()
+    unseen: Unseen | None = None
+    benefit: Benefit | None = None
 
     def __post_init__(self) -> None:
         side_of = dict(zip(self.lesions.id.tolist(), self.lesions.side.tolist(), strict=True))
@@ -186,6 +194,7 @@ class StagingProblem:
         seed: int = 0,
         patient: PatientFunction | None = None,
         assignments: tuple[Assignment, ...] = (),
+        unseen: Unseen | None = None,
     ) -> StagingProblem:
         """Return the problem with the minutes of access, perfusion and re-entry from the evidence.
 
@@ -197,7 +206,7 @@ class StagingProblem:
             As in the class; from the patient's earlier resections if left out.
         specimens, lesions, function, protocol, regimen, function_assumed, patient
             As in the class.
-        warnings, evidence_ids, seed, assignments
+        warnings, evidence_ids, seed, assignments, unseen
             As in the class.
 
         Raises
@@ -222,6 +231,7 @@ class StagingProblem:
             seed=seed,
             patient=patient,
             assignments=assignments,
+            unseen=unseen,
         )
 
     def loss(self, rows: Sequence[int], *, perfused: bool, model: FunctionModel | None = None) -> Loss:
@@ -283,6 +293,20 @@ class StagingProblem:
         if limits.drug_mg_max is not None and self.regimen is not None:
             allowed.append(int(limits.drug_mg_max / self.regimen.dose_mg + 1e-9))
         return min(allowed)
+
+    @property
+    def weighs_perfusion(self) -> bool:
+        """Whether the solver chooses which operations are perfused, by what that spares and costs."""
+        return self.benefit is not None and self.protocol.goals.weighs_perfusion and self.regimen is not None
+
+    @property
+    def perfusions_placed_freely(self) -> bool:
+        """Whether any of a lung's operations may be the perfused ones, and not its last ones alone.
+
+        They stay the last where perfusions have to be weeks apart or the surgeon fixed what goes where.
+        """
+        fixed = any(not assignment.leave for assignment in self.assignments)
+        return self.weighs_perfusion and not self.protocol.perfusion.weeks_between_min and not fixed
 
     def perfusions_on(self, side: Side) -> int:
         """How many of a lung's last operations are perfused."""

@@ -15,6 +15,7 @@ from clearlung.evidence import EvidenceBook
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.resection import SpecimenSet
 from clearlung.staging.assignment import Assignment
+from clearlung.staging.maxima import allowed
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.problem import (
     ACCESS_EVIDENCE,
@@ -42,6 +43,7 @@ from clearlung.staging.problem_parts import (
 )
 from clearlung.staging.protocol import Protocol, load_protocol, shipped_protocols
 from clearlung.staging.together import choose_together
+from clearlung.staging.unseen import Unseen
 
 PROBLEM_FORMAT: Literal["clearlung-problem/1"] = "clearlung-problem/1"
 
@@ -136,6 +138,11 @@ class ProblemRecord(Part):
     assignments: tuple[Assignment, ...] = Field(
         default=(), description="What the surgeon fixes and forbids for some lesions."
     )
+    unseen: Unseen | None = Field(
+        default=None,
+        description="What the metastases that the CT does not show are estimated from, which perfusions are"
+        " aimed at; null: nothing is said of them.",
+    )
     seed: int = Field(default=0, ge=0, description="The same problem and seed give the same plan.")
 
     @classmethod
@@ -168,6 +175,7 @@ class ProblemRecord(Part):
             else None,
             perfusions=None if problem.perfusions is None else dict(problem.perfusions),
             assignments=problem.assignments,
+            unseen=problem.unseen,
             seed=problem.seed,
         )
 
@@ -221,6 +229,7 @@ class ProblemRecord(Part):
             seed=self.seed,
             patient=patient,
             assignments=self.assignments,
+            unseen=self.unseen,
         )
 
     @property
@@ -293,7 +302,8 @@ class ProblemRecord(Part):
         if name == "none" or protocol.perfusion.per_lung_max == 0:
             return None
         try:
-            return make_regimen(name, book, body_surface_m2=self.body_surface_m2)
+            regimen = make_regimen(name, book, body_surface_m2=self.body_surface_m2)
+            return allowed(regimen, protocol, book, body_surface_m2=self.body_surface_m2)
         except FieldError as error:
             dosed = error.field.startswith("patient.")
             field, message = (

@@ -13,6 +13,8 @@ _LAST_WEEK = 1040
 
 DEFAULT_GOALS = ("lesions_left", "operations", "balance_right", "balance_left", "weeks")
 """Goals by rank where a protocol names no others."""
+PERFUSION = "perfusion"
+"""The goal by which the solver chooses what is perfused; without it, as much as may be is, and last."""
 WEIGHTED = "weighted"
 """Stands for the weighted sum in an order of goals."""
 
@@ -161,6 +163,12 @@ class Perfusion(Part):
     drug_mg_max: float | None = _limit(
         "mg", "Drug of all perfusions together, at most.", default=None, gt=0, le=100_000
     )
+    dose_mg_max: float | None = _limit(
+        "mg", "Dose of one perfusion of the regimen's drug, at most.", default=None, gt=0, le=100_000
+    )
+    temperature_c_max: float | None = _limit(
+        "degC", "Temperature of the perfusate, at most.", default=None, gt=0, lt=50
+    )
 
 
 class Scans(Part):
@@ -216,6 +224,11 @@ class Goals(Part):
         if any(not 0 < weight < float("inf") for weight in self.weights.values()):
             raise ValueError("weights must be finite and above 0")
         return self
+
+    @property
+    def weighs_perfusion(self) -> bool:
+        """Whether the benefit of perfusions is weighed against their harm."""
+        return PERFUSION in self.order or PERFUSION in self.weights
 
     @property
     def ranked(self) -> tuple[str, ...]:

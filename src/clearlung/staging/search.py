@@ -8,7 +8,7 @@ lets an operation open both sides, as few such operations are tried as save one 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Protocol as Interface
 
@@ -105,6 +105,29 @@ class Search:
             self._packings[key] = pack(items, self.limits, self.seed, at_least=at_least)
         return self._packings[key]
 
+    def proven(self, items: Items, operations: int = 0) -> tuple[int, int, tuple[str, str]]:
+        """Return bounds of a lung's number of operations and largest tissue, and what proved them.
+
+        Where the perfusion may be in any operation, a lung's first one, which need not free the lung, may be
+        the perfused one: then bounds are those of perfusions that take no longer than freeing saves.
+        """
+        side, limits = items.side, self.limits
+        packing = self.packing(items, operations)
+        if packing is None:
+            return 0, 0, ("none", "none")
+        first = side != "both" and limits.perfused[side] > 0 and side not in limits.operated
+        if not (limits.placed_freely and first and limits.reentry and packing.operations):
+            return packing.operations_bound, packing.peak_bound_ml, packing.methods
+        relaxed = replace(limits, perfusion=max(0, limits.perfusion - limits.reentry))
+        key = (f"{side}, perfused first", items.row.tobytes(), operations)
+        if key not in self._packings:
+            self._packings[key] = pack(items, relaxed, self.seed, at_least=operations)
+        looser = self._packings[key]
+        if looser is None or looser.operations != packing.operations:
+            bound = 0 if looser is None else looser.operations_bound
+            return bound, 0, ("perfusions in any operation", "none: the first operation may be perfused")
+        return looser.operations_bound, looser.peak_bound_ml, looser.methods
+
     def complete(self, lungs: dict[Side, Items]) -> Draft | None:
         """Remove all these specimens in the best way that the search finds, or return None."""
         best: Draft | None = None
@@ -131,16 +154,17 @@ class Search:
             balanced = self.fewest_first and best.packings is not None
             if balanced and best.both is None and best.weeks <= weeks_bound(best, self.budget):
                 return best
-        return best and reordered(best, self.limits, self.budget, self.better, self._in_weeks)
+        return best and reordered(best, self.limits, self.budget, self.better, self.ends_in_time)
 
-    def _in_weeks(self, draft: Draft) -> bool:
+    def ends_in_time(self, draft: Draft) -> bool:
+        """Whether a draft ends in the protocol's last week or before."""
         return self.weeks_max is None or draft.weeks <= self.weeks_max
 
     def _drafts(self, lungs: dict[Side, Items], split: Split, effort: Effort) -> Iterator[Draft]:
         """Yield drafts with so many operations of each kind that end early enough."""
         for candidate in self._candidates(lungs, split, effort):
             draft = schedule(candidate, self.budget)
-            if draft is not None and self._in_weeks(draft):
+            if draft is not None and self.ends_in_time(draft):
                 yield draft
 
     def removes(self, lungs: dict[Side, Items]) -> bool:
@@ -201,9 +225,9 @@ class Search:
 
     def operations_proven(self, lungs: dict[Side, Items]) -> tuple[int, str]:
         """Fewest operations that the limits of one operation let any plan of these specimens have."""
-        packings = [p for p in (self.packing(items) for items in lungs.values()) if p is not None]
-        method = "; ".join(dict.fromkeys(p.methods[0] for p in packings if p.operations))
-        apart = sum(p.operations_bound for p in packings), method
+        bounds = [self.proven(items) for items in lungs.values()]
+        method = "; ".join(dict.fromkeys(methods[0] for fewest, _, methods in bounds if fewest))
+        apart = sum(fewest for fewest, _, _ in bounds), method
         if not (self.limits.both_sides and all(len(items) for items in lungs.values())):
             return apart
         pooled, method = self.pooled_bound(lungs)
@@ -222,8 +246,7 @@ class Search:
 
     def fewest_both(self, lungs: dict[Side, Items], total: int) -> int:
         """Return how many of so many operations on all these specimens open both sides at least."""
-        packings = [self.packing(items) for items in lungs.values()]
-        if sum(p.operations_bound for p in packings if p is not None) <= total:
+        if sum(self.proven(items)[0] for items in lungs.values()) <= total:
             return 0
         fewest, splits = 1, list(some_on_both(lungs, total, total, self.limits.perfused))
         while fewest < total and self._none_of(lungs, [s for s in splits if s.both == fewest]):

@@ -1,5 +1,6 @@
 """Which lung gets how many perfusions, where the protocol allows fewer in all than for each lung.
 
+So it is where the goals weigh what perfusions spare against their harm: then none at all is a way as well.
 There are few ways, so each is planned and the best plan taken. A goal of it is proven only if no other way
 can be better: by that way's own bound of the goal, where it does as well in all earlier goals.
 """
@@ -8,11 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
-from clearlung.staging.plan import Goal, Plan
+from clearlung.staging.perfused import least_net_harm
+from clearlung.staging.perfusion_choice import net_harm
+from clearlung.staging.perfusion_record import PerfusionWay
+from clearlung.staging.plan import Goal, Plan, sides_of
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.protocol_parts import PERFUSION
 
 
 def shares(problem: StagingProblem) -> list[dict[Side, int]]:
@@ -34,6 +40,9 @@ def shares(problem: StagingProblem) -> list[dict[Side, int]]:
             )
         return []
     most = {side: each if (problem.specimens.side == side).any() else 0 for side in SIDES}
+    if problem.weighs_perfusion:
+        ways = product(*(range(most[side], -1, -1) for side in SIDES))
+        return [dict(zip(SIDES, way, strict=True)) for way in ways if sum(way) <= total]
     if sum(most.values()) <= total:
         return []
     return [
@@ -61,10 +70,11 @@ def best_of(problem: StagingProblem, ways: Sequence[Mapping[Side, int]], plans: 
         What was found for those that gave a plan.
     """
     best = min(plans, key=lambda plan: (_values(plan), -_perfusions(plan)))
-    compared = [(_values(plan), _bounds(plan)) for plan in plans]
+    nothing = [_known_anyway(problem, goal.key) for goal in best.solver.goals]
+    compared = [(_values(plan), _bounds(plan)) for plan in plans if not _refused_by_rule(problem, plan)]
     # A way without a plan has not been shown to have none.
-    compared += [([math.inf] * len(_values(best)), [0.0] * len(_values(best)))] * (len(ways) - len(plans))
-    bounds = _bounds_of_all(_values(best), compared)
+    compared += [([math.inf] * len(nothing), nothing)] * (len(ways) - len(compared))
+    bounds = _bounds_of_all(_values(best), compared, nothing)
     bounds[0] -= _refused(best)
     goals = tuple(
         _with_bound(goal, bound, len(ways)) for goal, bound in zip(best.solver.goals, bounds, strict=True)
@@ -86,7 +96,42 @@ def best_of(problem: StagingProblem, ways: Sequence[Mapping[Side, int]], plans: 
         f" {in_words(given)}."
     )
     warnings = (*best.warnings, sentence) if len(ways) > 1 else best.warnings
-    return best.model_copy(update={"solver": solver, "warnings": warnings})
+    update = {"solver": solver, "warnings": warnings}
+    if best.perfusion is not None:
+        compared_ways = tuple(_way(problem, plan, plan is best) for plan in plans)
+        update["perfusion"] = best.perfusion.model_copy(update={"ways": compared_ways})
+    return best.model_copy(update=update)
+
+
+def _way(problem: StagingProblem, plan: Plan, chosen: bool) -> PerfusionWay:
+    counts = {
+        side: sum(o.perfusion is not None for o in plan.operations if side in sides_of(o.side))
+        for side in SIDES
+    }
+    return PerfusionWay(
+        **counts,
+        operations=len(plan.operations),
+        weeks=plan.weeks_until_clear,
+        lesions_left=len(plan.unassigned),
+        net_harm=net_harm(problem, plan.operations),
+        chosen=chosen,
+    )
+
+
+def _known_anyway(problem: StagingProblem, goal: str) -> float:
+    """Return what a goal is at least whatever is planned."""
+    if goal != PERFUSION or not problem.weighs_perfusion:
+        return 0.0
+    each = problem.perfusions_per_lung
+    return least_net_harm(
+        problem, {side: each if (problem.specimens.side == side).any() else 0 for side in SIDES}
+    )
+
+
+def _refused_by_rule(problem: StagingProblem, plan: Plan) -> bool:
+    """Whether lesions were refused only as the last operations are the perfused ones, which others may be."""
+    by_rule = {"perfusion_limit", "first_operation_limit"}
+    return problem.perfusions_placed_freely and any(u.code in by_rule for u in plan.unassigned)
 
 
 def _perfusions(plan: Plan) -> int:
@@ -109,8 +154,13 @@ def _bounds(plan: Plan) -> list[float]:
     return [bounds[0] + _refused(plan), *bounds[1:]]
 
 
-def _bounds_of_all(best: list[float], compared: list[tuple[list[float], list[float]]]) -> list[float]:
-    """Return for each goal what no way falls below, given the best plan's values of the earlier goals."""
+def _bounds_of_all(
+    best: list[float], compared: list[tuple[list[float], list[float]]], nothing: list[float]
+) -> list[float]:
+    """Return for each goal what no way falls below, given the best plan's values of the earlier goals.
+
+    ``nothing`` is what each goal is at least where nothing is known.
+    """
     found = []
     for k, value in enumerate(best):
         least = value
@@ -118,7 +168,7 @@ def _bounds_of_all(best: list[float], compared: list[tuple[list[float], list[flo
             if any(bound > mine for bound, mine in zip(bounds[:k], best[:k], strict=True)):
                 continue
             # A bound holds for its own plan's earlier values; where these differ, nothing is known.
-            least = min(least, bounds[k] if values[:k] == best[:k] else 0.0)
+            least = min(least, bounds[k] if values[:k] == best[:k] else nothing[k])
         found.append(least)
     return found
 

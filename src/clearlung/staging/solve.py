@@ -17,14 +17,16 @@ from clearlung.staging.goals import Outcome, goals_of, rank
 from clearlung.staging.growth import WAITING
 from clearlung.staging.infeasible import check_function, check_perfusion
 from clearlung.staging.items import Items, items_of, limits_of
+from clearlung.staging.perfused import placed
 from clearlung.staging.plan import Plan
 from clearlung.staging.polish import polish_waiting
 from clearlung.staging.problem import StagingProblem
-from clearlung.staging.protocol_parts import WEIGHTED
+from clearlung.staging.protocol_parts import PERFUSION, WEIGHTED
 from clearlung.staging.screen import screen
 from clearlung.staging.search import Pick, Search
 from clearlung.staging.select import choices
 from clearlung.staging.share import best_of, in_words, shares
+from clearlung.staging.unseen import with_benefit
 from clearlung.staging.within import can_end_in_time, most_of, within_assignments, within_totals, within_weeks
 
 
@@ -65,9 +67,12 @@ def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None =
     fit it together.
 
     Where the protocol allows fewer perfusions in all than for each lung, every way to share them between the
-    lungs is planned, and the best by the goals' order taken; bounds are those of all ways.
+    lungs is planned, and the best by the goals' order taken; bounds are those of all ways. Where it has the
+    goal ``perfusion``, none and fewer than it allows are ways too, and any of a lung's operations may be a
+    perfused one: that goal says which is worth its harm.
     """
     say = progress or (lambda phrase: None)
+    problem = with_benefit(problem)
     ways = shares(problem)
     if not ways:
         return _solve(problem, say)
@@ -123,7 +128,7 @@ def _search_of(problem: StagingProblem, lungs: dict[Side, Items]) -> Search:
         problem.seed,
         better,
         joined,
-        fewest_first=ranked[1] == "operations",
+        fewest_first=next(key for key in ranked[1:] if key != PERFUSION) == "operations",
         weeks_max=problem.protocol.weeks.total_max,
     )
     return search
@@ -198,7 +203,12 @@ def _rows(lungs: dict[Side, Items]) -> frozenset[int]:
 
 
 def _polished(problem: StagingProblem, draft: Draft, search: Search) -> Draft:
-    """Put fast growers and those near the hilum first, where the protocol ranks or weighs their waiting."""
+    """Put fast growers and those near the hilum first, and perfusions where they are worth most.
+
+    Only where the protocol ranks or weighs that.
+    """
+    if problem.perfusions_placed_freely:
+        draft = placed(draft, search.limits, search.budget, search.better, search.ends_in_time)
     goals = problem.protocol.goals
     ranked = goals.ranked
     places = [place for place, key in enumerate(ranked) if key in WAITING]

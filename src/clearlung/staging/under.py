@@ -8,6 +8,7 @@ from typing import Any
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion import Regimen, make_regimen
 from clearlung.resection import FunctionModel
+from clearlung.staging.maxima import allowed
 from clearlung.staging.problem import (
     ACCESS_EVIDENCE,
     PERFUSION_EVIDENCE,
@@ -88,6 +89,7 @@ def under(
         patient=patient,
         regimen=_regimen(problem, protocol, after, body_surface_m2),
         warnings=warnings,
+        benefit=None,
         **minutes,
     )
 
@@ -123,4 +125,5 @@ def _regimen(
         return None
     if problem.regimen is not None and problem.regimen.name == name:
         return problem.regimen
-    return make_regimen(name, book, body_surface_m2=body_surface_m2)
+    regimen = make_regimen(name, book, body_surface_m2=body_surface_m2)
+    return allowed(regimen, protocol, book, body_surface_m2=body_surface_m2)

@@ -82,7 +82,7 @@ def weeks_bound(draft: Draft, budget: Budget) -> int:
     if draft.both is not None or any(measure.anatomical for measure in budget.measures):
         return 0
     right, left = (_Lung.of(draft.lungs[side]) for side in SIDES)
-    weeks = _weeks(right, left, budget)
+    weeks = _least(right, left, budget)
     return 0 if math.isinf(weeks) else int(weeks)
 
 
@@ -117,7 +117,15 @@ def weeks_of_split(
     # What does not fit into so many operations is not removed by them.
     if any(part.spare_ml < -1e-6 for part in parts):
         return math.inf
-    return max(_weeks(parts[0], parts[1], budget), max(bare, default=0))
+    return max(_least(parts[0], parts[1], budget), max(bare, default=0))
+
+
+def _least(right: _Lung, left: _Lung, budget: Budget) -> float:
+    """Return the least weeks of all ways to place as many perfusions."""
+    budget, ways = budget.placings([(len(lung.perfused), sum(lung.perfused)) for lung in (right, left)])
+    return min(
+        _weeks(replace(right, perfused=flags[0]), replace(left, perfused=flags[1]), budget) for flags in ways
+    )
 
 
 def _weeks(right: _Lung, left: _Lung, budget: Budget) -> float:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import math
 
-from clearlung.staging.goals import balance, clearance, function, time  # noqa: F401  they register
+from clearlung.staging.goals import (  # noqa: F401  they register
+    balance,
+    clearance,
+    function,
+    perfusion,
+    time,
+)
 from clearlung.staging.goals.base import GOALS, Bound, PlanGoal, register
 from clearlung.staging.goals.outcome import Outcome
 from clearlung.staging.plan import Goal

@@ -21,9 +21,9 @@ class _Balance(PlanGoal):
 
     def bound(self, outcome: Outcome, held: Collection[str]) -> Bound:
         """Return what the largest operation takes at least."""
-        packing = outcome.search.packing(outcome.lungs[self.side])
-        if "operations" in held and outcome.split_is_unique and packing is not None:
-            return Bound(packing.peak_bound_ml, packing.methods[1])
+        if "operations" in held and outcome.split_is_unique:
+            _, peak_ml, methods = outcome.search.proven(outcome.lungs[self.side])
+            return Bound(peak_ml, methods[1])
         items = outcome.draft.lungs[self.side].items
         if not outcome.complete or outcome.limits.both_sides or not len(items):
             return Bound(0, "none: the lungs share the operations")

@@ -1,0 +1,263 @@
+"""The job of ``clearlung perfuse``: from lungs and a regimen to dose, course, effect and harm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.casefile import Case
+from clearlung.errors import PerfusionError
+from clearlung.evidence import EvidenceBook
+from clearlung.perfusion import (
+    EFFECT_EVIDENCE,
+    TARGETS,
+    Course,
+    PerfusionHarm,
+    Regimen,
+    RegimenChanges,
+    Target,
+    find_stops,
+    find_target,
+    make_regimen,
+    perfuse,
+    perfusion_harm,
+    published_maxima,
+    refuse,
+    sterilized,
+    tumor_exposure,
+    volume_ml,
+)
+from clearlung.perfusion_lungs import PatientLungs, ScanOptions, find_lungs
+from clearlung.progress import Stopwatch
+from clearlung.staging import Protocol, maxima_of
+
+PERFUSE_PHASES = ("scan", "anatomy", "nodules", "perfusion", "files")
+"""The phases of :func:`make_perfusion` and of writing its result, in order."""
+
+DRAWS = 2000
+"""Imagined patients over which what is uncertain is spread."""
+
+
+@dataclass(frozen=True)
+class PerfusionRequest:
+    """What to perfuse, and how.
+
+    Parameters
+    ----------
+    protocol
+        For its regimen, its evidence and its limits.
+    keep_limits
+        Whether the protocol's limits hold; otherwise those of the center whose regimen it is.
+    regimen
+        A registered regimen; None for the protocol's own.
+    target, side
+        What is perfused: either is enough.
+    source
+        A scan, an earlier result or a list; None for published mean lungs.
+    scan
+        How a scan is read.
+    case
+        What is known of the patient besides.
+    changes
+        What is to be other than the regimen says.
+    seed, draws
+        Of everything that is uncertain.
+    """
+
+    protocol: Protocol
+    keep_limits: bool = True
+    regimen: str | None = None
+    target: str | None = None
+    side: str | None = None
+    source: Path | None = None
+    scan: ScanOptions = field(default_factory=ScanOptions)
+    case: Case = field(default_factory=Case)
+    changes: RegimenChanges = field(default_factory=RegimenChanges)
+    seed: int = 0
+    draws: int = DRAWS
+
+
+@dataclass(frozen=True, eq=False)
+class Effect:
+    """What metastases of some sizes are exposed to and what that does; rows are imagined patients.
+
+    Parameters
+    ----------
+    diameters_mm
+        Shape (sizes,).
+    exposure_mg_min_per_l
+        Shape (draws, sizes).
+    sterilized
+        Chance that no cell is left that can regrow the metastasis, 0 to 1, shape (draws, sizes).
+    """
+
+    diameters_mm: NDArray[np.float64]
+    exposure_mg_min_per_l: NDArray[np.float64]
+    sterilized: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Perfusion:
+    """One perfusion with all that is known of it.
+
+    Parameters
+    ----------
+    regimen, target
+        What is given, and to what.
+    patient
+        The lungs and what lies in them.
+    course
+        Of the drug, over time.
+    effect
+        On metastases by size.
+    harm
+        Edema, death, lung function.
+    protocol, book
+        Name of the protocol whose limits it keeps to, None for the regimen's own center's; the evidence.
+    seed, draws
+        Of everything that is uncertain.
+    warnings, evidence
+        What a reader must know, and ids of the entries that it rests on.
+    """
+
+    regimen: Regimen
+    target: Target
+    patient: PatientLungs
+    course: Course
+    effect: Effect
+    harm: PerfusionHarm
+    protocol: str | None
+    book: EvidenceBook
+    seed: int
+    draws: int
+    warnings: tuple[str, ...]
+    evidence: tuple[str, ...]
+
+
+def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) -> Perfusion:
+    """Work out one perfusion: dose, course, effect and harm.
+
+    Parameters
+    ----------
+    request
+        What to perfuse, and how.
+    watch
+        Times the phases and shows them; silent by default.
+
+    Raises
+    ------
+    PerfusionError, ProtocolError, CaseError
+        If the target, the regimen or a change is impossible, or the dose needs what is not known.
+    PerfusionRefused
+        If dose or temperature lie above what the protocol allows.
+    ScanRejected, AnatomyError, NoduleListError, OutputError, ProblemError, ReviewError
+        If the source cannot be worked on.
+    """
+    watch = watch or Stopwatch()
+    protocol, book = request.protocol, request.protocol.book()
+    name, target = _regimen_name(request), find_target(request.target, request.side)
+    surface_m2 = request.case.patient.body_surface_m2
+    # What is wrong with the request is told before minutes of anatomy; its dose may still need the lungs.
+    make_regimen(name, book, target=target.name, body_surface_m2=surface_m2, changes=request.changes)
+    patient = find_lungs(request.source, protocol, request.scan, watch)
+    with watch.phase("perfusion"):
+        regimen = make_regimen(
+            name,
+            book,
+            target=target.name,
+            body_surface_m2=surface_m2,
+            lungs=patient.lungs,
+            changes=request.changes,
+        )
+        _refuse_excess(regimen, request, patient, book)
+        draws, seed = request.draws, request.seed
+        course = perfuse(regimen, patient.lungs, book, draws=draws, seed=seed)
+        harm = perfusion_harm(
+            regimen, patient.lungs, book, body_surface_m2=surface_m2, draws=draws, seed=seed
+        )
+        effect = _effect(course, patient, book, request)
+    evidence = (*course.evidence, *harm.evidence, *EFFECT_EVIDENCE, *target.evidence)
+    return Perfusion(
+        regimen=regimen,
+        target=target,
+        patient=patient,
+        course=course,
+        effect=effect,
+        harm=harm,
+        protocol=protocol.name if request.keep_limits else None,
+        book=book,
+        seed=seed,
+        draws=draws,
+        warnings=_warnings(regimen, patient, course, harm),
+        evidence=tuple(dict.fromkeys(evidence)),
+    )
+
+
+def _regimen_name(request: PerfusionRequest) -> str:
+    name = request.regimen or request.protocol.perfusion.regimen
+    if name == "none":
+        raise PerfusionError(
+            "regimen", f"the protocol {request.protocol.name} has none of its own: name one with --regimen"
+        )
+    return name
+
+
+def _refuse_excess(
+    regimen: Regimen, request: PerfusionRequest, patient: PatientLungs, book: EvidenceBook
+) -> None:
+    protocol = request.protocol
+    maxima = maxima_of(protocol, regimen, book) if request.keep_limits else published_maxima(regimen, book)
+    refuse(
+        find_stops(
+            regimen,
+            maxima,
+            book,
+            perfused_ml=volume_ml(patient.lungs.of(TARGETS[regimen.target])),
+            body_surface_m2=request.case.patient.body_surface_m2,
+        )
+    )
+
+
+def _effect(course: Course, patient: PatientLungs, book: EvidenceBook, request: PerfusionRequest) -> Effect:
+    sizes, regimen = course.nodule_diameters_mm, course.regimen
+    exposures, chances = [], []
+    for size in sizes.tolist():
+        exposure = tumor_exposure(
+            course, patient.lungs, book, diameter_mm=size, draws=request.draws, seed=request.seed
+        )
+        exposures.append(exposure)
+        chances.append(
+            sterilized(
+                np.array([size]),
+                exposure,
+                book,
+                drug=regimen.drug,
+                temperature_c=regimen.temperature_c,
+                seed=request.seed,
+            )[:, 0]
+        )
+    return Effect(sizes, np.stack(exposures, axis=1), np.stack(chances, axis=1))
+
+
+def _warnings(
+    regimen: Regimen, patient: PatientLungs, course: Course, harm: PerfusionHarm
+) -> tuple[str, ...]:
+    leak = []
+    if course.leak_alarm_minute is not None:
+        leak.append(
+            f"With the usual leak the alarm is reached after {course.leak_alarm_minute:.0f} minutes, before"
+            " the end."
+        )
+    words = (
+        *patient.warnings,
+        *patient.lungs.notes,
+        *regimen.notes,
+        *leak,
+        *(f"{doubt[:1].upper()}{doubt[1:]}." for doubt in course.doubts),
+        *harm.edema.words[1:],
+        *harm.death.words[1:],
+    )
+    return tuple(dict.fromkeys(words))

@@ -1,0 +1,115 @@
+"""Why operations are perfused or not: what that spares, what it may cost, and what else could have been."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from clearlung.anatomy import SIDES, Side
+from clearlung.perfusion import Benefit, Interval
+from clearlung.staging.perfused import perfused_weeks, worth_of
+from clearlung.staging.perfusion_record import Expected, LungUnseen, PerfusionChoice, PlannedPerfusion
+from clearlung.staging.plan import Operation, sides_of
+from clearlung.staging.problem import StagingProblem
+
+
+def perfusion_choice(problem: StagingProblem, operations: Sequence[Operation]) -> PerfusionChoice | None:
+    """Return what a plan's perfusions spare and may cost; None where that is not known.
+
+    Parameters
+    ----------
+    problem
+        With a benefit, or None is returned.
+    operations
+        The plan's.
+    """
+    benefit = problem.benefit
+    if benefit is None or not operations:
+        return None
+    weeks = perfused_weeks((o.side, o.week, o.perfusion is not None) for o in operations)
+    lungs, perfusions, reasons = [], [], []
+    for side in (side for side in SIDES if side in benefit.lungs):
+        own = [o for o in operations if side in sides_of(o.side)]
+        if not own:
+            continue
+        lung, last = benefit.lungs[side], own[-1].week
+        lungs.append(
+            LungUnseen(
+                side=side,
+                unseen=Expected.of(lung.unseen.sum(axis=1)),
+                left_without=Expected.of(lung.left(last)),
+                left=Expected.of(lung.left(last, weeks[side])),
+            )
+        )
+        planned = [o for o in own if o.perfusion is not None]
+        weighed = planned or [o for o in own if o.side == side]
+        found = [_perfusion(problem, benefit, side, o, last, weeks[side]) for o in weighed]
+        perfusions += found
+        reasons.append(_reason(problem, side, found))
+    return PerfusionChoice(
+        weighed=problem.weighs_perfusion,
+        lungs=tuple(lungs),
+        perfusions=tuple(perfusions),
+        reasons=tuple(reasons),
+    )
+
+
+def _perfusion(
+    problem: StagingProblem,
+    benefit: Benefit,
+    side: Side,
+    operation: Operation,
+    last: int,
+    weeks: Sequence[int],
+) -> PlannedPerfusion:
+    """Return what one perfusion adds to the others of its lung."""
+    others = list(weeks)
+    if operation.perfusion is not None:
+        others.remove(operation.week)
+    lung = benefit.lungs[side]
+    spared = lung.left(last, others) - lung.left(last, [*others, operation.week])
+    model = problem.function
+    points = model.baseline_percent * model.perfusion_permanent
+    harm = benefit.harm(side, 1, points)
+    return PlannedPerfusion(
+        operation=operation.number,
+        side=side,
+        week=operation.week,
+        planned=operation.perfusion is not None,
+        spared=Expected.of(spared),
+        edema=Interval.of(100 * lung.edema),
+        death=Interval.of(100 * lung.death),
+        fev1_points=points,
+        harm=harm,
+        worth=float(spared.mean()) - harm,
+    )
+
+
+def _reason(problem: StagingProblem, side: Side, perfusions: Sequence[PlannedPerfusion]) -> str:
+    """Say why a lung is perfused where it is, or why not."""
+    planned = [one for one in perfusions if one.planned]
+    if not perfusions:
+        return f"The {side} lung has no operation of its own, so none that could be perfused."
+    best = max(planned or perfusions, key=lambda one: one.worth)
+    spares = (
+        f"one in operation {best.operation} is expected to spare {best.spared.mean:.1f} unseen metastases"
+        f" ({best.spared.low:.1f} to {best.spared.high:.1f}), and its harm counts {best.harm:.1f}"
+    )
+    verdict = "more than it spares" if best.worth < 0 else "less than it spares"
+    if planned and problem.weighs_perfusion:
+        return f"The {side} lung is perfused: {spares}, {verdict}."
+    if planned:
+        return (
+            f"The {side} lung is perfused because the protocol says so, in the last operations: {spares},"
+            f" {verdict}."
+        )
+    if not problem.weighs_perfusion:
+        return f"The {side} lung is not perfused: the protocol does not ask for it; {spares}, {verdict}."
+    why = verdict if best.worth < 0 else "not enough less to decide, or other goals come first"
+    return f"The {side} lung is not perfused: {spares}, {why}."
+
+
+def net_harm(problem: StagingProblem, operations: Sequence[Operation]) -> float:
+    """Return the expected harm of a plan's perfusions less what they spare, in metastases."""
+    weeks = perfused_weeks((o.side, o.week, o.perfusion is not None) for o in operations)
+    last = {side: o.week for o in operations for side in sides_of(o.side)}
+    return -sum(worth_of(problem, side, last[side], weeks[side]) for side in SIDES if side in last)

@@ -1,0 +1,113 @@
+"""Which operations are perfused: against every plan of tiny problems, and where the answer is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clearlung.perfusion import Benefit, LungBenefit, Worth, make_regimen
+from clearlung.staging import solve_plan
+from tests.staging.problems import function, problem, protocol
+from tests.staging.random_problems import with_parts
+from tests.staging.test_every_plan import enclosed, tight_problem
+
+DRAWS = 3
+TABLE_MM = np.geomspace(0.25, 16.0, 13)
+
+
+def lung_benefit(side, unseen, *, growth=0.0, sterilized=0.5, edema=0.1, death=0.0, felt=0.0):
+    """One size of a millimeter; chances that are the same at all sizes unless given as a table."""
+    table = np.broadcast_to(np.asarray(sterilized, dtype=float), (len(TABLE_MM),))
+    return LungBenefit(
+        side=side,
+        diameters_mm=np.array([1.0]),
+        unseen=np.full((DRAWS, 1), float(unseen)),
+        growth_per_day=np.full(DRAWS, growth),
+        table_mm=TABLE_MM,
+        felt=np.full((DRAWS, len(TABLE_MM)), felt),
+        sterilized=np.tile(table, (DRAWS, 1)),
+        edema=np.full(DRAWS, edema),
+        death=np.full(DRAWS, death),
+    )
+
+
+def benefit(right, left, worth=None):
+    worth = worth or Worth(edema=5.0, death=100.0, fev1=0.0, least=1.0)
+    return Benefit({"right": right, "left": left}, worth, ())
+
+
+def weighed(given, gain, order=("lesions_left", "perfusion", "operations"), **limits):
+    """The problem with a goal that weighs perfusions."""
+    limits = {"goals": {"order": order, "weights": {}}} | limits
+    changed = with_parts(given.protocol, **limits)
+    regimen = make_regimen("petrov-melphalan-50", changed.book())
+    return replace(given, protocol=changed, regimen=regimen, benefit=gain)
+
+
+def perfused(plan):
+    return [(o.side, o.week) for o in plan.operations if o.perfusion is not None]
+
+
+def two_operations_each():
+    """Two specimens in each lung, of which an operation holds one."""
+    limits = protocol("high-volume", nodules_max=1, per_lung_max=1)
+    rows = [("RUL", 5.0, 20.0), ("RLL", 5.0, 20.0), ("LUL", 5.0, 20.0), ("LLL", 5.0, 20.0)]
+    return problem(rows, limits, model=function(early_access=0.0, perfusion_permanent=0.0))
+
+
+def test_a_lung_is_perfused_where_that_spares_more_than_its_harm_counts():
+    # Harm counts 5 * 0.1; the right lung spares half of 20, the left half of 0.4.
+    gain = benefit(lung_benefit("right", 20.0), lung_benefit("left", 0.4))
+    plan = solve_plan(weighed(two_operations_each(), gain))
+    assert [side for side, _ in perfused(plan)] == ["right"]
+    assert plan.solver.goal("perfusion").value == pytest.approx(-10.0)  # 10 less 0.5, in whole metastases
+    assert plan.solver.goal("perfusion").proven
+
+
+def test_nothing_is_perfused_where_the_harm_counts_more():
+    gain = benefit(lung_benefit("right", 2.0, death=0.1), lung_benefit("left", 2.0, death=0.1))
+    plan = solve_plan(weighed(two_operations_each(), gain))
+    assert not perfused(plan)
+    assert plan.solver.goal("perfusion").value == 0
+
+
+def test_what_grows_out_of_reach_is_perfused_early():
+    # Sterilized below 1.5 mm and not above: with a diameter that doubles each 12 weeks, only at first.
+    growth = 3 * np.log(2) / 84
+    early = np.where(TABLE_MM < 1.5, 0.9, 0.0)
+    lungs = [lung_benefit(side, 40.0, growth=growth, sterilized=early) for side in ("right", "left")]
+    plan = solve_plan(weighed(two_operations_each(), benefit(*lungs)))
+    first = {o.side: o.week for o in reversed(plan.operations)}
+    assert sorted(perfused(plan)) == sorted(first.items())
+
+
+def test_what_does_not_grow_is_perfused_last_so_that_nothing_waits_for_it():
+    gain = benefit(lung_benefit("right", 40.0), lung_benefit("left", 40.0))
+    plan = solve_plan(weighed(two_operations_each(), gain))
+    ruled = solve_plan(replace(weighed(two_operations_each(), gain), benefit=None))
+    assert len(perfused(plan)) == 2
+    assert plan.weeks_until_clear <= ruled.weeks_until_clear
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("second", ["perfusion", "operations"])
+def test_no_plan_is_better_than_every_plan_and_no_bound_above_it(seed, second):
+    rng = np.random.default_rng(1000 + seed)
+    given = tight_problem(seed, "default")
+    early = np.interp(np.log(TABLE_MM), np.log([0.5, 1.0, 3.0]), [1.0, rng.uniform(0.2, 0.9), 0.0])
+    lungs = [
+        lung_benefit(
+            side,
+            rng.uniform(0.0, 12.0),
+            growth=float(rng.choice([0.0, 0.01, 0.03])),
+            sterilized=early,
+            felt=rng.uniform(0.0, 0.5),
+        )
+        for side in ("right", "left")
+    ]
+    third = "operations" if second == "perfusion" else "perfusion"
+    limits = {"perfusion": {"per_lung_max": int(rng.integers(1, 3))}}
+    # Half a step apart from the grid, so that rounding never decides by noise.
+    enclosed(weighed(given, benefit(*lungs), ("lesions_left", second, third), **limits))
