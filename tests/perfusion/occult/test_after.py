@@ -55,7 +55,7 @@ def test_a_second_operation_goes_on_from_the_first(burden):
 
 
 def test_later_the_hand_finds_more_of_what_grew(burden):
-    assert (burden.felt_on(60.0) >= burden.felt_on(0.0)).all()
+    assert (burden.felt(burden.diameters_on(60.0)) >= burden.felt(burden.diameters_mm)).all()
 
 
 def test_two_operations_are_thinned_poisson_numbers(burden):
@@ -81,7 +81,7 @@ def test_the_update_agrees_with_keeping_the_draws_that_explain_it(seen, curve, b
     many = occult_burden(seen, curve, book, draws=20_000, seed=9)
     rng = np.random.default_rng(4)
     operation = found(1, lobes=("RUL", "RLL"))
-    chance = many.felt_on(operation.day)
+    chance = many.felt(many.diameters_on(operation.day))
     right = many.by_size[:, [0, 2]].astype(int)
     taken = rng.binomial(right, chance[:, None])
     explains = (taken.sum(axis=2) == 1).all(axis=1)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clearlung.anatomy import LOBE_SIDES, SIDES, Lobe, Side
 from clearlung.perfusion.interval import Interval
@@ -100,9 +100,21 @@ class OccultBurden:
         """Return the diameters some days after the CT, mm, shape (draws, k)."""
         return np.asarray(self.diameters_mm * np.exp(self.growth_per_day * day / 3)[:, None])
 
-    def felt_on(self, day: float) -> FloatArray:
-        """Return the chance that the hand finds each size some days after the CT, shape (draws, k)."""
-        return self.case.palpation.chance(self.diameters_on(day), self.felt_half_mm[:, None])
+    def felt(self, diameters_mm: ArrayLike) -> FloatArray:
+        """Return the chance that each draw's hand finds metastases of some diameters.
+
+        Parameters
+        ----------
+        diameters_mm
+            Shape (k,), on the day of the operation, or (draws, k), such as of :meth:`diameters_on`.
+
+        Returns
+        -------
+        float64
+            Shape (draws, k).
+        """
+        diameters = np.atleast_2d(np.asarray(diameters_mm, dtype=np.float64))
+        return self.case.palpation.chance(diameters, self.felt_half_mm[:, None])
 
     def after(self, found: Findings) -> OccultBurden:
         """Return the burden that is left after an operation.
