@@ -258,7 +258,7 @@ def weigh_perfusions(
     found: dict[Side, LungBenefit] = {}
     evidence: list[str] = [*burden.evidence, *regimen.evidence, *EFFECT_EVIDENCE, *WORTH_EVIDENCE]
     table = np.geomspace(*_TABLE_MM, _TABLE_POINTS)
-    felt = burden.particles.palpation.chance(table[None, :], burden.felt_half_mm[:, None])
+    felt = burden.felt(table)
     there = {lobe.lobe for lobe in lungs.lobes}
     for side in (side for side in SIDES if any(LOBE_SIDES[lobe] == side for lobe in there)):
         own = regimen.model_copy(update={"target": side})
