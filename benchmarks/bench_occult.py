@@ -112,9 +112,7 @@ def print_published() -> None:
     )
     console.print(made)
     mixed = np.mean([one.more for one in predicted[: len(SLICES_MM)]])
-    print(
-        f"Of 1, 3 and 5 mm alike, {100 * mixed:.1f} % of thoracotomies find more. Only metastases count."
-    )
+    print(f"Of 1, 3 and 5 mm alike, {100 * mixed:.1f} % of thoracotomies find more. Only metastases count.")
 
 
 _PUBLISHED = (
