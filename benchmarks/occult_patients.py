@@ -154,10 +154,11 @@ def operate(
 ) -> tuple[Findings, np.ndarray]:
     """Open the right lung after some days: what a hand finds, and which metastases are left."""
     day = float(rng.uniform(0, 30))
-    prior = burden.particles
-    row = int(rng.choice(len(prior), p=prior.weights / prior.weights.sum()))
-    larger = np.exp(prior.growth_per_day[row] * day / 3)
-    chance = prior.palpation.chance(patient.diameter_mm * larger, prior.felt_half_mm[row])
+    # Growth and the hand as the estimate assumes them: the CT tells nothing of either.
+    growth, hand = rng.standard_normal((2, 1))
+    larger = np.exp(burden.case.growth.at(growth) * day / 3)
+    palpation = burden.case.palpation
+    chance = palpation.chance(patient.diameter_mm * larger, palpation.half_mm.at(hand))
     found = ~patient.shown & np.char.startswith(patient.lobe, "R") & (rng.random(len(chance)) < chance)
     counts = {lobe: int(np.count_nonzero(found & (patient.lobe == lobe))) for lobe in LOBES[:3]}
     return Findings(day=day, found=counts), ~found

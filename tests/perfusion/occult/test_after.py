@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy.stats import poisson
 
-from clearlung.perfusion.occult import Findings
+from clearlung.perfusion.occult import Findings, occult_burden
+from clearlung.perfusion.occult.felt_through import feel_through
 
 RIGHT, LEFT = ("RUL", "RML", "RLL"), ("LUL", "LLL")
 
@@ -50,24 +50,49 @@ def test_a_second_operation_goes_on_from_the_first(burden):
     two = one.after(found(0, day=60.0))
     assert two.count("right").mean() < one.count("right").mean()
     assert len(two.operations) == 2
+    assert (burden.after(found(1), found(0, day=60.0)).by_size == two.by_size).all()
     with pytest.raises(ValueError, match="before the last"):
         two.after(found(0, day=20.0))
 
 
 def test_later_the_hand_finds_more_of_what_grew(burden):
-    assert (burden.felt_on(60.0) >= burden.felt_on(0.0)).all()
+    assert (burden.felt(burden.diameters_on(60.0)) >= burden.felt(burden.diameters_mm)).all()
 
 
-def test_the_likelihood_is_that_of_thinned_poisson_numbers(burden):
-    """Against a direct computation, for one lobe, with scipy's Poisson probabilities."""
-    particles = burden.particles
-    logs = particles.explained(found(2, lobes=("RLL",)), (), burden.lobes)
-    expected = (particles.hidden * particles.felt(14.0)).sum(axis=1)
-    expected *= particles.number * particles.shares[:, burden.lobes.index("RLL")]
-    direct = poisson.logpmf(2, expected)
-    differences = logs - direct
-    likely = direct > -30
-    assert np.ptp(differences[likely]) < 1e-6
+def test_two_operations_are_thinned_poisson_numbers(burden):
+    """Against chances multiplied out size by size."""
+    case, rng = burden.case, np.random.default_rng(1)
+    hidden = rng.random((3, len(case.axis.diameters_mm)))
+    growth, half = np.array([0.01, 0.02, 0.03]), np.array([2.5, 2.7, 3.0])
+    operations = (found(1, day=0.0), found(2, lobes=("RUL",), day=50.0))
+    felt = feel_through(operations, case.lobes, hidden, growth, half, case.axis, case.palpation)
+    first = case.palpation.chance(case.axis.diameters_mm, half[:, None])
+    grown = case.axis.diameters_mm * np.exp(growth * 50 / 3)[:, None]
+    second = case.palpation.chance(grown, half[:, None])
+    missed = (1 - first) * (1 - second)
+    assert felt.left[0] == pytest.approx(missed)
+    assert felt.left[1] == pytest.approx(1 - first)
+    assert felt.left[3].max() == 1
+    assert felt.expected[:, 0] == pytest.approx((hidden * (1 - missed)).sum(axis=1))
+    assert felt.found.tolist() == [3, 1, 1, 0, 0]
+
+
+def test_the_update_agrees_with_keeping_the_draws_that_explain_it(seen, curve, book):
+    """Brute force: of very many draws, those in which a simulated hand finds just as many."""
+    many = occult_burden(seen, curve, book, draws=20_000, seed=9)
+    rng = np.random.default_rng(4)
+    operation = found(1, lobes=("RUL", "RLL"))
+    chance = many.felt(many.diameters_on(operation.day))
+    right = many.by_size[:, [0, 2]].astype(int)
+    taken = rng.binomial(right, chance[:, None])
+    explains = (taken.sum(axis=2) == 1).all(axis=1)
+    left = many.count() - taken.sum(axis=(1, 2))
+    kept = left[explains]
+    assert len(kept) > 500
+    after = occult_burden(seen, curve, book).after(operation).count()
+    for share in (0.25, 0.5, 0.75):
+        expected = np.quantile(kept, share)
+        assert np.quantile(after, share) == pytest.approx(expected, rel=0.15, abs=1.5)
 
 
 def test_findings_that_make_no_sense_are_refused(burden):

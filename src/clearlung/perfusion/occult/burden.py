@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from clearlung.anatomy import LOBE_SIDES, SIDES, Lobe, Side
 from clearlung.perfusion.interval import Interval
 from clearlung.perfusion.occult.findings import Findings
-from clearlung.perfusion.occult.particles import Particles
-from clearlung.perfusion.occult.sampler import resample, weigh
+from clearlung.perfusion.occult.imagine import imagine
+from clearlung.perfusion.occult.patient import OccultCase
 
 FloatArray = NDArray[np.float64]
 
 Where = Lobe | Side | Iterable[Lobe] | None
 """A lobe, a side, some lobes, or None for both lungs."""
 
-STREAM = 71
-# With fewer than this many different imagined patients behind the draws, the reader is told.
-_FEW = 100.0
+_STREAM = 71
+# With fewer different imagined patients behind the draws, the reader is told.
+_FEW = 200.0
+
+_WORDS = (
+    "How many lie below what the CT shows is an extrapolation: visible sizes fix the law near the limit, and"
+    " what is far below it rests on assumptions.",
+    "Deposits below the smallest size that counts, and metastases seeded after the CT, are not in it.",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +55,7 @@ class OccultBurden:
         Ids of the entries it rests on, and of those that are assumed.
     words
         What a reader must know, in sentences.
-    particles, seed
+    case, seed
         What :meth:`after` works on.
     """
 
@@ -63,7 +70,7 @@ class OccultBurden:
     evidence: tuple[str, ...]
     assumed: tuple[str, ...]
     words: tuple[str, ...]
-    particles: Particles
+    case: OccultCase
     seed: int
 
     @property
@@ -94,12 +101,24 @@ class OccultBurden:
         """Return the diameters some days after the CT, mm, shape (draws, k)."""
         return np.asarray(self.diameters_mm * np.exp(self.growth_per_day * day / 3)[:, None])
 
-    def felt_on(self, day: float) -> FloatArray:
-        """Return the chance that the hand finds each size some days after the CT, shape (draws, k)."""
-        return self.particles.palpation.chance(self.diameters_on(day), self.felt_half_mm[:, None])
+    def felt(self, diameters_mm: ArrayLike) -> FloatArray:
+        """Return the chance that each draw's hand finds metastases of some diameters.
 
-    def after(self, found: Findings) -> OccultBurden:
-        """Return the burden that is left after an operation.
+        Parameters
+        ----------
+        diameters_mm
+            Shape (k,), on the day of the operation, or (draws, k), such as of :meth:`diameters_on`.
+
+        Returns
+        -------
+        float64
+            Shape (draws, k).
+        """
+        diameters = np.atleast_2d(np.asarray(diameters_mm, dtype=np.float64))
+        return self.case.palpation.chance(diameters, self.felt_half_mm[:, None])
+
+    def after(self, *found: Findings) -> OccultBurden:
+        """Return the burden that is left after an operation, or after several.
 
         What the hand found says how many there were, and has left; what it did not find was mostly too
         small. Whether one metastasis is felt does not depend on the others, nor on earlier operations.
@@ -107,7 +126,7 @@ class OccultBurden:
         Parameters
         ----------
         found
-            Of one operation, in the order in which they were done.
+            Of each operation, in the order in which they were done.
 
         Raises
         ------
@@ -125,15 +144,17 @@ class OccultBurden:
         >>> bool(after.count("right").mean() < before.count("right").mean())
         True
         """
-        strange = set(found.found) - set(self.lobes)
-        if strange:
-            raise ValueError(f"{sorted(strange)} cannot be examined: there are {', '.join(self.lobes)}")
-        if self.operations and found.day < self.operations[-1].day:
-            raise ValueError(f"day {found.day:g} is before the last operation; give operations in order")
-        logs = self.particles.explained(found, self.operations, self.lobes)
-        with np.errstate(divide="ignore"):
-            weights = weigh(np.log(self.particles.weights) + logs)
-        return drawn(self, weights, (*self.operations, found))
+        operations = (*self.operations, *found)
+        for one in found:
+            strange = set(one.found) - set(self.lobes)
+            if strange:
+                raise ValueError(f"{sorted(strange)} cannot be examined: there are {', '.join(self.lobes)}")
+        for earlier, later in pairwise(operations):
+            if later.day < earlier.day:
+                raise ValueError(
+                    f"day {later.day:g} is before the last, {earlier.day:g}: give operations in order"
+                )
+        return estimate(self.case, operations, self.draws, self.seed, self.evidence, self.assumed)
 
     def _columns(self, where: Where) -> list[int]:
         if where is None:
@@ -149,17 +170,35 @@ class OccultBurden:
         return [self.lobes.index(lobe) for lobe in wanted]
 
 
-def drawn(burden: OccultBurden, weights: FloatArray, operations: tuple[Findings, ...]) -> OccultBurden:
-    """Draw as many imagined patients as before by new weights, and what is left unseen in each."""
-    rng = np.random.default_rng([burden.seed, STREAM, 1 + len(operations)])
-    particles = replace(burden.particles, weights=weights)
-    patients = particles.take(resample(weights, burden.draws, rng))
-    return replace(
-        burden,
-        by_size=rng.poisson(patients.expected(operations, burden.lobes)).astype(np.float64),
-        growth_per_day=patients.growth_per_day,
-        felt_half_mm=patients.felt_half_mm,
+def estimate(
+    case: OccultCase,
+    operations: tuple[Findings, ...],
+    draws: int,
+    seed: int,
+    evidence: tuple[str, ...],
+    assumed: tuple[str, ...],
+) -> OccultBurden:
+    """Draw the burden that explains what the CT shows and what operations found."""
+    rng = np.random.default_rng([seed, _STREAM, len(operations)])
+    imagined = imagine(case, operations, draws, rng)
+    words: tuple[str, ...] = (case.detection.words, *_WORDS)
+    if imagined.effective < _FEW:
+        words += (
+            "What was seen and found fits badly with what is assumed: only"
+            f" {imagined.effective:.0f} different imagined patients stand behind the draws.",
+        )
+    return OccultBurden(
+        lobes=case.lobes,
+        edges_mm=case.axis.edges_mm,
+        diameters_mm=case.axis.diameters_mm,
+        by_size=rng.poisson(imagined.expected).astype(np.float64),
+        growth_per_day=imagined.growth_per_day,
+        felt_half_mm=imagined.half_mm,
         operations=operations,
-        effective_draws=particles.effective,
-        particles=particles,
+        effective_draws=imagined.effective,
+        evidence=evidence,
+        assumed=assumed,
+        words=words,
+        case=case,
+        seed=seed,
     )

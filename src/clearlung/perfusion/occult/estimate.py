@@ -11,22 +11,18 @@ from clearlung.anatomy import LOBES, Lobe
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
 from clearlung.nodules import NoduleTable
-from clearlung.perfusion.occult.burden import STREAM, OccultBurden, drawn
+from clearlung.perfusion.occult.burden import OccultBurden, estimate
 from clearlung.perfusion.occult.detection import DetectionCurve
-from clearlung.perfusion.occult.growth import GROWTH_EVIDENCE, growth_rates
+from clearlung.perfusion.occult.growth import GROWTH_EVIDENCE, GrowthPrior
 from clearlung.perfusion.occult.law import SizeAxis
 from clearlung.perfusion.occult.palpation import PALPATION_EVIDENCE, Palpation
-from clearlung.perfusion.occult.particles import Counts, Particles, imagine
+from clearlung.perfusion.occult.patient import Counts, OccultCase
 from clearlung.perfusion.occult.prior import OccultPrior, lobe_shares
 from clearlung.perfusion.occult.seen import Seen
 
 FloatArray = NDArray[np.float64]
 
-_WORDS = (
-    "How many lie below what the CT shows is an extrapolation: visible sizes fix the law near the limit, and"
-    " what is far below it rests on assumptions.",
-    "Deposits below the smallest size that counts, and metastases seeded after the CT, are not in it.",
-)
+_STREAM = 70
 
 
 def occult_burden(
@@ -83,44 +79,26 @@ def occult_burden(
     prior = prior or OccultPrior.of(book)
     axis = SizeAxis.of(prior)
     lobes = tuple(lobes)
-    rng = np.random.default_rng([seed, STREAM, 0])
-    columns = _columns(table, lobes)
-    shape = (len(axis.diameters_mm), len(lobes))
-    counts = Counts.of(axis.bins(table.diameter_mm), columns, table.chance, shape, rng)
-    shares = lobe_shares(book, lobes) if volumes is None else _shares(volumes, lobes)
-    source, hidden, number, by_lobe = imagine(counts, shares, prior, detection, axis, rng)
-    palpation = Palpation.of(book)
-    n = len(number)
-    particles = Particles(
-        weights=np.full(n, 1 / n),
-        source=source,
-        hidden=hidden,
-        number=number,
-        shares=by_lobe,
-        growth_per_day=growth_rates(table.vdt_days, book, n, rng),
-        felt_half_mm=palpation.half_mm.at(rng.standard_normal(n)),
-        axis=axis,
-        palpation=palpation,
-    )
-    evidence = tuple(
-        dict.fromkeys((*prior.evidence, *detection.evidence, *GROWTH_EVIDENCE, *PALPATION_EVIDENCE))
-    )
-    empty = OccultBurden(
+    case = OccultCase(
         lobes=lobes,
-        edges_mm=axis.edges_mm,
-        diameters_mm=axis.diameters_mm,
-        by_size=np.zeros((draws, len(lobes), shape[0])),
-        growth_per_day=np.zeros(draws),
-        felt_half_mm=np.zeros(draws),
-        operations=(),
-        effective_draws=0.0,
-        evidence=evidence,
-        assumed=tuple(key for key in evidence if book[key].tag == "assumed"),
-        words=(detection.words, *_WORDS),
-        particles=particles,
-        seed=seed,
+        volumes=lobe_shares(book, lobes) if volumes is None else _shares(volumes, lobes),
+        counts=Counts.of(
+            axis.bins(table.diameter_mm),
+            _columns(table, lobes),
+            table.chance,
+            (len(axis.diameters_mm), len(lobes)),
+            np.random.default_rng([seed, _STREAM]),
+        ),
+        axis=axis,
+        prior=prior,
+        detection=detection,
+        growth=GrowthPrior.of(table.vdt_days, book),
+        palpation=Palpation.of(book),
     )
-    return drawn(empty, particles.weights, ())
+    parts = (prior.evidence, detection.evidence, GROWTH_EVIDENCE, PALPATION_EVIDENCE)
+    evidence = tuple(dict.fromkeys(key for part in parts for key in part))
+    assumed = tuple(key for key in evidence if book[key].tag == "assumed")
+    return estimate(case, (), draws, seed, evidence, assumed)
 
 
 def _table(seen: Seen | LesionTable | NoduleTable) -> Seen:

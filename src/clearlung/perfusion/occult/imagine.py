@@ -1,0 +1,154 @@
+"""Imagined patients: parameters drawn together, as likely as they explain what was seen and found.
+
+Of the parameters, the law of sizes, the detection curve, the rate of growth and the hand are drawn by
+importance sampling. Given those, the number of all metastases is gamma distributed before and after what
+was seen, and the lobes' shares are Dirichlet distributed: both are integrated over for the weights and drawn
+after. What the hand found couples number and shares weakly; the weights of the draws carry that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from clearlung.perfusion.occult.detection import PARAMETERS as DETECTION_PARAMETERS
+from clearlung.perfusion.occult.felt_through import FeltThrough, feel_through
+from clearlung.perfusion.occult.findings import Findings
+from clearlung.perfusion.occult.law import PARAMETERS as LAW_PARAMETERS
+from clearlung.perfusion.occult.law import size_shares
+from clearlung.perfusion.occult.patient import OccultCase
+from clearlung.perfusion.occult.sampler import effective, resample, sample, weigh
+
+FloatArray = NDArray[np.float64]
+
+# Patients imagined before some are taken by what the hand found.
+_PATIENTS = 8192
+# Points of the grid over the concentration of the lobes' shares, in standard normal coordinates.
+_TOGETHER = np.linspace(-2.6, 2.6, 27)
+_SEEN_PARAMETERS = LAW_PARAMETERS + DETECTION_PARAMETERS
+# Growth and the hand: nothing that the CT shows tells of them.
+_FELT_PARAMETERS = 2
+_NEVER = 1e-300
+
+
+@dataclass(frozen=True, eq=False)
+class Imagined:
+    """Equally likely imagined patients, the first axis of every array.
+
+    Parameters
+    ----------
+    expected
+        Shape (draws, lobes, k): expected number of unseen metastases that are left.
+    growth_per_day, half_mm
+        Shape (draws,): growth rate, and diameter of which the hand finds one in two.
+    effective
+        How many different patients they are worth.
+    """
+
+    expected: FloatArray
+    growth_per_day: FloatArray
+    half_mm: FloatArray
+    effective: float
+
+
+def imagine(
+    case: OccultCase, operations: Sequence[Findings], draws: int, rng: np.random.Generator
+) -> Imagined:
+    """Draw patients that explain what the CT shows and what operations found."""
+    standard, weights = _law_curve_and_hand(case, operations, rng)
+    law_rows = resample(weights, _PATIENTS, rng)
+    standard = standard[law_rows]
+    hidden, visible = _hidden_and_visible(case, standard)
+    felt = _felt(case, operations, hidden, standard)
+    outcome = case.counts.by_lobe[np.arange(_PATIENTS) % len(case.counts.by_lobe)] + felt.found
+    prior = case.prior
+    usual = _usual_shares(case, felt.found)
+    rate = visible + 1 / prior.number_scale + felt.expected @ usual
+    number = rng.gamma(outcome.sum(axis=1) + prior.number_shape) / rate
+    shares = _shares(case, outcome, rng)
+    # The number was drawn as if the lobes had their usual shares.
+    corrections = weigh(-number * ((shares - usual) * felt.expected).sum(axis=1))
+    rows = resample(corrections, draws, rng)
+    left = np.stack([np.broadcast_to(part, hidden.shape)[rows] for part in felt.left], axis=1)
+    growth, half = _growth_and_hand(case, standard[rows])
+    return Imagined(
+        expected=left * hidden[rows][:, None] * (number[rows, None] * shares[rows])[:, :, None],
+        growth_per_day=growth,
+        half_mm=half,
+        effective=min(
+            effective(weights),
+            effective(corrections),
+            effective(np.bincount(law_rows, corrections).astype(np.float64)),
+        ),
+    )
+
+
+def _law_curve_and_hand(
+    case: OccultCase, operations: Sequence[Findings], rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Draw the parameters, as standard normal coordinates, with their weights."""
+    prior = case.prior
+    seen = case.counts.by_size
+    found = sum(operation.found[lobe] for operation in operations for lobe in operation.found)
+    exponent = seen.sum() + found + prior.number_shape
+
+    def log_likelihood(standard: FloatArray) -> FloatArray:
+        law, shown = _law_and_shown(case, standard)
+        visible = law * shown
+        rate = visible.sum(axis=1) + 1 / prior.number_scale
+        logs = np.log(visible + _NEVER) @ seen
+        if operations:
+            felt = _felt(case, operations, law - visible, standard)
+            rate += felt.expected @ _usual_shares(case, felt.found)
+            logs += felt.log_sizes
+        return np.asarray(logs - exponent * np.log(rate))
+
+    if operations:
+        return sample(log_likelihood, _SEEN_PARAMETERS + _FELT_PARAMETERS, rng)
+    standard, weights = sample(log_likelihood, _SEEN_PARAMETERS, rng)
+    return np.hstack([standard, rng.standard_normal((len(standard), _FELT_PARAMETERS))]), weights
+
+
+def _law_and_shown(case: OccultCase, standard: FloatArray) -> tuple[FloatArray, FloatArray]:
+    law = size_shares(case.prior, standard[:, :LAW_PARAMETERS], case.axis)
+    return law, case.detection.chances(standard[:, LAW_PARAMETERS:_SEEN_PARAMETERS], case.axis.logs)
+
+
+def _hidden_and_visible(case: OccultCase, standard: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Shares of all metastases: unseen of each size (n, k), and seen of any (n,)."""
+    law, shown = _law_and_shown(case, standard)
+    return law * (1 - shown), np.asarray((law * shown).sum(axis=1))
+
+
+def _growth_and_hand(case: OccultCase, standard: FloatArray) -> tuple[FloatArray, FloatArray]:
+    growth, hand = standard[:, _SEEN_PARAMETERS:].T
+    return case.growth.at(growth), case.palpation.half_mm.at(hand)
+
+
+def _felt(
+    case: OccultCase, operations: Sequence[Findings], hidden: FloatArray, standard: FloatArray
+) -> FeltThrough:
+    growth, half = _growth_and_hand(case, standard)
+    return feel_through(operations, case.lobes, hidden, growth, half, case.axis, case.palpation)
+
+
+def _usual_shares(case: OccultCase, found: FloatArray) -> FloatArray:
+    """Lobes' shares of the metastases on average, shape (lobes,)."""
+    together = case.prior.together.value * case.volumes + case.counts.by_lobe.mean(axis=0) + found
+    return np.asarray(together / together.sum())
+
+
+def _shares(case: OccultCase, outcome: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Draw the lobes' shares: Dirichlet about their volumes, as concentrated as the counts suggest."""
+    grid = case.prior.together.at(_TOGETHER)
+    pseudo = grid[:, None] * case.volumes
+    mean = outcome.mean(axis=0)
+    logs = gammaln(grid) - gammaln(grid + mean.sum())
+    logs += (gammaln(pseudo + mean) - gammaln(pseudo)).sum(axis=1) - 0.5 * _TOGETHER**2
+    together = rng.choice(grid, size=len(outcome), p=weigh(logs))
+    drawn = rng.standard_gamma(together[:, None] * case.volumes + outcome) + _NEVER
+    return np.asarray(drawn / drawn.sum(axis=1, keepdims=True))
