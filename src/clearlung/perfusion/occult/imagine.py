@@ -26,7 +26,7 @@ from clearlung.perfusion.occult.sampler import effective, resample, sample, weig
 FloatArray = NDArray[np.float64]
 
 # Patients imagined before some are taken by what the hand found.
-_PATIENTS = 8192
+_PATIENTS = 4096
 # Points of the grid over the concentration of the lobes' shares, in standard normal coordinates.
 _TOGETHER = np.linspace(-2.6, 2.6, 27)
 _SEEN_PARAMETERS = LAW_PARAMETERS + DETECTION_PARAMETERS

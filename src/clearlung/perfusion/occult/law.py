@@ -37,8 +37,8 @@ FloatArray = NDArray[np.float64]
 PARAMETERS = 4
 """How many parameters the law has: last, scatter, power and top."""
 
-# Sizes per decade of diameter: bins of 12 %, about the error of a measured diameter.
-_PER_DECADE = 20
+# Sizes per decade of diameter: bins of 15 %, not much above the error of a measured diameter.
+_PER_DECADE = 16
 # The cut at the top is as soft as this, in ln(diameter).
 _TOP_WIDTH = 0.1
 _SMALLEST = 1e-300
