@@ -37,8 +37,10 @@ def shares(problem: StagingProblem) -> list[dict[Side, int]]:
                     f" the protocol allows: {each} of each lung and {total} in all."
                 ]
             )
-        return []
-    most = {side: each if (problem.specimens.side == side).any() else 0 for side in SIDES}
+        if not problem.weighs_perfusion:
+            return []
+    allowed = dict.fromkeys(SIDES, each) if problem.perfusions is None else problem.perfusions
+    most = {side: allowed[side] if (problem.specimens.side == side).any() else 0 for side in SIDES}
     if problem.weighs_perfusion:
         ways = product(*(range(most[side], -1, -1) for side in SIDES))
         return [dict(zip(SIDES, way, strict=True)) for way in ways if sum(way) <= total]
@@ -136,8 +138,9 @@ def _known_anyway(problem: StagingProblem, plans: Sequence[Plan], best: Plan) ->
     least = [0.0] * len(keys)
     if not problem.weighs_perfusion:
         return least
-    each = problem.perfusions_per_lung
-    most = {side: each if (problem.specimens.side == side).any() else 0 for side in SIDES}
+    most = {
+        side: problem.perfusions_on(side) if (problem.specimens.side == side).any() else 0 for side in SIDES
+    }
     place = keys.index(PERFUSION) if PERFUSION in keys else len(keys)
     if place < len(keys):
         least[place] = in_steps(problem, -most_worth(problem, most))
