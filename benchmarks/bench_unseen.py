@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
 from rich.console import Console
 from rich.table import Table
 
@@ -20,7 +19,6 @@ from clearlung.nodules import NoduleOptions, NoduleTable, find_nodules
 from clearlung.perfusion import Interval
 from clearlung.perfusion.occult import Seen, detection_curve, occult_burden
 from clearlung.phantom import Phantom, make_phantom, varied_spec
-
 
 console = Console(width=150)
 
