@@ -38,7 +38,9 @@ def test_its_own_protocol_changes_nothing_and_back_is_where_it_was():
 
 def test_the_regimen_is_the_protocols_and_its_dose_needs_the_patient():
     cisplatin = protocol("high-volume")
-    perfusion = cisplatin.perfusion.model_copy(update={"regimen": "petrov-cisplatin-135"})
+    perfusion = cisplatin.perfusion.model_copy(
+        update={"regimen": "petrov-cisplatin-135", "dose_mg_max": None}
+    )
     cisplatin = cisplatin.model_copy(update={"perfusion": perfusion})
     with pytest.raises(CaseError, match="body surface"):
         under(problem(CASE), cisplatin)

@@ -8,6 +8,7 @@ from clearlung.staging.assemble import evidence_of, growth_warning, lesions_of, 
 from clearlung.staging.figures import FIGURE_GOALS, figures, values
 from clearlung.staging.fixed import Session
 from clearlung.staging.outlook import Outlook
+from clearlung.staging.perfusion_choice import perfusion_choice
 from clearlung.staging.plan import Goal, Plan, SolverReport, Unassigned
 from clearlung.staging.problem import StagingProblem
 
@@ -54,6 +55,7 @@ def plan_of(
         unassigned=_unassigned(problem, sessions, best),
         lesions=lesions_of(problem, operations),
         assignments=problem.assignments,
+        perfusion=perfusion_choice(problem, operations),
         warnings=(
             *problem.warnings,
             *outlook.extrapolations(),

@@ -125,8 +125,9 @@ class StagingProblem:
         How many operations each lung needs at least, whichever specimens are chosen. None where the specimens
         are given and not chosen. A problem made from this one with other limits or lesions does not claim it.
     perfusions
-        How many of each lung's last operations are perfused; None for as many as the protocol allows, and
-        where it allows fewer in all than for each lung, for the solver to choose.
+        How many of each lung's last operations are perfused, or may be where that is weighed; None for as
+        many as the protocol allows, and where it allows fewer in all than for each lung, for the solver to
+        choose.
     assignments
         What the surgeon fixes and forbids.
     unseen

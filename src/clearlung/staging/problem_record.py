@@ -132,8 +132,9 @@ class ProblemRecord(Part):
     )
     perfusions: dict[Side, Annotated[int, Field(ge=0)]] | None = Field(
         default=None,
-        description="How many of each lung's last operations are perfused; null: as many as the protocol"
-        " allows, shared by the solver where that is fewer in all than for each lung.",
+        description="How many of each lung's last operations are perfused, or may be where the goals weigh"
+        " that; null: as many as the protocol allows, shared by the solver where that is fewer in all than"
+        " for each lung.",
     )
     assignments: tuple[Assignment, ...] = Field(
         default=(), description="What the surgeon fixes and forbids for some lesions."

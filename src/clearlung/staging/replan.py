@@ -23,6 +23,7 @@ from clearlung.staging.problem import StagingProblem
 from clearlung.staging.replan_record import FromScratch, Replan
 from clearlung.staging.rest import rest_problem
 from clearlung.staging.solve import solve_plan
+from clearlung.staging.unseen import with_benefit
 from clearlung.staging.uses import limit_uses
 
 # Operations that may be added on each lung: more than that is a plan from scratch.
@@ -152,7 +153,7 @@ def _rest(problem: StagingProblem, plan: Plan, done: Done, scanned: StagingProbl
     over = {one.number for one in done.operations}
     rest = [operation for operation in plan.operations if operation.number not in over]
     promises = [(side, o.perfusion is not None) for o in rest for side in sides_of(o.side)]
-    left = with_perfusions_left(left, earlier, promises)
+    left = with_benefit(with_perfusions_left(left, earlier, promises))
     where = {lesion: operation.number for operation in rest for lesion in operation.lesions}
     groups = left.specimens.lesions
     promised = [next((where[i] for i in group if i in where), None) for group in groups]
@@ -205,7 +206,7 @@ def _with_added(rest: _Rest) -> list[Slot]:
         place = perfused[0] if perfused else len(slots)
         # A lung with no operation left is perfused in its last ones, unless that has been done: what does
         # not fit those is for a plan from scratch.
-        due = 0 if own else rest.problem.perfusions_on(side)
+        due = 0 if own or rest.problem.weighs_perfusion else rest.problem.perfusions_on(side)
         added = [Slot(side, due > 0, None, rest.first_week)] * (due or _ADDED_MAX)
         slots[place:place] = added
     return slots
