@@ -164,7 +164,7 @@ def test_errors_are_machine_readable_too(tmp_path):
 
 def test_the_shipped_protocols_are_listed(tmp_path):
     done = run("protocols", "--json", cwd=tmp_path)
-    assert [p["name"] for p in json.loads(done.stdout)] == ["conservative", "high-volume"]
+    assert [p["name"] for p in json.loads(done.stdout)] == ["conservative", "high-volume", "weighed"]
     assert "nodules_max" in run("protocols", cwd=tmp_path).stdout
 
 

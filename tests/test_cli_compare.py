@@ -61,7 +61,7 @@ def test_the_file_obeys_its_schema_and_is_what_was_printed(folder, said):
 
 
 def test_each_protocol_has_the_figures_of_its_own_plan(said):
-    assert [one["protocol"] for one in said["protocols"]] == ["conservative", "high-volume"]
+    assert [one["protocol"] for one in said["protocols"]] == ["conservative", "high-volume", "weighed"]
     for one in said["protocols"]:
         plan = solve_plan(under(made(), load_protocol(one["protocol"])))
         (row,) = compare([plan]).rows

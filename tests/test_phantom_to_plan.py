@@ -91,7 +91,7 @@ def test_the_demo_shows_the_two_protocols_side_by_side(tmp_path):
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     by_name = {plan["protocol"]: plan for plan in (shown, *shown["compared"])}
-    assert set(by_name) == {"conservative", "high-volume"}
+    assert set(by_name) == {"conservative", "high-volume", "weighed"}
     for plan in by_name.values():
         assert plan["lesions_removed"] + plan["lesions_left"] == 170
     assert by_name["conservative"]["operations"] >= 12

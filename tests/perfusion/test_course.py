@@ -109,6 +109,27 @@ def test_all_phases_agree_with_matrix_exponentials(drug):
     assert found.areas_mg_min[-1] == pytest.approx(exact[size:], rel=1e-5, abs=1e-9 * setup.dose_mg)
 
 
+def test_all_phases_of_doxorubicin_agree_with_an_independent_integrator():
+    setup = set_up(DOXORUBICIN, LUNGS, BOOK, (1.0, 20.0))
+    found, amounts = simulate(setup), np.zeros(setup.places.count)
+    amounts[setup.places.circuit] = setup.dose_mg
+    for flows, minutes in (
+        (setup.perfusing(), setup.perfusion_minutes),
+        (setup.washing_out(), setup.washout_minutes),
+        (setup.reconnected(), setup.follow_up_minutes),
+    ):
+        sources, sinks = np.array(flows.sources), np.array(flows.sinks)
+        rates, halves = np.array(flows.rates_per_min), np.array(flows.halves_mg)
+        assert np.isfinite(halves).sum() == 2
+
+        def slopes(_, y, sources=sources, sinks=sinks, rates=rates, halves=halves):
+            moved = rates * y[sources] / (1 + y[sources] / halves)
+            return np.bincount(sinks, moved, y.size) - np.bincount(sources, moved, y.size)
+
+        amounts = solve_ivp(slopes, (0, minutes), amounts, method="LSODA", rtol=1e-10, atol=1e-13).y[:, -1]
+    assert found.amounts_mg[-1] == pytest.approx(amounts, rel=1e-5, abs=1e-9 * setup.dose_mg)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(sorted(DRUGS)),
@@ -237,6 +258,13 @@ def test_doxorubicin_enters_in_smaller_share_the_more_there_is():
     assert shares[0] > 1.1 * shares[1] > 1.1 * 1.5 * shares[2]
 
 
+@pytest.mark.parametrize(("medium", "percent"), [("saline", 8.4), ("ringer", 12.3), ("culture", 27.0)])
+def test_the_perfusion_falls_apart_nearly_as_the_medium_alone(medium, percent):
+    found = course(changed(MELPHALAN, medium=medium))
+    assert 100 * found.medium_loss_fraction == pytest.approx(percent, abs=0.3)
+    assert 0.95 * found.medium_loss_fraction < found.hydrolyzed_fraction < found.medium_loss_fraction
+
+
 def test_warmer_falls_apart_faster(plain):
     warm = course(changed(MELPHALAN, temperature_c=42.0))
     assert warm.hydrolyzed_fraction > 1.3 * plain.hydrolyzed_fraction
@@ -298,6 +326,18 @@ def test_lobes_perfused_alone_get_more_of_a_fixed_dose(plain):
     upper = course(changed(MELPHALAN, target="left-upper"))
     assert upper.lobes == ("LUL",)
     assert upper.peak_mg_per_l.lung > plain.peak_mg_per_l.lung
+
+
+@pytest.mark.parametrize("drug", DRUGS)
+def test_two_lobes_are_as_one_of_their_size(drug):
+    upper, lower = (lobe for lobe in LUNGS.lobes if lobe.lobe in ("LUL", "LLL"))
+    whole = replace(upper, tissue_ml=upper.tissue_ml + lower.tissue_ml)
+    one = replace(LUNGS, lobes=(*(lobe for lobe in LUNGS.lobes if lobe not in (upper, lower)), whole))
+    parted, joined = course(DRUGS[drug]), course(changed(DRUGS[drug], target="left-upper"), lungs=one)
+    assert joined.perfusate_mg_per_l == pytest.approx(parted.perfusate_mg_per_l, rel=1e-9)
+    assert joined.systemic_mg_per_l == pytest.approx(parted.systemic_mg_per_l, rel=1e-9)
+    assert joined.nodules_mg_per_l == pytest.approx(parted.nodules_mg_per_l, rel=1e-9)
+    assert joined.lung_mg_per_l[:, 0] == pytest.approx(parted.lung_mg_per_l[:, 1], rel=1e-9)
 
 
 def test_plasma_holds_back_what_it_binds(plain):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from clearlung.errors import PerfusionError
 from clearlung.evidence import load_evidence
 from clearlung.perfusion import (
     Interval,
@@ -64,6 +65,20 @@ def test_size_takes_off_little_next_to_the_spread():
     assert large == pytest.approx(COURSE.nodule_share[-1] * tumor())
     interval = Interval.of(tumor())
     assert (small / large).max() < (interval.high / interval.low) / 10
+
+
+def test_sizes_beyond_the_courses_are_those_of_the_last():
+    assert tumor(diameter_mm=0.01) == pytest.approx(tumor(diameter_mm=0.2))
+    assert tumor(diameter_mm=90.0) == pytest.approx(tumor(diameter_mm=20.0))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "diameter", "says"), [((1.0,), 0.0, "no size"), ((), 1.0, "no metastasis")]
+)
+def test_a_size_that_nothing_is_known_of_is_refused(sizes, diameter, says):
+    course = perfuse(REGIMEN, LUNGS, BOOK, nodule_diameters_mm=sizes)
+    with pytest.raises(PerfusionError, match=says):
+        tumor(course, diameter_mm=diameter)
 
 
 def test_lung_and_tumor_rows_are_the_same_patients():

@@ -99,9 +99,8 @@ def test_entries_of_the_evidence_are_moved_over_their_range():
     found = move_evidence(risk, BOOK, keys)
     assert found[0].evidence == "edema.prior.volume_power"
     assert (found[0].low_value, found[0].high_value) == (0, 1)
-    assert (
-        found[0].outcome_low > found[0].outcome_high
-    )  # only the drug per volume counts, against the drug in all
+    # Only the drug per volume counts, against only the drug in all.
+    assert found[0].outcome_low > found[0].outcome_high
 
 
 def test_what_is_published_or_has_no_range_is_not_moved():

@@ -242,7 +242,8 @@ def _value(given, plan, key) -> float:
 
 def _net_harm(given, plan) -> float:
     """Harm of the perfusions less what they spare, draw by draw and size by size, in whole steps."""
-    worth, net = given.benefit.worth, 0.0
+    worth = given.benefit.worth
+    net = worth.week * max((s.week for s in plan), default=0)
     points = given.function.baseline_percent * given.function.perfusion_permanent
     for side in SIDES:
         weeks = [s.week for s in plan if s.perfused and side in s.sides]

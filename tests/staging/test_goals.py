@@ -179,7 +179,7 @@ def test_goals_that_mean_nothing_are_refused(text, says):
         parse_protocol(f"{shipped}\n[goals]\n{text}\n")
 
 
-def test_shipped_protocols_have_the_default_order():
+def test_protocols_have_the_default_order_unless_they_say_otherwise():
     assert load_protocol("conservative").goals.ranked == DEFAULT_GOALS
 
 

@@ -46,6 +46,7 @@ from clearlung.perfusion.occult import (
     felt,
     occult_burden,
 )
+from clearlung.perfusion.outcomes import OUTCOME_EVIDENCE, HeldAgainst, held_against_outcomes
 from clearlung.perfusion.regimen import Regimen, RegimenChanges, make_regimen
 from clearlung.perfusion.registry import MEDIUM_WORDS, REGIMENS, Drug, Medium, RegimenEntry
 from clearlung.perfusion.sensitivity import (
@@ -58,9 +59,16 @@ from clearlung.perfusion.sensitivity import (
     one_at_a_time,
     variance_shares,
 )
-from clearlung.perfusion.sensitivity_prior import EFFECT_DRUGS, EFFECT_EVIDENCE, TumorCells, tumor_cells
+from clearlung.perfusion.sensitivity_prior import (
+    EFFECT_DRUGS,
+    EFFECT_EVIDENCE,
+    TumorCells,
+    effect_words,
+    tumor_cells,
+)
 from clearlung.perfusion.stops import PROTOCOL, Maxima, Stop, find_stops, published_maxima, refuse
 from clearlung.perfusion.target import TARGETS, Target, find_target, lobes_of
+from clearlung.perfusion.what_matters import WhatMatters, what_matters
 
 __all__ = [
     "COURSE_WEEKS",
@@ -71,6 +79,7 @@ __all__ = [
     "EFFECT_DRUGS",
     "EFFECT_EVIDENCE",
     "MEDIUM_WORDS",
+    "OUTCOME_EVIDENCE",
     "PROTOCOL",
     "REGIMENS",
     "TARGETS",
@@ -90,6 +99,7 @@ __all__ = [
     "Explained",
     "Findings",
     "FunctionCourse",
+    "HeldAgainst",
     "Hydrolysis",
     "Interval",
     "Levels",
@@ -112,6 +122,7 @@ __all__ = [
     "Stop",
     "Target",
     "TumorCells",
+    "WhatMatters",
     "Worth",
     "assumptions_of",
     "by_swing",
@@ -120,11 +131,13 @@ __all__ = [
     "detection_curve",
     "dose_per_liter",
     "edema_risk",
+    "effect_words",
     "explained_by_dose",
     "felt",
     "find_stops",
     "find_target",
     "function_course",
+    "held_against_outcomes",
     "hydrolysis",
     "lobes_of",
     "lung_exposure",
@@ -149,4 +162,5 @@ __all__ = [
     "variance_shares",
     "volume_ml",
     "weigh_perfusions",
+    "what_matters",
 ]

@@ -22,7 +22,7 @@ from clearlung.perfusion.sensitivity_prior import EFFECT_EVIDENCE
 
 Floats = NDArray[np.float64]
 
-WORTH_EVIDENCE = ("worth.edema", "worth.death", "worth.fev1", "worth.least")
+WORTH_EVIDENCE = ("worth.edema", "worth.death", "worth.fev1", "worth.week", "worth.least")
 """What harm counts, in metastases, in the order of :class:`Worth`."""
 
 _DAYS_PER_WEEK = 7
@@ -159,6 +159,8 @@ class Worth:
         One of them.
     fev1
         One point of FEV1, percent of predicted, lost for good.
+    week
+        One week longer until the last operation.
     least
         A smaller difference decides nothing.
     """
@@ -166,12 +168,13 @@ class Worth:
     edema: float
     death: float
     fev1: float
+    week: float
     least: float
 
     @classmethod
     def of(cls, book: EvidenceBook) -> Self:
         """Read it from the evidence, in which a center sets its own."""
-        return cls(*(book.value(key, unit="metastasis") for key in WORTH_EVIDENCE))
+        return cls(*(book.value(key, unit="nodule") for key in WORTH_EVIDENCE))
 
 
 @dataclass(frozen=True, eq=False)

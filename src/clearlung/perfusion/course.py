@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -96,7 +97,10 @@ class Course:
     returned_mg
         What was left in the lung at reconnection.
     hydrolyzed_fraction
-        Share of the dose that fell apart outside the body, 0 to 1.
+        Share of the dose that fell apart outside the body, 0 to 1. What is bound, leaks or is thrown away
+        falls apart no further: it is a little less than the medium alone would take.
+    medium_loss_fraction
+        Share that would fall apart in the minutes of perfusion if all stayed in the medium, as published.
     mass_balance_error
         Largest difference of all amounts from the dose at any time, as a share of the dose.
     evidence
@@ -128,6 +132,7 @@ class Course:
     leak_alarm_minute: float | None
     returned_mg: float
     hydrolyzed_fraction: float
+    medium_loss_fraction: float
     mass_balance_error: float
     evidence: tuple[str, ...]
     assumed: tuple[str, ...]
@@ -219,6 +224,7 @@ def perfuse(
         leak_alarm_minute=_reached(found.minutes, leaked, alarm_mg),
         returned_mg=_in_lung_mg(found, found.washed),
         hydrolyzed_fraction=float(found.amounts_mg[-1, setup.places.hydrolyzed] / regimen.dose_mg),
+        medium_loss_fraction=-math.expm1(-setup.hydrolysis_perfused_per_min * setup.perfusion_minutes),
         mass_balance_error=found.mass_balance_error(),
         evidence=evidence,
         assumed=tuple(key for key in evidence if book[key].tag == "assumed"),

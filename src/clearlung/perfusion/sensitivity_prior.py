@@ -107,6 +107,21 @@ def tumor_cells(book: EvidenceBook, *, drug: str, draws: int = 2000, seed: int =
     return TumorCells(ic50, halving_exposure(ic50, drug, book), density, clonogenic)
 
 
+def effect_words(drug: str) -> tuple[str, ...]:
+    """Say what the prior of sensitivity rests on."""
+    words = [
+        "How sensitive the cells are is assumed over two decades: no concentration was found for any"
+        " osteosarcoma line.",
+        "Heat adds nothing to the kill unless the protocol sets a factor: it was measured in rats alone.",
+    ]
+    if drug != "melphalan":
+        words.append(
+            f"For {drug} nothing was found at all: it has melphalan's prior in umol/l, so that two drugs must"
+            " not be compared by their effect here."
+        )
+    return tuple(words)
+
+
 def halving_exposure(ic50_umol_per_l: FloatArray, drug: str, book: EvidenceBook) -> FloatArray:
     """Return the exposure that halves cells of an IC50, mg min/l; same shape.
 

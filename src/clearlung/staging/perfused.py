@@ -56,25 +56,33 @@ def in_steps(problem: StagingProblem, net_harm: float) -> float:
     return round(net_harm / least) * least
 
 
-def least_net_harm(problem: StagingProblem, most: Mapping[Side, int]) -> float:
-    """Return what the harm of perfusions less what they spare is at least, in whole steps.
+def net_harm(problem: StagingProblem, operations: Sequence[tuple[OperationSide, int, bool]]) -> float:
+    """Return the harm of perfusions and of waiting less what perfusions spare, in metastases, on average.
 
     Parameters
     ----------
     problem
-        The problem.
-    most
-        Perfusions of each lung, at most.
+        With a benefit.
+    operations
+        Side, week and whether perfused of each, in time order.
+    """
+    if problem.benefit is None or not operations:
+        return 0.0
+    weeks = perfused_weeks(operations)
+    last = {lung: week for side, week, _ in operations for lung in sides_of(side)}
+    worth = sum(worth_of(problem, side, last[side], weeks[side]) for side in SIDES if side in last)
+    return problem.benefit.worth.week * operations[-1][1] - worth
 
-    Notes
-    -----
+
+def most_worth(problem: StagingProblem, most: Mapping[Side, int]) -> float:
+    """Return what at most so many perfusions of each lung are worth at most.
+
     No plan perfuses before the day of the CT or feels less with its hands than on that day, and what grows is
     sterilized no more often, so that none spares more.
     """
-    worth = sum(
+    return sum(
         max(worth_of(problem, side, 0, [0] * count) for count in range(most[side] + 1)) for side in SIDES
     )
-    return in_steps(problem, -worth)
 
 
 def placed(

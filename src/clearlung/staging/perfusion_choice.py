@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.perfusion import Benefit, Interval
-from clearlung.staging.perfused import perfused_weeks, worth_of
+from clearlung.staging.perfused import perfused_weeks
 from clearlung.staging.perfusion_record import Expected, LungUnseen, PerfusionChoice, PlannedPerfusion
 from clearlung.staging.plan import Operation, sides_of
 from clearlung.staging.problem import StagingProblem
@@ -106,10 +106,3 @@ def _reason(problem: StagingProblem, side: Side, perfusions: Sequence[PlannedPer
         return f"The {side} lung is not perfused: the protocol does not ask for it; {spares}, {verdict}."
     why = verdict if best.worth < 0 else "not enough less to decide, or other goals come first"
     return f"The {side} lung is not perfused: {spares}, {why}."
-
-
-def net_harm(problem: StagingProblem, operations: Sequence[Operation]) -> float:
-    """Return the expected harm of a plan's perfusions less what they spare, in metastases."""
-    weeks = perfused_weeks((o.side, o.week, o.perfusion is not None) for o in operations)
-    last = {side: o.week for o in operations for side in sides_of(o.side)}
-    return -sum(worth_of(problem, side, last[side], weeks[side]) for side in SIDES if side in last)

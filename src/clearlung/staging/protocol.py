@@ -74,7 +74,7 @@ def shipped_protocols() -> tuple[str, ...]:
     Examples
     --------
     >>> shipped_protocols()
-    ('conservative', 'high-volume')
+    ('conservative', 'high-volume', 'weighed')
     """
     folder = files("clearlung.staging") / "protocols"
     return tuple(sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml")))

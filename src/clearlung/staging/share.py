@@ -13,12 +13,11 @@ from itertools import product
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
-from clearlung.staging.perfused import least_net_harm
-from clearlung.staging.perfusion_choice import net_harm
+from clearlung.staging.perfused import in_steps, most_worth, net_harm
 from clearlung.staging.perfusion_record import PerfusionWay
-from clearlung.staging.plan import Goal, Plan, sides_of
+from clearlung.staging.plan import Goal, OperationSide, Plan, sides_of
 from clearlung.staging.problem import StagingProblem
-from clearlung.staging.protocol_parts import PERFUSION
+from clearlung.staging.protocol_parts import PERFUSION, WEIGHTED
 
 
 def shares(problem: StagingProblem) -> list[dict[Side, int]]:
@@ -69,8 +68,8 @@ def best_of(problem: StagingProblem, ways: Sequence[Mapping[Side, int]], plans: 
     plans
         What was found for those that gave a plan.
     """
-    best = min(plans, key=lambda plan: (_values(plan), -_perfusions(plan)))
-    nothing = [_known_anyway(problem, goal.key) for goal in best.solver.goals]
+    best = min(plans, key=lambda plan: (_values(plan), _tie(problem, plan)))
+    nothing = _known_anyway(problem, plans, best)
     compared = [(_values(plan), _bounds(plan)) for plan in plans if not _refused_by_rule(problem, plan)]
     # A way without a plan has not been shown to have none.
     compared += [([math.inf] * len(nothing), nothing)] * (len(ways) - len(compared))
@@ -113,19 +112,44 @@ def _way(problem: StagingProblem, plan: Plan, chosen: bool) -> PerfusionWay:
         operations=len(plan.operations),
         weeks=plan.weeks_until_clear,
         lesions_left=len(plan.unassigned),
-        net_harm=net_harm(problem, plan.operations),
+        net_harm=net_harm(problem, _course(plan)),
         chosen=chosen,
     )
 
 
-def _known_anyway(problem: StagingProblem, goal: str) -> float:
-    """Return what a goal is at least whatever is planned."""
-    if goal != PERFUSION or not problem.weighs_perfusion:
-        return 0.0
+def _tie(problem: StagingProblem, plan: Plan) -> float:
+    """Return what decides between plans that all goals call equal: less harm, or more perfusions by rule."""
+    return net_harm(problem, _course(plan)) if problem.weighs_perfusion else -_perfusions(plan)
+
+
+def _course(plan: Plan) -> list[tuple[OperationSide, int, bool]]:
+    return [(o.side, o.week, o.perfusion is not None) for o in plan.operations]
+
+
+def _known_anyway(problem: StagingProblem, plans: Sequence[Plan], best: Plan) -> list[float]:
+    """Return what each goal is at least whatever is perfused.
+
+    Without any perfusion operations have more time and leave more function: what is proven then of other
+    goals than the weighing holds for every plan that is as good in the earlier ones.
+    """
+    keys = [goal.key for goal in best.solver.goals]
+    least = [0.0] * len(keys)
+    if not problem.weighs_perfusion:
+        return least
     each = problem.perfusions_per_lung
-    return least_net_harm(
-        problem, {side: each if (problem.specimens.side == side).any() else 0 for side in SIDES}
-    )
+    most = {side: each if (problem.specimens.side == side).any() else 0 for side in SIDES}
+    place = keys.index(PERFUSION) if PERFUSION in keys else len(keys)
+    if place < len(keys):
+        least[place] = in_steps(problem, -most_worth(problem, most))
+    bare = next((plan for plan in plans if not _perfusions(plan)), None)
+    if bare is None or WEIGHTED in keys:
+        return least
+    values, bounds, mine = _values(bare), _bounds(bare), _values(best)
+    for k in range(len(keys)):
+        earlier = [i for i in range(k) if i != place]
+        if k != place and all(values[i] == mine[i] for i in earlier):
+            least[k] = bounds[k]
+    return least
 
 
 def _refused_by_rule(problem: StagingProblem, plan: Plan) -> bool:

@@ -50,6 +50,7 @@ def test_a_second_operation_goes_on_from_the_first(burden):
     two = one.after(found(0, day=60.0))
     assert two.count("right").mean() < one.count("right").mean()
     assert len(two.operations) == 2
+    assert (burden.after(found(1), found(0, day=60.0)).by_size == two.by_size).all()
     with pytest.raises(ValueError, match="before the last"):
         two.after(found(0, day=20.0))
 

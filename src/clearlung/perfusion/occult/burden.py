@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -116,8 +117,8 @@ class OccultBurden:
         diameters = np.atleast_2d(np.asarray(diameters_mm, dtype=np.float64))
         return self.case.palpation.chance(diameters, self.felt_half_mm[:, None])
 
-    def after(self, found: Findings) -> OccultBurden:
-        """Return the burden that is left after an operation.
+    def after(self, *found: Findings) -> OccultBurden:
+        """Return the burden that is left after an operation, or after several.
 
         What the hand found says how many there were, and has left; what it did not find was mostly too
         small. Whether one metastasis is felt does not depend on the others, nor on earlier operations.
@@ -125,7 +126,7 @@ class OccultBurden:
         Parameters
         ----------
         found
-            Of one operation, in the order in which they were done.
+            Of each operation, in the order in which they were done.
 
         Raises
         ------
@@ -143,14 +144,17 @@ class OccultBurden:
         >>> bool(after.count("right").mean() < before.count("right").mean())
         True
         """
-        strange = set(found.found) - set(self.lobes)
-        if strange:
-            raise ValueError(f"{sorted(strange)} cannot be examined: there are {', '.join(self.lobes)}")
-        if self.operations and found.day < self.operations[-1].day:
-            raise ValueError(f"day {found.day:g} is before the last operation; give operations in order")
-        return estimate(
-            self.case, (*self.operations, found), self.draws, self.seed, self.evidence, self.assumed
-        )
+        operations = (*self.operations, *found)
+        for one in found:
+            strange = set(one.found) - set(self.lobes)
+            if strange:
+                raise ValueError(f"{sorted(strange)} cannot be examined: there are {', '.join(self.lobes)}")
+        for earlier, later in pairwise(operations):
+            if later.day < earlier.day:
+                raise ValueError(
+                    f"day {later.day:g} is before the last, {earlier.day:g}: give operations in order"
+                )
+        return estimate(self.case, operations, self.draws, self.seed, self.evidence, self.assumed)
 
     def _columns(self, where: Where) -> list[int]:
         if where is None:

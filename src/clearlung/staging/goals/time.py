@@ -106,6 +106,11 @@ class AtHilum(_Waiting):
     )
 
 
+def least_weeks(outcome: Outcome) -> int:
+    """Return the week before which no plan that removes as many lesions ends, with any operations."""
+    return outcome.least_weeks_from(_fewest(outcome))
+
+
 def _fewest(outcome: Outcome) -> int:
     """Operations that any plan with as many lesions needs at least."""
     return int(Operations().bound(outcome, ()).value)
