@@ -32,6 +32,7 @@ STREAM = 72
 FEWEST, MOST = 5, 500
 LARGEST_MM = 28.0
 SLICES_MM = (1.0, 1.0, 2.5, 5.0)
+DRAWS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,7 +208,7 @@ def check(seed: int) -> Check:
     """Estimate one simulated patient's burden, operate, and estimate again."""
     patient = simulate(seed)
     rng = np.random.default_rng([STREAM, 2, seed])
-    burden = occult_burden(patient.seen, patient.curve, load_evidence(), seed=seed)
+    burden = occult_burden(patient.seen, patient.curve, load_evidence(), draws=DRAWS, seed=seed)
     found, left = operate(patient, burden, rng)
     after = burden.after(found)
     truth, now = patient.occult(), patient.occult(left)

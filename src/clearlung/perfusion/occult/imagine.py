@@ -26,7 +26,7 @@ from clearlung.perfusion.occult.sampler import effective, resample, sample, weig
 FloatArray = NDArray[np.float64]
 
 # Patients imagined before some are taken by what the hand found.
-_PATIENTS = 8192
+_PATIENTS = 4096
 # Points of the grid over the concentration of the lobes' shares, in standard normal coordinates.
 _TOGETHER = np.linspace(-2.6, 2.6, 27)
 _SEEN_PARAMETERS = LAW_PARAMETERS + DETECTION_PARAMETERS
@@ -64,15 +64,16 @@ def imagine(
     standard = standard[law_rows]
     hidden, visible = _hidden_and_visible(case, standard)
     felt = _felt(case, operations, hidden, standard)
+    rates = _rates(case, visible, felt)
     outcome = case.counts.by_lobe[np.arange(_PATIENTS) % len(case.counts.by_lobe)] + felt.found
-    prior = case.prior
-    usual = _usual_shares(case, felt.found)
-    rate = visible + 1 / prior.number_scale + felt.expected @ usual
-    number = rng.gamma(outcome.sum(axis=1) + prior.number_shape) / rate
-    shares = _shares(case, outcome, rng)
-    # The number was drawn as if the lobes had their usual shares.
-    corrections = weigh(-number * ((shares - usual) * felt.expected).sum(axis=1))
-    rows = resample(corrections, draws, rng)
+    metastases = outcome.sum(axis=1) + case.prior.number_shape
+    shares, corrections = draw_shares(
+        _together(case, outcome, rng)[:, None] * case.volumes + outcome, metastases, rates, rng
+    )
+    corrections -= _log_mean(case, rates, felt.found, metastases)
+    chance = weigh(corrections)
+    number = rng.gamma(metastases) / (shares * rates).sum(axis=1)
+    rows = resample(chance, draws, rng)
     left = np.stack([np.broadcast_to(part, hidden.shape)[rows] for part in felt.left], axis=1)
     growth, half = _growth_and_hand(case, standard[rows])
     return Imagined(
@@ -81,8 +82,8 @@ def imagine(
         half_mm=half,
         effective=min(
             effective(weights),
-            effective(corrections),
-            effective(np.bincount(law_rows, corrections).astype(np.float64)),
+            effective(chance),
+            effective(np.bincount(law_rows, chance).astype(np.float64)),
         ),
     )
 
@@ -93,19 +94,18 @@ def _law_curve_and_hand(
     """Draw the parameters, as standard normal coordinates, with their weights."""
     prior = case.prior
     seen = case.counts.by_size
-    found = sum(operation.found[lobe] for operation in operations for lobe in operation.found)
-    exponent = seen.sum() + found + prior.number_shape
 
     def log_likelihood(standard: FloatArray) -> FloatArray:
         law, shown = _law_and_shown(case, standard)
         visible = law * shown
-        rate = visible.sum(axis=1) + 1 / prior.number_scale
         logs = np.log(visible + _NEVER) @ seen
-        if operations:
-            felt = _felt(case, operations, law - visible, standard)
-            rate += felt.expected @ _usual_shares(case, felt.found)
-            logs += felt.log_sizes
-        return np.asarray(logs - exponent * np.log(rate))
+        if not operations:
+            rate = visible.sum(axis=1) + 1 / prior.number_scale
+            return np.asarray(logs - (seen.sum() + prior.number_shape) * np.log(rate))
+        felt = _felt(case, operations, law - visible, standard)
+        rates = _rates(case, visible.sum(axis=1), felt)
+        metastases = np.full(len(standard), seen.sum() + felt.found.sum() + prior.number_shape)
+        return np.asarray(logs + felt.log_sizes + _log_mean(case, rates, felt.found, metastases))
 
     if operations:
         return sample(log_likelihood, _SEEN_PARAMETERS + _FELT_PARAMETERS, rng)
@@ -136,19 +136,69 @@ def _felt(
     return feel_through(operations, case.lobes, hidden, growth, half, case.axis, case.palpation)
 
 
-def _usual_shares(case: OccultCase, found: FloatArray) -> FloatArray:
-    """Lobes' shares of the metastases on average, shape (lobes,)."""
-    together = case.prior.together.value * case.volumes + case.counts.by_lobe.mean(axis=0) + found
-    return np.asarray(together / together.sum())
+def _rates(case: OccultCase, visible: FloatArray, felt: FeltThrough) -> FloatArray:
+    """How many a metastasis of each lobe adds to what was seen and found, shape (n, lobes)."""
+    return np.asarray(visible[:, None] + 1 / case.prior.number_scale + felt.expected)
 
 
-def _shares(case: OccultCase, outcome: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Draw the lobes' shares: Dirichlet about their volumes, as concentrated as the counts suggest."""
+def _log_mean(case: OccultCase, rates: FloatArray, found: FloatArray, metastases: FloatArray) -> FloatArray:
+    """Log of what the rates make likely, for lobes that are as usual; shape (n,)."""
+    usual = case.prior.together.value * case.volumes + case.counts.by_lobe.mean(axis=0) + found
+    pull, middle = _pull(np.broadcast_to(usual, rates.shape), metastases, rates)
+    return _log_correction(np.broadcast_to(usual, rates.shape), metastases, rates, pull, middle)
+
+
+def _together(case: OccultCase, outcome: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Draw the concentration of the lobes' shares about their volumes, as the counts suggest; shape (n,)."""
     grid = case.prior.together.at(_TOGETHER)
     pseudo = grid[:, None] * case.volumes
     mean = outcome.mean(axis=0)
     logs = gammaln(grid) - gammaln(grid + mean.sum())
     logs += (gammaln(pseudo + mean) - gammaln(pseudo)).sum(axis=1) - 0.5 * _TOGETHER**2
-    together = rng.choice(grid, size=len(outcome), p=weigh(logs))
-    drawn = rng.standard_gamma(together[:, None] * case.volumes + outcome) + _NEVER
-    return np.asarray(drawn / drawn.sum(axis=1, keepdims=True))
+    return np.asarray(rng.choice(grid, size=len(outcome), p=weigh(logs)))
+
+
+def draw_shares(
+    counts: FloatArray, metastases: FloatArray, rates: FloatArray, rng: np.random.Generator
+) -> tuple[FloatArray, FloatArray]:
+    """Draw lobes' shares where lobes differ in how many of their metastases are known.
+
+    Parameters
+    ----------
+    counts
+        Shape (n, lobes): Dirichlet parameters of the shares if all lobes were alike.
+    metastases, rates
+        Shapes (n,) and (n, lobes): the density of the shares has the further factor
+        ``(shares . rates) ** -metastases``, from which the number of all metastases is integrated out.
+
+    Returns
+    -------
+    tuple
+        Shares, shape (n, lobes), and logarithms of the weights that make them exact, shape (n,).
+    """
+    pull, _ = _pull(counts, metastases, rates)
+    drawn = rng.standard_gamma(counts) / pull + _NEVER
+    shares = drawn / drawn.sum(axis=1, keepdims=True)
+    return shares, _log_correction(counts, metastases, rates, pull, shares)
+
+
+def _pull(counts: FloatArray, metastases: FloatArray, rates: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Factors that tilt a Dirichlet distribution as the rates do near its middle, and that middle."""
+    total = counts.sum(axis=1)
+    middle = counts / total[:, None]
+    pull = np.ones_like(rates)
+    for _ in range(3):
+        mean = (middle * rates).sum(axis=1)
+        pull = 1 + (metastases / total)[:, None] * (rates / mean[:, None] - 1)
+        middle = counts / pull
+        middle = middle / middle.sum(axis=1, keepdims=True)
+    return pull, middle
+
+
+def _log_correction(
+    counts: FloatArray, metastases: FloatArray, rates: FloatArray, pull: FloatArray, shares: FloatArray
+) -> FloatArray:
+    """Log of the wanted density of shares over that of the tilted Dirichlet distribution, shape (n,)."""
+    logs = -metastases * np.log((shares * rates).sum(axis=1))
+    logs += counts.sum(axis=1) * np.log((shares * pull).sum(axis=1))
+    return np.asarray(logs - (counts * np.log(pull)).sum(axis=1))
