@@ -23,7 +23,8 @@ from clearlung.perfusion import (
     sterilized,
     tumor_exposure,
 )
-from clearlung.report import PerfusionSheet, SizeEffect
+from clearlung.perfusion_jobs import Perfusion
+from clearlung.report import PerfusionPages, PerfusionSheet, SizeEffect
 from clearlung.staging import Plan, StagingProblem, maxima_of
 
 SIZES_MM = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -93,6 +94,27 @@ def perfusion_sheet(
     )
 
 
+def sheet_of_perfusion(made: Perfusion) -> PerfusionSheet:
+    """Return what the sheet of a perfusion that was worked out by itself is written from.
+
+    Parameters
+    ----------
+    made
+        What :func:`clearlung.perfusion_jobs.make_perfusion` returned.
+    """
+    return perfusion_sheet(
+        made.regimen,
+        made.patient.lungs,
+        made.book,
+        made.maxima,
+        course=made.course,
+        harm=made.harm,
+        warnings=made.warnings,
+        draws=made.draws,
+        seed=made.seed,
+    )
+
+
 def sheets_of_plan(problem: StagingProblem, plan: Plan) -> tuple[PerfusionSheet, ...]:
     """Return the sheets of a plan's perfusions, one for each lung that an operation perfuses.
 
@@ -131,6 +153,17 @@ def sheets_of_plan(problem: StagingProblem, plan: Plan) -> tuple[PerfusionSheet,
                     return ()
             found.append(_placed(known[side], operation.number, operation.week))
     return tuple(found)
+
+
+def perfusion_pages(problem: StagingProblem, plan: Plan) -> PerfusionPages:
+    """Return what a plan's report says of its perfusions beside the plan itself.
+
+    Parameters
+    ----------
+    problem, plan
+        The problem that the plan solves, and the plan.
+    """
+    return PerfusionPages(sheets=sheets_of_plan(problem, plan))
 
 
 def _placed(sheet: PerfusionSheet, operation: int, week: int) -> PerfusionSheet:
