@@ -14,6 +14,7 @@ from clearlung.perfusion_record import perfusion_schema
 from .lists import write_list
 
 MELPHALAN = ("--regimen", "petrov-melphalan-50")
+HEATED = ("--regimen", "petrov-melphalan-45-42c")
 CASE = "[patient]\nheight_cm = 178\nweight_kg = 75\n"
 
 
@@ -134,6 +135,12 @@ def test_a_dose_by_body_surface_takes_it_from_the_case(tmp_path):
     assert found["dose_mg"] == pytest.approx(135 * (178 * 75 / 3600) ** 0.5, abs=0.01)
 
 
+def test_the_regimen_that_was_given_at_42_degrees_shows_its_risk_and_warns():
+    found = said(*HEATED, "--side", "left")
+    assert found["edema_risk"]["median"] >= 0.44
+    assert any("not to be repeated" in words for words in found["warnings"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -141,7 +148,8 @@ def test_a_dose_by_body_surface_takes_it_from_the_case(tmp_path):
         ((*MELPHALAN, "--side", "left", "--target", "right-upper-middle"), 4, "side left was given"),
         (("--regimen", "petrov", "--side", "left"), 4, "is not one of"),
         ((*MELPHALAN, "--side", "left", "--dose-mg", "51"), 4, "51 mg is above 50 mg"),
-        (("--regimen", "petrov-melphalan-45-42c", "--side", "left"), 4, "42 °C is above"),
+        ((*MELPHALAN, "--side", "left", "--temperature-c", "42"), 4, "42 °C is above"),
+        ((*HEATED, "--side", "left", "--protocol", "high-volume"), 4, "42 °C is above"),
         ((*MELPHALAN, "--side", "left", "--protocol", "conservative"), 4, "above 45 mg"),
         (("--side", "left", "--protocol", "conservative"), 4, "name one with --regimen"),
         (("--regimen", "petrov-cisplatin-135", "--side", "left"), 4, "give height_cm"),
