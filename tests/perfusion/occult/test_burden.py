@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from clearlung.anatomy import LOBES
+from clearlung.followup import lesions_of_first_scan
 from clearlung.perfusion.occult import Findings, Seen, detection_curve, occult_burden
 from clearlung.perfusion.occult.prior import Spread
 
@@ -141,3 +142,23 @@ def test_what_makes_no_sense_is_refused(seen, curve, book, burden):
     with pytest.raises(ValueError, match="columns differ"):
         Seen.listed([3.0], ["RUL", "RML"])
     assert len(Findings(day=0, found=dict.fromkeys(RIGHT, 0)).found) == 3
+
+
+def test_tables_of_nodules_and_lesions_are_taken_as_they_are(curve, book, nodule_table):
+    seen = Seen.of_nodules(nodule_table)
+    # One is a nodule by 0.5 and malignant by 0.8; of the other nothing is known but that it is a nodule.
+    assert seen.chance.tolist() == [0.4, 1.0]
+    lesions = lesions_of_first_scan(nodule_table)
+    assert Seen.of_lesions(lesions).chance.tolist() == [1.0, 1.0]
+    from_table = occult_burden(nodule_table, curve, book, draws=100)
+    assert (from_table.by_size == occult_burden(seen, curve, book, draws=100).by_size).all()
+    assert occult_burden(lesions, curve, book, draws=100).draws == 100
+
+
+def test_a_value_that_a_protocol_sets_is_certain(seen, book):
+    """Without its range, the smallest that counts and the law follow what was set."""
+    changed = book.overriding({"occult.smallest": 1.0, "occult.law.last": 4.0})
+    burden = occult_burden(seen, detection_curve("reader", changed), changed)
+    assert burden.edges_mm[0] == pytest.approx(1.0)
+    wide = occult_burden(seen, detection_curve("reader", book), book).interval()
+    assert burden.interval().high < wide.high
