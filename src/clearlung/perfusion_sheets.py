@@ -82,9 +82,7 @@ def perfusion_sheet(
         target=TARGETS[regimen.target],
         lungs=lungs,
         course=course,
-        effects=tuple(
-            _effect(size, course, lungs, book, draws=draws, seed=seed) for size in SIZES_MM
-        ),
+        effects=tuple(_effect(size, course, lungs, book, draws=draws, seed=seed) for size in SIZES_MM),
         harm=harm,
         maxima=maxima,
         book=book,
@@ -176,4 +174,3 @@ def _effect(
         seed=seed,
     )[:, 0]
     return SizeEffect(size_mm, Interval.of(chance), float(chance.mean()))
-
