@@ -24,7 +24,7 @@ from clearlung.perfusion import (
     tumor_exposure,
 )
 from clearlung.perfusion_jobs import Perfusion
-from clearlung.report import PerfusionPages, PerfusionSheet, SizeEffect
+from clearlung.report import PerfusionSheet, SizeEffect
 from clearlung.staging import Plan, StagingProblem, maxima_of
 
 SIZES_MM = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -151,17 +151,6 @@ def sheets_of_plan(problem: StagingProblem, plan: Plan) -> tuple[PerfusionSheet,
                     return ()
             found.append(_placed(known[side], operation.number, operation.week))
     return tuple(found)
-
-
-def perfusion_pages(problem: StagingProblem, plan: Plan) -> PerfusionPages:
-    """Return what a plan's report says of its perfusions beside the plan itself.
-
-    Parameters
-    ----------
-    problem, plan
-        The problem that the plan solves, and the plan.
-    """
-    return PerfusionPages(sheets=sheets_of_plan(problem, plan))
 
 
 def _placed(sheet: PerfusionSheet, operation: int, week: int) -> PerfusionSheet:

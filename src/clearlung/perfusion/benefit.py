@@ -125,6 +125,19 @@ class LungBenefit:
             surviving = surviving * self._at(week, 1.0 - self.sterilized)
         return replace(self, unseen=surviving, _survive={}, _missed={})
 
+    def changed(
+        self,
+        *,
+        unseen: Floats | None = None,
+        growth_per_day: Floats | None = None,
+        felt: Floats | None = None,
+        sterilized: Floats | None = None,
+    ) -> LungBenefit:
+        """Return it with other arrays, such as of one lobe or under another assumption; shapes as before."""
+        given = {"unseen": unseen, "growth_per_day": growth_per_day, "felt": felt, "sterilized": sterilized}
+        new = {name: values for name, values in given.items() if values is not None}
+        return replace(self, **new, _survive={}, _missed={})
+
     def _staying(self, week: int) -> Floats:
         """Chance that the hand misses each size in some week, shape (draws, sizes)."""
         if week not in self._missed:
