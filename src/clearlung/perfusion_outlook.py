@@ -146,9 +146,7 @@ def _moved(title: str, case: _Case, outcome: Callable[[_State], Floats]) -> Move
     moving = [one for one in found if one.swing > 0]
     compared = [_compared(case.book, key, draws, start) for key, draws in case.burden.drawn.items()]
     sure = [one for one in compared if one is not None]
-    return Moved(
-        title, float(start.mean()), by_swing([*moving, *sure]), len(compared) - len(sure)
-    )
+    return Moved(title, float(start.mean()), by_swing([*moving, *sure]), len(compared) - len(sure))
 
 
 def _compared(book: EvidenceBook, key: str, draws: Floats, outcome: Floats) -> Sensitivity | None:

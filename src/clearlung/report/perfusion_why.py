@@ -155,7 +155,11 @@ def _judgments(pages: PerfusionPages) -> list[Block]:
         (
             Cell(entry.title),
             Cell(plain(entry.value)),
-            Cell("–" if entry.low is None or entry.high is None else f"{plain(entry.low)} to {plain(entry.high)}"),
+            Cell(
+                "–"
+                if entry.low is None or entry.high is None
+                else f"{plain(entry.low)} to {plain(entry.high)}"
+            ),
             Cell("set by the protocol" if entry.overridden else entry.tag, "warn"),
         )
         for entry in pages.worth
