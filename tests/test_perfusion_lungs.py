@@ -11,11 +11,11 @@ import pytest
 from clearlung.anatomy import LOBE_LABELS, Anatomy
 from clearlung.anatomy_folder import anatomy_json, describe_anatomy
 from clearlung.ct import AxisOrder, read_scan, write_volume
-from clearlung.errors import OutputError
+from clearlung.errors import OutputError, PerfusionRefused
 from clearlung.evidence import load_evidence
 from clearlung.nodule_folder import open_nodule_folder
 from clearlung.nodule_jobs import find_into, make_options, planned_nodules
-from clearlung.perfusion import lungs_of_scan, reference_lungs, tissue_ml, volume_ml
+from clearlung.perfusion import RegimenChanges, lungs_of_scan, reference_lungs, tissue_ml, volume_ml
 from clearlung.perfusion_folder import write_perfusion
 from clearlung.perfusion_jobs import PERFUSE_PHASES, PerfusionRequest, make_perfusion
 from clearlung.perfusion_lungs import NODULES_COUNTED, ScanOptions, find_lungs, kind_of_source
@@ -107,6 +107,17 @@ def test_a_scan_with_its_reviewed_nodules_is_perfused_end_to_end(scan, found, pr
     lungs = lungs_of_scan(read_scan(scan), opened.anatomy(), BOOK, nodules)
     assert pairs(made.patient.lungs) == pairs(lungs)
     assert record.target.nodules == int((nodules.side == "right").sum())
+
+
+def test_a_dose_above_the_maximum_is_refused_before_the_scan_is_read(protocol, tmp_path):
+    request = PerfusionRequest(
+        protocol=protocol,
+        side="left",
+        source=tmp_path / "no-scan.nii.gz",
+        changes=RegimenChanges(dose_mg=60),
+    )
+    with pytest.raises(PerfusionRefused, match="60 mg is above 50 mg"):
+        make_perfusion(request)
 
 
 def test_a_folder_of_nodules_has_the_scans_volumes_and_published_tissue(scan, found, protocol):
