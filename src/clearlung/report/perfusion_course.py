@@ -88,9 +88,7 @@ def _draw(sheet: PerfusionSheet) -> Figure:
 
 def _axes(figure: Figure, place_mm: tuple[float, float, float, float]) -> Axes:
     left, bottom, width, height = place_mm
-    axes = figure.add_axes(
-        (left / WIDTH_MM, bottom / _HEIGHT_MM, width / WIDTH_MM, height / _HEIGHT_MM)
-    )
+    axes = figure.add_axes((left / WIDTH_MM, bottom / _HEIGHT_MM, width / WIDTH_MM, height / _HEIGHT_MM))
     axes.tick_params(labelsize=6.5, length=2)
     for edge in ("top", "right"):
         axes.spines[edge].set_visible(False)

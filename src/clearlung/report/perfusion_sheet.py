@@ -106,7 +106,10 @@ def _facts(sheet: PerfusionSheet) -> Facts:
     return Facts(
         (
             (f"{SIDE_LETTERS[sheet.side]}: {', '.join(sheet.lobes)}", "lung and lobes perfused"),
-            (f"{fixed(regimen.dose_mg, 1)} mg", regimen.drug + (", a hypothesis" if regimen.hypothesis else "")),
+            (
+                f"{fixed(regimen.dose_mg, 1)} mg",
+                regimen.drug + (", a hypothesis" if regimen.hypothesis else ""),
+            ),
             (f"{plain(regimen.temperature_c)} °C", f"for {plain(regimen.minutes)} min"),
             (
                 f"{fixed(volume_ml(perfused))} / {fixed(tissue_ml(perfused))} ml",
@@ -207,7 +210,11 @@ def _status(sheet: PerfusionSheet, name: str) -> Cell:
 
 def _effects(sheet: PerfusionSheet) -> Table:
     rows = tuple(
-        (Cell(f"{one.diameter_mm:g}"), Cell(_percent(one.expected), "strong"), Cell(_percents(one.sterilized)))
+        (
+            Cell(f"{one.diameter_mm:g}"),
+            Cell(_percent(one.expected), "strong"),
+            Cell(_percents(one.sterilized)),
+        )
         for one in sheet.effects
     )
     drug = sheet.regimen.drug
@@ -243,7 +250,9 @@ def _risks(sheet: PerfusionSheet) -> Table:
 def _published(sheet: PerfusionSheet) -> str:
     set_ones = [e for e in _settings(sheet) if e.tag != "assumed"]
     model = [e for e in sheet.entries if e.tag != "assumed" and e not in set_ones]
-    return f"{_listed(set_ones)}. Besides, {len(model)} published numbers on lungs, chemistry, courses and harm."
+    return (
+        f"{_listed(set_ones)}. Besides, {len(model)} published numbers on lungs, chemistry, courses and harm."
+    )
 
 
 def _assumed(sheet: PerfusionSheet) -> str:
