@@ -28,6 +28,8 @@ from clearlung.workflow import PlanRequest, make_plan
 from .lists import write_list
 
 BOOK = load_evidence()
+SCANNED_ML = np.array([900.0, 400.0, 0.0, 1100.0, 1000.0])
+"""Lobes of a scan after a right lower lobectomy."""
 ROOT = Path(__file__).parent.parent
 
 
@@ -151,6 +153,19 @@ def test_a_plan_of_a_list_has_published_lungs_and_its_lesions(protocol, tmp_path
     assert kept.lungs == reference_lungs(protocol.book())
     assert kept.seen is not None
     assert sum(kept.seen.values()) == 12
+
+
+def test_a_plan_of_a_scan_has_its_volumes_and_published_tissue(protocol, tmp_path):
+    made = make_plan(PlanRequest(source=write_list(tmp_path / "list.csv", 12), protocol=protocol))
+    patient = made.problem.patient
+    measured = replace(patient, lungs=replace(patient.lungs, share_method="ct volume"), lobe_ml=SCANNED_ML)
+    text = problem_json(replace(made.problem, patient=measured))
+    (tmp_path / "problem.json").write_text(text, encoding="utf-8")
+    kept = find_lungs(tmp_path, protocol).lungs
+    assert kept.source == "scan"
+    np.testing.assert_allclose(pairs(kept)[0], (SCANNED_ML[0], SCANNED_ML[0] * 530 / 5000))
+    assert [one.lobe for one in kept.lobes] == ["RUL", "RML", "LUL", "LLL"]
+    assert NODULES_COUNTED in kept.notes
 
 
 def test_a_source_is_told_by_what_it_holds(tmp_path, found):
