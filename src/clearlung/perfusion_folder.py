@@ -10,7 +10,9 @@ from clearlung.manifest import make_manifest, write_manifest
 from clearlung.output import folder_all_or_nothing
 from clearlung.perfusion_jobs import Perfusion
 from clearlung.perfusion_record import PerfusionRecord, describe_perfusion, perfusion_json
+from clearlung.perfusion_sheets import sheet_of_perfusion
 from clearlung.progress import Stopwatch
+from clearlung.report import write_sheet
 
 PERFUSION = "perfusion.json"
 """Name of the file with everything that is known of a perfusion."""
@@ -31,7 +33,8 @@ def write_perfusion(
     made
         What :func:`clearlung.perfusion_jobs.make_perfusion` returned.
     folder
-        Becomes the result: ``perfusion.json``, ``manifest.json``.
+        Becomes the result: ``perfusion.json``; ``sheet.pdf`` and ``sheet.html``, the page for the perfusionist;
+        ``manifest.json``.
     options
         For the manifest.
     replace
@@ -55,6 +58,8 @@ def write_perfusion(
         with watch.phase("files"):
             record = describe_perfusion(made)
             (work / PERFUSION).write_text(perfusion_json(record), encoding="utf-8")
+            sheet = sheet_of_perfusion(made)
+            write_sheet(sheet, work, source=made.patient.source, created=created.date().isoformat())
         manifest = make_manifest(
             command="perfuse",
             created=created.isoformat(),

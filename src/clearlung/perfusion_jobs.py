@@ -15,6 +15,7 @@ from clearlung.perfusion import (
     EFFECT_EVIDENCE,
     TARGETS,
     Course,
+    Maxima,
     PerfusionHarm,
     Regimen,
     RegimenChanges,
@@ -115,6 +116,8 @@ class Perfusion:
         On metastases by size.
     harm
         Edema, death, lung function.
+    maxima
+        What it does not exceed.
     protocol, book
         Name of the protocol whose limits it keeps to, None for the regimen's own center's; the evidence.
     seed, draws
@@ -129,6 +132,7 @@ class Perfusion:
     course: Course
     effect: Effect
     harm: PerfusionHarm
+    maxima: Maxima
     protocol: str | None
     book: EvidenceBook
     seed: int
@@ -172,7 +176,7 @@ def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) ->
             lungs=patient.lungs,
             changes=request.changes,
         )
-        _refuse_excess(regimen, request, patient, book)
+        maxima = _maxima(regimen, request, patient, book)
         draws, seed = request.draws, request.seed
         course = perfuse(regimen, patient.lungs, book, draws=draws, seed=seed)
         harm = perfusion_harm(
@@ -187,6 +191,7 @@ def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) ->
         course=course,
         effect=effect,
         harm=harm,
+        maxima=maxima,
         protocol=protocol.name if request.keep_limits else None,
         book=book,
         seed=seed,
@@ -205,9 +210,8 @@ def _regimen_name(request: PerfusionRequest) -> str:
     return name
 
 
-def _refuse_excess(
-    regimen: Regimen, request: PerfusionRequest, patient: PatientLungs, book: EvidenceBook
-) -> None:
+def _maxima(regimen: Regimen, request: PerfusionRequest, patient: PatientLungs, book: EvidenceBook) -> Maxima:
+    """Return what the perfusion must not exceed, once it is certain that it does not."""
     protocol = request.protocol
     maxima = maxima_of(protocol, regimen, book) if request.keep_limits else published_maxima(regimen, book)
     refuse(
@@ -219,6 +223,7 @@ def _refuse_excess(
             body_surface_m2=request.case.patient.body_surface_m2,
         )
     )
+    return maxima
 
 
 def _effect(course: Course, patient: PatientLungs, book: EvidenceBook, request: PerfusionRequest) -> Effect:

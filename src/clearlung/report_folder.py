@@ -21,6 +21,7 @@ from clearlung.manifest import InputFile, file_sha256, read_manifest, renew_mani
 from clearlung.nodules import COLUMNS, NoduleTable, sphere_volume_mm3
 from clearlung.output import check_target, folder_all_or_nothing
 from clearlung.packed import read_packed, write_packed
+from clearlung.perfusion_outlook import perfusion_pages
 from clearlung.planned_folder import read_planned
 from clearlung.report import (
     GRAY_STEPS,
@@ -99,6 +100,7 @@ def read_report(folder: Path) -> ReportInput:
     return replace(
         report,
         stress=stress,
+        perfusions=perfusion_pages(problem, plan),
         curve=None if comparison is None or comparison.curve is None else comparison.curve.drawn(),
         revision=None if record is None or promised is None else Revision(promised, record),
     )
@@ -176,6 +178,7 @@ def rest_report(
         source=_source(rest) if known is None else known.source,
         created=created,
         revision=Revision(promised, record),
+        perfusions=perfusion_pages(rest, record.plan),
     )
 
 

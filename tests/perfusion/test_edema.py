@@ -12,7 +12,16 @@ from scipy.stats import beta, binom
 from clearlung.errors import CaseError, EvidenceError, PerfusionError
 from clearlung.evidence import load_evidence
 from clearlung.perfusion import EDEMA_DRUGS, edema_risk
-from clearlung.perfusion.edema_model import Count, Posterior, Prior, Series, counts_of, likelihood, posterior
+from clearlung.perfusion.edema_model import (
+    Count,
+    Posterior,
+    Prior,
+    Series,
+    counts_of,
+    likelihood,
+    posterior,
+    prior_of,
+)
 
 BOOK = load_evidence()
 WHOLE_ML = 2500.0
@@ -56,6 +65,23 @@ def test_the_prior_of_heat_decides_most_at_42_degrees_and_nothing_at_37():
     assert narrow.median + 0.1 < usual.median < wide.median - 0.1
     one, two = (risk(50, heat_prior_times=times).interval for times in (1, 2))
     assert one.median == pytest.approx(two.median, abs=0.02)
+
+
+def test_the_weight_of_the_prior_of_heat_is_said_where_it_counts():
+    assert any("twice as wide" in words for words in risk(45, 42).words)
+    assert not any("twice as wide" in words for words in risk(45, 37).words)
+
+
+@pytest.mark.parametrize("left_out", [1, 2, 3, 4], ids=["42 degrees", "Ratto", "Leiden", "phase I"])
+def test_each_small_series_is_no_surprise_to_the_others(left_out):
+    counts = counts_of(BOOK)
+    others = counts[:left_out] + counts[left_out + 1 :]
+    found = posterior(prior_of(BOOK), others, EDEMA_DRUGS, 4000, 1)
+    (group,) = counts[left_out].groups
+    chance = found.risk(group.drug, dose=group.dose, temperature_c=group.temperature_c, share=1)
+    predicted = binom.pmf(np.arange(group.perfusions + 1)[:, None], group.perfusions, chance).mean(axis=1)
+    edemas = counts[left_out].edemas
+    assert min(predicted[edemas:].sum(), predicted[: edemas + 1].sum()) > 0.05
 
 
 def test_the_limiting_dose_of_the_phase_1_rests_on_memory_and_moves_little():

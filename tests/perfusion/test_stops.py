@@ -74,10 +74,19 @@ def test_50_mg_is_above_the_tolerated_dose_of_the_other_center():
 
 
 def test_42_degrees_are_stopped_because_of_three_of_three():
-    heated = make_regimen("petrov-melphalan-45-42c", BOOK)
+    heated = make_regimen("petrov-melphalan-45", BOOK, changes=RegimenChanges(temperature_c=42))
     (stop,) = find_stops(heated, published_maxima(heated, BOOK), BOOK)
     assert stop.name == "temperature_c"
     assert "3 of 3" in stop.words
+
+
+def test_the_regimen_that_was_given_at_42_degrees_can_be_looked_at_and_not_made_hotter():
+    heated = make_regimen("petrov-melphalan-45-42c", BOOK)
+    maxima = published_maxima(heated, BOOK)
+    assert find_stops(heated, maxima, BOOK) == ()
+    hotter = heated.model_copy(update={"temperature_c": 43.0})
+    (stop,) = find_stops(hotter, maxima, BOOK)
+    assert (stop.limit, stop.evidence) == (42, "regimen.petrov-melphalan-45-42c.temperature_c")
 
 
 def test_a_protocol_s_maxima_stand_for_the_published_ones_it_sets():

@@ -12,7 +12,8 @@ from clearlung.staging.limits.base import register
 from tests.staging.problems import function, patient, problem, protocol
 
 # What the detector reports is no limit of a plan.
-NOT_LIMITS = {"nodules.false_per_scan"}
+# The last two refuse a regimen before anything is planned.
+NOT_LIMITS = {"nodules.false_per_scan", "perfusion.dose_mg_max", "perfusion.temperature_c_max"}
 # How sure a limit holds has no value in a plan; the others are no numbers.
 CONFIDENCE, BLOCKED, ASSIGNMENTS = "function.confidence", "weeks.blocked", "assignments"
 BOUNDS = [field for field in LIMITS if field not in (CONFIDENCE, BLOCKED, ASSIGNMENTS)]

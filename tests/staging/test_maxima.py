@@ -4,7 +4,7 @@ import pytest
 
 from clearlung.errors import PerfusionRefused
 from clearlung.evidence import load_evidence
-from clearlung.perfusion import make_regimen
+from clearlung.perfusion import RegimenChanges, make_regimen
 from clearlung.staging import allowed, load_protocol, maxima_of, shipped_protocols
 
 BOOK = load_evidence()
@@ -35,9 +35,16 @@ def test_two_centers_disagree_on_50_mg():
         allowed(petrov, load_protocol("conservative"), BOOK)
 
 
-def test_a_protocol_without_maxima_keeps_the_published_ones():
+def test_42_degrees_take_a_protocol_that_allows_them():
     heated = make_regimen("petrov-melphalan-45-42c", BOOK)
-    open_ended = with_perfusion("high-volume", dose_mg_max=None, temperature_c_max=None)
     with pytest.raises(PerfusionRefused, match="3 of 3"):
-        allowed(heated, open_ended, BOOK)
+        allowed(heated, load_protocol("high-volume"), BOOK)
     assert allowed(heated, with_perfusion("high-volume", temperature_c_max=42), BOOK) is heated
+
+
+def test_a_protocol_without_maxima_keeps_the_published_ones():
+    open_ended = with_perfusion("high-volume", dose_mg_max=None, temperature_c_max=None)
+    for changes in (RegimenChanges(dose_mg=60), RegimenChanges(temperature_c=42)):
+        regimen = make_regimen("petrov-melphalan-50", BOOK, changes=changes)
+        with pytest.raises(PerfusionRefused):
+            allowed(regimen, open_ended, BOOK)

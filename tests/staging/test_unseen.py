@@ -83,13 +83,8 @@ def test_goals_that_weigh_take_the_lesions_for_all_that_was_seen_where_nothing_e
 
 
 def test_no_harm_at_all_perfuses_both_lungs_and_no_benefit_none():
-    free = {
-        "worth.edema": 0.0,
-        "worth.death": 0.0,
-        "worth.fev1": 0.0,
-        "worth.week": 0.0,
-        "worth.least": 0.001,
-    }
+    free = dict.fromkeys(("worth.edema", "worth.death", "worth.fev1", "worth.week"), 0.0)
+    free |= {"worth.least": 0.001}
     for assumptions, perfusions in ((free, 2), ({"worth.edema": 1e4}, 0)):
         made = case(weighed=True)
         limits = made.protocol.model_copy(update={"assumptions": assumptions})

@@ -123,13 +123,24 @@ def edema_risk(
             raise PerfusionError(name, f"takes a value above 0, not {value:g}")
     relative = dose_mg / reference_dose_mg(drug, book, body_surface_m2=body_surface_m2)
     share = perfused_ml / reference_ml
-    found = edema_posterior(book, draws=draws, seed=seed, heat_prior_times=heat_prior_times)
-    chance = found.risk(drug, dose=relative, temperature_c=temperature_c, share=share)
+
+    def under(heat_times: float) -> NDArray[np.float64]:
+        found = edema_posterior(book, draws=draws, seed=seed, heat_prior_times=heat_times)
+        return found.risk(drug, dose=relative, temperature_c=temperature_c, share=share)
+
+    chance = under(heat_prior_times)
     outside = _outside(drug, relative / share, temperature_c, share, book)
+    prior: tuple[str, ...] = ()
+    if temperature_c != NORMAL_C:
+        narrow, wide = (100 * float(np.median(under(heat_prior_times * times))) for times in (0.5, 2.0))
+        prior = (
+            f"With a prior of heat half as wide the median is {narrow:.0f} %, with one twice as wide"
+            f" {wide:.0f} %.",
+        )
     return EdemaRisk(
         draws=chance,
         interval=Interval.of(chance),
-        words=(_RESTS_ON, *outside),
+        words=(_RESTS_ON, *outside, *prior),
         extrapolated=bool(outside),
         evidence=(_REFERENCES[drug][0], *EDEMA_EVIDENCE),
     )

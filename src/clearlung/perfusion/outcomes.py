@@ -67,7 +67,7 @@ def held_against_outcomes(sterilized: float, book: EvidenceBook) -> HeldAgainst:
     recurred = (book.value(_RECURRED, unit="%") / 100, 1 - book.value(_FREE, unit="%") / 100)
     left = (recurred[0] / (1 - sterilized), recurred[1] / (1 - sterilized))
     more = [book.value(key, unit="%") / 100 for key in _FOUND_MORE]
-    petrov, antwerp = (f"{100 * share:.0f} %" for share in recurred)
+    petrov, antwerp = (f"{100 * share:.3g} %" for share in recurred)
     if max(left) > 1:
         verdict = "More recurred than could have: an effect as large contradicts what was published."
     else:

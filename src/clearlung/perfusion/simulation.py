@@ -9,7 +9,8 @@ import numpy as np
 from clearlung.perfusion.circuit import ML_PER_L, Setup
 from clearlung.perfusion.compartments import FloatArray, Run, run
 
-_EVERY_MIN = 0.25
+EVERY_MIN = 0.25
+"""How often amounts are noted until reconnection."""
 # The peak in the body comes within seconds of reconnection.
 _RECONNECTION_MIN = 2.0
 _RECONNECTION_EVERY_MIN = 0.05
@@ -106,17 +107,23 @@ def simulate(setup: Setup) -> Simulation:
     """
     start = np.zeros(setup.places.count)
     start[setup.places.circuit] = setup.dose_mg
-    runs = [run(start, setup.perfusing(), setup.perfusion_minutes, _EVERY_MIN)]
+    runs = [run(start, setup.perfusing(), setup.perfusion_minutes, EVERY_MIN)]
     if setup.washout_minutes > 0:
-        runs.append(run(runs[-1].amounts_mg[-1], setup.washing_out(), setup.washout_minutes, _EVERY_MIN))
+        runs.append(run(runs[-1].amounts_mg[-1], setup.washing_out(), setup.washout_minutes, EVERY_MIN))
     washed = sum(len(r.minutes) - 1 for r in runs)
-    after = setup.reconnected()
-    runs.append(run(runs[-1].amounts_mg[-1], after, _RECONNECTION_MIN, _RECONNECTION_EVERY_MIN))
-    rest = setup.follow_up_minutes - _RECONNECTION_MIN
-    if rest > 0:
-        runs.append(run(runs[-1].amounts_mg[-1], after, rest, _FOLLOW_UP_EVERY_MIN, coarse=True))
+    runs += after_reconnection(runs[-1].amounts_mg[-1], setup)
     minutes, amounts, areas = _joined(runs)
     return Simulation(setup, minutes, amounts, areas, perfused=len(runs[0].minutes) - 1, washed=washed)
+
+
+def after_reconnection(start_mg: FloatArray, setup: Setup) -> list[Run]:
+    """Run the first minutes after reconnection in fine steps, and the hours after them in coarse ones."""
+    flows = setup.reconnected()
+    runs = [run(start_mg, flows, _RECONNECTION_MIN, _RECONNECTION_EVERY_MIN)]
+    rest = setup.follow_up_minutes - _RECONNECTION_MIN
+    if rest > 0:
+        runs.append(run(runs[0].amounts_mg[-1], flows, rest, _FOLLOW_UP_EVERY_MIN, coarse=True))
+    return runs
 
 
 def _joined(runs: list[Run]) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -137,7 +137,8 @@ def published_maxima(regimen: Regimen, book: EvidenceBook) -> Maxima:
     """Return the maxima of a regimen where its protocol sets none.
 
     The dose is the most that the regimen's own center gave, so that two centers that disagree each keep
-    theirs. No published maximum of a dose by perfused volume was found: none is set.
+    theirs, and a regimen that was given warmer keeps its temperature: it can be looked at, and a protocol
+    refuses it. No published maximum of a dose by perfused volume was found: none is set.
 
     Parameters
     ----------
@@ -146,7 +147,10 @@ def published_maxima(regimen: Regimen, book: EvidenceBook) -> Maxima:
     book
         The evidence.
     """
-    temperature, alarm = "protocol.perfusion.temperature", "circuit.leak.alarm"
+    alarm = "circuit.leak.alarm"
+    temperature, own = "protocol.perfusion.temperature", f"regimen.{regimen.name}.temperature_c"
+    if own in book and book.value(own, unit="degC") > book.value(temperature, unit="degC"):
+        temperature = own
     most, least = "protocol.perfusion.body_surface_most", "protocol.perfusion.body_surface_least"
     per_m2 = {
         "cisplatin": "regimen.petrov-cisplatin-135.dose_mg_per_m2",

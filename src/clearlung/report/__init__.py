@@ -4,6 +4,7 @@ from clearlung.report.anatomy_sheet import anatomy_png
 from clearlung.report.lung_views import LungViews, ScanFacts
 from clearlung.report.marks import operation_color, operation_marker
 from clearlung.report.nodule_sheet import TILE_MM, SheetNodule, nodule_sheets
+from clearlung.report.perfusion_input import LobeUnseen, Moved, PerfusionPages, PerfusionSheet, SizeEffect
 from clearlung.report.projections import GRAY_STEPS, Backdrop
 from clearlung.report.replan_figure import replan_alt_text, replan_png, replan_svg
 from clearlung.report.resection_sheet import Remainder, ResectionPicture, specimen_sheet
@@ -12,14 +13,18 @@ from clearlung.report.source import ReportInput, Revision
 from clearlung.report.stress_figure import stress_alt, stress_png, stress_svg
 from clearlung.report.tradeoff_curve import CurvePoint, PlanPlace, TradeoffCurve
 from clearlung.report.tradeoff_figure import tradeoff_png, tradeoff_svg, tradeoff_words
-from clearlung.report.write import write_report
+from clearlung.report.write import write_report, write_sheet
 
 __all__ = [
     "GRAY_STEPS",
     "TILE_MM",
     "Backdrop",
     "CurvePoint",
+    "LobeUnseen",
     "LungViews",
+    "Moved",
+    "PerfusionPages",
+    "PerfusionSheet",
     "PlanPlace",
     "Remainder",
     "ReportInput",
@@ -27,6 +32,7 @@ __all__ = [
     "Revision",
     "ScanFacts",
     "SheetNodule",
+    "SizeEffect",
     "TradeoffCurve",
     "anatomy_png",
     "nodule_sheets",
@@ -44,4 +50,5 @@ __all__ = [
     "tradeoff_svg",
     "tradeoff_words",
     "write_report",
+    "write_sheet",
 ]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from clearlung.report.numbers import clean
 
-Tone = Literal["", "strong", "muted", "warn", "good"]
+Tone = Literal["", "strong", "muted", "warn", "good", "small"]
 Align = Literal["left", "right"]
 
 
@@ -102,7 +102,18 @@ class Pictures:
     kind: Literal["pictures"] = "pictures"
 
 
-Block = Heading | Text | Facts | Table | Bullets | Pictures
+@dataclass(frozen=True)
+class Columns:
+    """Two columns of blocks side by side; below one another on a narrow screen."""
+
+    left: tuple[Text | Table | Bullets, ...]
+    right: tuple[Text | Table | Bullets, ...]
+    right_share: Literal[1, 2] = 1
+    """How many times as wide as the left one the right one is."""
+    kind: Literal["columns"] = "columns"
+
+
+Block = Heading | Text | Facts | Table | Bullets | Pictures | Columns
 
 
 @dataclass(frozen=True)

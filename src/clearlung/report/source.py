@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from clearlung.nodules import NoduleTable
 from clearlung.report.course import FIRST_OPERATION, TODAY
 from clearlung.report.lung_views import LungViews
+from clearlung.report.perfusion_input import PerfusionPages
 from clearlung.report.tradeoff_curve import TradeoffCurve
 from clearlung.staging import Plan, PlannedLesion, Replan, StressRecord
 
@@ -49,6 +50,8 @@ class ReportInput:
         How the plan fares when things turn out otherwise, where that was tested.
     revision
         What the plan changes of an earlier one; its weeks are then counted from the day of the change.
+    perfusions
+        The sheets of the plan's perfusions, and what is known of the unseen beside the plan.
     """
 
     plan: Plan
@@ -61,6 +64,7 @@ class ReportInput:
     curve: TradeoffCurve | None = None
     stress: StressRecord | None = None
     revision: Revision | None = None
+    perfusions: PerfusionPages = field(default_factory=PerfusionPages)
 
     @cached_property
     def lesions(self) -> dict[int, PlannedLesion]:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from clearlung.anatomy import SIDES, Side
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy import Side
 from clearlung.perfusion import Benefit, Interval
 from clearlung.staging.perfused import perfused_weeks
 from clearlung.staging.perfusion_record import Expected, LungUnseen, PerfusionChoice, PlannedPerfusion
 from clearlung.staging.plan import Operation, sides_of
 from clearlung.staging.problem import StagingProblem
+
+Floats = NDArray[np.float64]
 
 
 def perfusion_choice(problem: StagingProblem, operations: Sequence[Operation]) -> PerfusionChoice | None:
@@ -26,30 +31,43 @@ def perfusion_choice(problem: StagingProblem, operations: Sequence[Operation]) -
     if benefit is None or not operations:
         return None
     weeks = perfused_weeks((o.side, o.week, o.perfusion is not None) for o in operations)
-    lungs, perfusions, reasons = [], [], []
-    for side in (side for side in SIDES if side in benefit.lungs):
+    lungs: list[LungUnseen] = []
+    perfusions: list[PlannedPerfusion] = []
+    reasons: list[str] = []
+    totals: list[tuple[Floats, Floats, Floats]] = []
+    for side, lung in benefit.lungs.items():
         own = [o for o in operations if side in sides_of(o.side)]
-        if not own:
-            continue
-        lung, last = benefit.lungs[side], own[-1].week
+        last = own[-1].week if own else None
+        unseen = lung.unseen.sum(axis=1)
+        # A lung that nobody opens is felt by no hand.
+        without = unseen if last is None else lung.left(last)
+        left = unseen if last is None else lung.left(last, weeks[side])
+        totals.append((unseen, without, left))
         lungs.append(
             LungUnseen(
                 side=side,
-                unseen=Expected.of(lung.unseen.sum(axis=1)),
-                left_without=Expected.of(lung.left(last)),
-                left=Expected.of(lung.left(last, weeks[side])),
+                unseen=Expected.of(unseen),
+                left_without=Expected.of(without),
+                left=Expected.of(left),
             )
         )
+        if last is None or not problem.perfusions_per_lung:
+            continue
         planned = [o for o in own if o.perfusion is not None]
         weighed = planned or [o for o in own if o.side == side]
         found = [_perfusion(problem, benefit, side, o, last, weeks[side]) for o in weighed]
         perfusions += found
         reasons.append(_reason(problem, side, found))
+    unseen, without, left = (sum(columns) for columns in zip(*totals, strict=True))
     return PerfusionChoice(
         weighed=problem.weighs_perfusion,
+        unseen=Expected.of(unseen),
+        left_without=Expected.of(without),
+        left=Expected.of(left),
+        spared=Expected.of(without - left),
         lungs=tuple(lungs),
         perfusions=tuple(perfusions),
-        reasons=tuple(reasons),
+        reasons=tuple(reasons) or ("No lung is perfused: the protocol does not ask for it.",),
     )
 
 

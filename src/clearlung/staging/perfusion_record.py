@@ -66,12 +66,18 @@ class PerfusionWay(_Part):
 
 
 class PerfusionChoice(_Part):
-    """Why operations are perfused or not."""
+    """What is unseen, and why operations are perfused or not."""
 
     weighed: bool = Field(
         description="Whether the solver chose by worth; otherwise the protocol's rule: as many as it allows,"
         " in the last operations."
     )
+    unseen: Expected = Field(description="Metastases of all lungs that the CT does not show.")
+    left_without: Expected = Field(
+        description="After the last operation on each lung, when the hand has found what it can feel."
+    )
+    left: Expected = Field(description="The same after the plan's perfusions as well.")
+    spared: Expected = Field(description="How many fewer these are: what the perfusions are for.")
     lungs: tuple[LungUnseen, ...]
     perfusions: tuple[PlannedPerfusion, ...] = Field(
         description="Those of the plan; of a lung that is not perfused, what one in each operation would be."
