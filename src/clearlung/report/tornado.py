@@ -47,7 +47,9 @@ def tornado_alt(moved: Moved) -> str:
         f" {_outcome(one.outcome_high)} at {_value(one.high_value, one.unit)}"
         for one in moved.sensitivities[:_ROWS_MAX]
     )
-    return f"{moved.title}, {_outcome(moved.expected)} expected, and with each assumption alone moved. {rows}."
+    return (
+        f"{moved.title}, {_outcome(moved.expected)} expected, and with each assumption alone moved. {rows}."
+    )
 
 
 def _draw(moved: Moved) -> Figure:
@@ -57,7 +59,11 @@ def _draw(moved: Moved) -> Figure:
     figure, page = paper(WIDTH_MM, height)
     page.text(1, height - 2.5, moved.title, fontsize=8, fontweight="bold", va="center")
     page.text(
-        1, height - 6.4, "white: the assumption at its low end; gray: at its high end", fontsize=6.5, va="center"
+        1,
+        height - 6.4,
+        "white: the assumption at its low end; gray: at its high end",
+        fontsize=6.5,
+        va="center",
     )
     wide = WIDTH_MM - _NAMES_MM - _RIGHT_MM
     axes = figure.add_axes((_NAMES_MM / WIDTH_MM, _FOOT_MM / height, wide / WIDTH_MM, panel / height))
@@ -75,7 +81,12 @@ def _draw(moved: Moved) -> Figure:
             )
         y = height - _HEAD_MM - (place + 0.5) * _ROW_MM
         page.text(
-            _NAMES_MM - 2, y + 1.2, shorten(one.name, _TITLE_MAX, placeholder=" …"), fontsize=6, ha="right", va="center"
+            _NAMES_MM - 2,
+            y + 1.2,
+            shorten(one.name, _TITLE_MAX, placeholder=" …"),
+            fontsize=6,
+            ha="right",
+            va="center",
         )
         page.text(_NAMES_MM - 2, y - 1.4, _ends(one), fontsize=5.6, color="#5A5A5A", ha="right", va="center")
     axes.axvline(moved.expected, color=INK, linewidth=1.2, zorder=4)

@@ -65,7 +65,9 @@ def _draw(lobes: tuple[LobeUnseen, ...]) -> Figure:
     high = max(max(one.before.high, one.before.mean) for one in lobes)
     for place, side in enumerate(sides):
         left = _LEFT_MM + place * (wide + _LEFT_MM + _GAP_MM / 2)
-        page.text(left, height - 4, "R" if side == "right" else "L", fontsize=14, fontweight="bold", va="center")
+        page.text(
+            left, height - 4, "R" if side == "right" else "L", fontsize=14, fontweight="bold", va="center"
+        )
         page.text(left + 6, height - 4, f"{side} lung", fontsize=7.5, va="center")
         axes = figure.add_axes((left / WIDTH_MM, _FOOT_MM / height, wide / WIDTH_MM, panel / height))
         _draw_lung(axes, by_side[side], most, high)
@@ -116,8 +118,8 @@ def _draw_legend(page: Axes) -> None:
             Rectangle((left, 1.6), 6, 2.6, facecolor=color, hatch=hatch, edgecolor=INK, linewidth=0.6)
         )
         page.text(left + 7.2, 2.9, words, fontsize=6.5, va="center")
-        left += 12 + 1.16 * len(words)
-    page.text(left, 2.9, "| middle   ○ mean", fontsize=6.5, va="center")
+        left += 10 + 1.14 * len(words)
+    page.text(left, 2.9, "| middle  ○ mean", fontsize=6.5, va="center")
 
 
 def _range(found: Expected) -> str:
