@@ -142,6 +142,12 @@ def test_a_dose_by_body_surface_takes_it_from_the_case(tmp_path):
     assert found["dose_mg"] == pytest.approx(135 * (178 * 75 / 3600) ** 0.5, abs=0.01)
 
 
+def test_the_regimen_that_was_given_at_42_degrees_shows_its_risk_and_warns():
+    found = said(*HEATED)
+    assert found["edema_risk"]["median"] >= 0.44
+    assert any("not to be repeated" in words for words in found["warnings"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -149,6 +155,7 @@ def test_a_dose_by_body_surface_takes_it_from_the_case(tmp_path):
         ((*MELPHALAN, "--side", "left", "--target", "right-upper-middle"), 4, "side left was given"),
         (("--regimen", "petrov", "--side", "left"), 4, "is not one of"),
         ((*MELPHALAN, "--side", "left", "--dose-mg", "51"), 4, "51 mg is above 50 mg"),
+        ((*MELPHALAN, "--side", "left", "--temperature-c", "42"), 4, "42 °C is above"),
         ((*HEATED, "--protocol", "high-volume"), 4, "42 °C is above"),
         ((*MELPHALAN, "--side", "left", "--protocol", "conservative"), 4, "above 45 mg"),
         (("--side", "left", "--protocol", "conservative"), 4, "name one with --regimen"),
