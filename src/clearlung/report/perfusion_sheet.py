@@ -161,8 +161,8 @@ def _timeline(sheet: PerfusionSheet) -> Table:
         (
             fixed(phases.reconnection),
             "Reconnect",
-            f"{course.returned_mg:.2g} mg are still in the lung; in the body {_short(after)} mg/l then, at most"
-            f" {_short(course.peak_mg_per_l.systemic)} in minute {fixed(course.systemic_peak_minute)}",
+            f"{course.returned_mg:.2g} mg are still in the lung; in the body {_short(after)} mg/l then, at"
+            f" most {_short(course.peak_mg_per_l.systemic)} in minute {fixed(course.systemic_peak_minute)}",
         ),
     )
     return Table(
