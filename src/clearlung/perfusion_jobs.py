@@ -20,6 +20,7 @@ from clearlung.perfusion import (
     Regimen,
     RegimenChanges,
     Target,
+    WhatMatters,
     find_stops,
     find_target,
     make_regimen,
@@ -30,6 +31,7 @@ from clearlung.perfusion import (
     sterilized,
     tumor_exposure,
     volume_ml,
+    what_matters,
 )
 from clearlung.perfusion_lungs import PatientLungs, ScanOptions, find_lungs
 from clearlung.progress import Stopwatch
@@ -38,6 +40,8 @@ from clearlung.staging import Protocol, maxima_of
 PERFUSE_PHASES = ("scan", "anatomy", "nodules", "perfusion", "files")
 """The phases of :func:`make_perfusion` and of writing its result, in order."""
 
+# Enough to order assumptions by how far they move what is expected, and each takes two courses.
+_MATTERS_DRAWS = 500
 DRAWS = 2000
 """Imagined patients over which what is uncertain is spread."""
 
@@ -118,6 +122,8 @@ class Perfusion:
         Edema, death, lung function.
     maxima
         What it does not exceed.
+    matters
+        Which assumptions decide most whether it sterilizes a metastasis.
     protocol, book
         Name of the protocol whose limits it keeps to, None for the regimen's own center's; the evidence.
     seed, draws
@@ -133,6 +139,7 @@ class Perfusion:
     effect: Effect
     harm: PerfusionHarm
     maxima: Maxima
+    matters: WhatMatters
     protocol: str | None
     book: EvidenceBook
     seed: int
@@ -194,6 +201,7 @@ def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) ->
         effect=effect,
         harm=harm,
         maxima=maxima,
+        matters=what_matters(regimen, patient.lungs, book, draws=_MATTERS_DRAWS, seed=seed),
         protocol=protocol.name if request.keep_limits else None,
         book=book,
         seed=seed,

@@ -1,4 +1,4 @@
-"""What is unseen in each lobe before and after a plan, and which assumptions decide what its perfusions do."""
+"""What is unseen in each lobe before and after a plan, and which assumptions decide about perfusions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,6 @@ from clearlung.staging import Expected, Plan, StagingProblem, benefit_of, burden
 _IC50, _DECADES = "effect.ic50.center", "pharmacology.kill.decades"
 _FELT, _GROWTH = "occult.felt.half", "growth.slow.doubling"
 _FEV1_FACTOR = "function.perfusion_factor"
-_WEIGHTS = {"worth.edema": "edema", "worth.death": "death", "worth.fev1": "fev1"}
 # What these say changes how much of the lung's drug tumor gets, and nothing of the course in the lung.
 _OF_TUMOR = ("kinetics.tumor.", "kinetics.spread.")
 # The fifths of imagined patients that are compared where an assumption cannot be held alone.
@@ -76,7 +75,7 @@ class _Operations:
     @classmethod
     def of(cls, plan: Plan) -> _Operations:
         last: dict[Side, int] = {}
-        perfused: dict[Side, tuple[int, ...]] = {side: () for side in SIDES}
+        perfused: dict[Side, tuple[int, ...]] = dict.fromkeys(SIDES, ())
         for operation in plan.operations:
             for side in (side for side in SIDES if operation.side in (side, "both")):
                 last[side] = operation.week
@@ -201,7 +200,7 @@ class _Case:
         self.held = tuple(self._held())
 
     def left(self, state: _State) -> Floats:
-        """Unseen metastases left after the plan, shape (draws,)."""
+        """Return the unseen metastases left after the plan, shape (draws,)."""
         course = self.course
         left = np.zeros(self.burden.draws)
         for side, lung in state.lungs.items():
@@ -212,7 +211,7 @@ class _Case:
         return left
 
     def worth(self, state: _State) -> Floats:
-        """What the plan's perfusions spare less what they may cost, shape (draws,)."""
+        """Return what the plan's perfusions spare less what they may cost, shape (draws,)."""
         model = self.problem.function
         points = state.fev1_factor * model.baseline_percent * model.perfusion_permanent
         worth = np.zeros(self.burden.draws)
@@ -224,7 +223,9 @@ class _Case:
         return worth
 
     def _held(self) -> Iterator[_Held]:
-        yield from (self._weight(key, name) for key, name in _WEIGHTS.items())
+        yield self._at("worth.edema", lambda value: replace(self.start, edema=value))
+        yield self._at("worth.death", lambda value: replace(self.start, death=value))
+        yield self._at("worth.fev1", lambda value: replace(self.start, fev1=value))
         yield self._at(_FEV1_FACTOR, lambda value: replace(self.start, fev1_factor=value))
         yield self._at(_FELT, self._with_felt)
         yield self._growth()
@@ -241,9 +242,6 @@ class _Case:
             # What the regimen holds is no assumption of the model any more.
             if entry.tag == "assumed" and ranged and key not in course.regimen.evidence:
                 yield self._at(key, lambda value, key=key: self._with_effect({key: value}))  # type: ignore[misc]
-
-    def _weight(self, key: str, name: str) -> _Held:
-        return self._at(key, lambda value: replace(self.start, **{name: value}))
 
     def _at(self, key: str, state: Callable[[float], _State]) -> _Held:
         entry = self.book[key]
@@ -267,8 +265,8 @@ class _Case:
             self._with(lambda lung, rate=rate: lung.changed(growth_per_day=np.full(self.burden.draws, rate)))  # type: ignore[misc]
             for rate in (fast, slow)
         ]
-        days = [float(np.log(2) / rate) for rate in (fast, slow)]
-        moved = Sensitivity("Volume doubling time of what is unseen", *days, 0.0, 0.0, _GROWTH, "day")
+        short, long = (float(np.log(2) / rate) for rate in (fast, slow))
+        moved = Sensitivity("Volume doubling time of what is unseen", short, long, 0.0, 0.0, _GROWTH, "day")
         return _Held(moved, *states)
 
     def _with(self, change: Callable[[LungBenefit], LungBenefit]) -> _State:

@@ -134,9 +134,15 @@ class LungBenefit:
         sterilized: Floats | None = None,
     ) -> LungBenefit:
         """Return it with other arrays, such as of one lobe or under another assumption; shapes as before."""
-        given = {"unseen": unseen, "growth_per_day": growth_per_day, "felt": felt, "sterilized": sterilized}
-        new = {name: values for name, values in given.items() if values is not None}
-        return replace(self, **new, _survive={}, _missed={})
+        return replace(
+            self,
+            unseen=self.unseen if unseen is None else unseen,
+            growth_per_day=self.growth_per_day if growth_per_day is None else growth_per_day,
+            felt=self.felt if felt is None else felt,
+            sterilized=self.sterilized if sterilized is None else sterilized,
+            _survive={},
+            _missed={},
+        )
 
     def _staying(self, week: int) -> Floats:
         """Chance that the hand misses each size in some week, shape (draws, sizes)."""

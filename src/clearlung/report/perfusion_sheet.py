@@ -58,13 +58,14 @@ def sheet_document(sheet: PerfusionSheet, *, source: str, created: str) -> Docum
 
 
 def sheet_blocks(sheets: Iterable[PerfusionSheet]) -> tuple[Block, ...]:
-    """Return the sheets of a plan's perfusions, each on a page of the report; nothing where there are none."""
+    """Return the sheets of a plan's perfusions, each on a page of the report; nothing for none."""
     blocks: list[Block] = []
     for sheet in sheets:
         of_plan = "" if sheet.operation is None else f" in operation {sheet.operation}, week {sheet.week}"
         blocks.append(
             Heading(
                 f"Perfusion of {sheet.target.title}{of_plan}",
+                level=3,
                 anchor=f"perfusion-{sheet.operation or 0}-{sheet.side}",
                 operation=sheet.operation,
                 new_page=True,
@@ -80,8 +81,8 @@ def sheet_body(sheet: PerfusionSheet) -> tuple[Block, ...]:
         f"perfusion-{sheet.operation or 0}-{sheet.side}",
         course_svg(sheet),
         course_alt(sheet),
-        "A model of a typical patient. Of tumor only the interval is shown: in people the dose told nothing about"
-        " the level in the tumor.",
+        "A model of a typical patient. Of tumor only the interval is shown: in people the dose told nothing"
+        " about the level in the tumor.",
         WIDTH_MM,
     )
     return (
@@ -139,7 +140,7 @@ def _per_liter(sheet: PerfusionSheet) -> str:
     return (
         f"{fixed(per.mg_per_lung_l, 1)} mg per liter of perfused lung with its air;"
         f" {fixed(per.mg_per_tissue_l)} mg per liter of its tissue if all of it went in;"
-        f" {fixed(1000 * sheet.regimen.dose_mg / sheet.regimen.prime_ml)} mg per liter of perfusate at the start."
+        f" {fixed(1000 * sheet.regimen.dose_mg / sheet.regimen.prime_ml)} mg per liter of perfusate at first."
     )
 
 
@@ -160,8 +161,8 @@ def _timeline(sheet: PerfusionSheet) -> Table:
         (
             fixed(phases.reconnection),
             "Reconnect",
-            f"{course.returned_mg:.2g} mg are still in the lung; in the body up to {_short(after)} mg/l then, and"
-            f" {_short(course.peak_mg_per_l.systemic)} at most, in minute {fixed(course.systemic_peak_minute)}",
+            f"{course.returned_mg:.2g} mg are still in the lung; in the body {_short(after)} mg/l then, at"
+            f" most {_short(course.peak_mg_per_l.systemic)} in minute {fixed(course.systemic_peak_minute)}",
         ),
     )
     return Table(
@@ -181,7 +182,8 @@ def _stops(sheet: PerfusionSheet) -> Table:
         )
         rows.append(
             (
-                f"Leak of {plain(maxima.leak_percent)} % of the dose ({fixed(maxima.leak_percent * dose / 100, 1)} mg)",
+                f"Leak of {plain(maxima.leak_percent)} % of the dose"
+                f" ({fixed(maxima.leak_percent * dose / 100, 1)} mg)",
                 f"expected {fixed(100 * course.leak_fraction, 1)} %: {when}",
                 "leak_percent",
             )

@@ -13,6 +13,13 @@ from clearlung.report.tornado import tornado_alt, tornado_svg
 from clearlung.report.unseen_figure import WIDTH_MM, unseen_alt, unseen_svg
 from clearlung.staging import Expected, PerfusionChoice, PerfusionWay, PlannedPerfusion
 
+_MOVED = (
+    "Each assumption alone goes from its low to its high end, all others as they are. The law of sizes and"
+    " the detection curve cannot be moved alone, since what the CT shows ties them together: of these, the"
+    " fifth of imagined patients with the lowest values is set against that with the highest, and what chance"
+    " could do is left out."
+)
+
 
 def why_blocks(report: ReportInput) -> tuple[Block, ...]:
     """Return why operations are perfused or not; nothing where what is unseen was not estimated."""
@@ -22,7 +29,7 @@ def why_blocks(report: ReportInput) -> tuple[Block, ...]:
     how = (
         "The optimizer weighed what each perfusion spares against what it may do."
         if choice.weighed
-        else "The protocol's rule decides where perfusions are, not what they are worth; here is what weighing says."
+        else "The protocol's rule decides where perfusions are, not what they are worth. Weighing says:"
     )
     return (
         Heading("Why operations are perfused, or not", anchor="perfusions"),
@@ -45,8 +52,8 @@ def _lobes(pages: PerfusionPages) -> list[Block]:
         "unseen",
         unseen_svg(pages.lobes),
         unseen_alt(pages.lobes),
-        "A distribution, not a count: each bar holds nine in ten imagined patients who fit what the CT shows. A few"
-        " with very many lift the mean above the middle.",
+        "A distribution, not a count: each bar holds nine in ten imagined patients who fit what the CT shows."
+        " A few with very many lift the mean above the middle.",
         WIDTH_MM,
     )
     return [Pictures((picture,)), Text(" ".join(pages.words), "small")]
@@ -88,8 +95,8 @@ def _perfusions(choice: PerfusionChoice) -> list[Block]:
         Table(
             columns,
             tuple(_perfusion(one) for one in choice.perfusions),
-            "Each perfusion of the plan; of a lung without any, what one would be. Spared are metastases that no hand"
-            " finds and that it leaves no viable cell of.",
+            "Each perfusion of the plan; of a lung without one, what it would be. Spared: metastases that no"
+            " hand finds and that it leaves no viable cell of.",
         )
     ]
 
@@ -165,8 +172,8 @@ def _judgments(pages: PerfusionPages) -> list[Block]:
         for entry in pages.worth
     )
     words = (
-        "How much a harm counts is a judgment, not a fact: nobody has asked patients or surgeons. The values are"
-        " assumed; a center sets its own under [assumptions] in its protocol."
+        "How much a harm counts is a judgment, not a fact: nobody has asked patients or surgeons. The values"
+        " are assumed; a center sets its own under [assumptions] in its protocol."
     )
     return [Table(columns, rows, words)]
 
@@ -181,9 +188,7 @@ def _moved(pages: PerfusionPages) -> list[Block]:
                     f"matters-{place}",
                     tornado_svg(moved),
                     tornado_alt(moved),
-                    "Each assumption alone from its low to its high end, all others as they are, the ten that move it"
-                    " most. The law of sizes and the detection curve are tied together by what the CT shows: of"
-                    " these, the fifth of imagined patients with the lowest values against that with the highest.",
+                    f"{moved.title}: the ten assumptions that move it most.",
                     TORNADO_MM,
                 ),
             )
@@ -191,7 +196,11 @@ def _moved(pages: PerfusionPages) -> list[Block]:
         for place, moved in enumerate(pages.moved)
         if moved.sensitivities
     ]
-    return [Heading("Which assumption matters most", level=3, anchor="matters"), *pictures]
+    return [
+        Heading("Which assumption matters most", level=3, anchor="matters"),
+        Text(_MOVED, "small"),
+        *pictures,
+    ]
 
 
 def _expected(found: Expected) -> str:

@@ -118,8 +118,8 @@ def _draw_legend(page: Axes) -> None:
             Rectangle((left, 1.6), 6, 2.6, facecolor=color, hatch=hatch, edgecolor=INK, linewidth=0.6)
         )
         page.text(left + 7.2, 2.9, words, fontsize=6.5, va="center")
-        left += 12 + 1.16 * len(words)
-    page.text(left, 2.9, "| middle   ○ mean", fontsize=6.5, va="center")
+        left += 10 + 1.14 * len(words)
+    page.text(left, 2.9, "| middle  ○ mean", fontsize=6.5, va="center")
 
 
 def _range(found: Expected) -> str:
