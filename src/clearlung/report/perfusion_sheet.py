@@ -130,8 +130,10 @@ _SOURCES = {"scan": "from the CT", "reference": "published mean lungs"}
 def _dose(sheet: PerfusionSheet) -> str:
     regimen = sheet.regimen
     most = "" if regimen.dose_mg_max is None else f" At most {fixed(regimen.dose_mg_max, 1)} mg."
-    label = " HYPOTHESIS: nobody has published a dose by this rule." if regimen.hypothesis else ""
     words = regimen.dose_derivation or f"{fixed(regimen.dose_mg, 1)} mg"
+    # Most rules say it themselves.
+    said = not regimen.hypothesis or words.lower().startswith("hypothesis")
+    label = "" if said else " Hypothesis: nobody has published a dose by this rule."
     return f"{regimen.name}: {words}.{most}{label}"
 
 
@@ -236,17 +238,17 @@ def _effects(sheet: PerfusionSheet) -> Table:
 def _risks(sheet: PerfusionSheet) -> Table:
     harm = sheet.harm
     rows = [
-        (Cell("Edema", "strong", note=harm.edema.words[0]), Cell(_median(harm.edema.interval))),
-        (Cell("Death", "strong", note=harm.death.words[0]), Cell(_median(harm.death.interval))),
+        (Cell("Edema", "strong", note=harm.edema.words[0]), _risk(harm.edema.interval)),
+        (Cell("Death", "strong", note=harm.death.words[0]), _risk(harm.death.interval)),
         (
             Cell("FEV1 lost for good", "strong", note="percent of the value before"),
-            Cell(_lost(harm.fev1.perfusion_percent[0].tolist())),
+            _lost(harm.fev1.perfusion_percent[0].tolist()),
         ),
     ]
     grades = f"{fixed(harm.respiratory_grade3_percent)} % / {fixed(harm.respiratory_grade4_percent)} %"
     note = "as published, melphalan 45 mg at 37 °C with resection"
     rows.append((Cell("Respiratory toxicity, grade 3 / 4", "strong", note=note), Cell(grades)))
-    return Table((Column("Risk", share=1), Column("Middle (nine in ten)", "right")), tuple(rows))
+    return Table((Column("Risk", share=1), Column("Middle", "right", unit="nine in ten")), tuple(rows))
 
 
 def _published(sheet: PerfusionSheet) -> str:
@@ -313,10 +315,10 @@ def _percents(interval: Interval) -> str:
     return f"{_percent(interval.low)} to {_percent(interval.high)}"
 
 
-def _median(interval: Interval) -> str:
-    return f"{_percent(interval.median)} ({_percents(interval)})"
+def _risk(interval: Interval) -> Cell:
+    return Cell(_percent(interval.median), "strong", note=_percents(interval))
 
 
-def _lost(values: list[float]) -> str:
+def _lost(values: list[float]) -> Cell:
     low, middle, high = values
-    return f"{fixed(middle)} % ({fixed(low)} to {fixed(high)})"
+    return Cell(f"{fixed(middle)} %", "strong", note=f"{fixed(low)} to {fixed(high)} %")

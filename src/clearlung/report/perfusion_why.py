@@ -66,14 +66,11 @@ def _lungs(choice: PerfusionChoice) -> Table:
         Column("Left without perfusion", "right", unit="mean (nine in ten)", share=1),
         Column("Left with the plan's", "right", unit="mean (nine in ten)", share=1),
     )
+    parts = [(one.side, one.unseen, one.left_without, one.left) for one in choice.lungs]
+    whole = [("both", choice.unseen, choice.left_without, choice.left)] if len(parts) > 1 else []
     rows = tuple(
-        (
-            Cell(one.side, "strong"),
-            Cell(_expected(one.unseen)),
-            Cell(_expected(one.left_without)),
-            Cell(_expected(one.left)),
-        )
-        for one in choice.lungs
+        (Cell(lung, "strong"), *(Cell(_expected(found)) for found in rest))
+        for lung, *rest in [*parts, *whole]
     )
     return Table(columns, rows, "Metastases that the CT does not show.")
 
