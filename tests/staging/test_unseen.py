@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from clearlung.anatomy import LOBE_SIDES
 from clearlung.perfusion import Seen, make_regimen
 from clearlung.staging import Unseen, benefit_of, burden_of, parse_problem, problem_json, replan, solve_plan
 from clearlung.staging.done import Done, DoneOperation
@@ -61,6 +62,16 @@ def test_what_is_spared_is_what_is_left_less(plan):
     for lung in plan.perfusion.lungs:
         spared = sum(p.spared.mean for p in plan.perfusion.perfusions if p.side == lung.side and p.planned)
         assert spared == pytest.approx(lung.left_without.mean - lung.left.mean)
+
+
+def test_lobes_add_up_to_their_lung(plan):
+    for lung in plan.perfusion.lungs:
+        own = [one for one in plan.perfusion.lobes if LOBE_SIDES[one.lobe] == lung.side]
+        for name in ("unseen", "left_without", "left"):
+            assert sum(getattr(o, name).mean for o in own) == pytest.approx(getattr(lung, name).mean)
+    assert plan.perfusion.spared.mean == pytest.approx(
+        plan.perfusion.left_without.mean - plan.perfusion.left.mean
+    )
 
 
 def test_a_problem_that_says_nothing_of_what_is_unseen_gets_no_word_of_it():

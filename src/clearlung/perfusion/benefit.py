@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy import LOBE_SIDES, SIDES, Side
+from clearlung.anatomy import LOBE_SIDES, SIDES, Lobe, Side
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion.course import perfuse
 from clearlung.perfusion.effect import sterilized
@@ -208,11 +208,19 @@ class Benefit:
         What harm counts.
     evidence
         Ids of the entries that it rests on.
+    lobes
+        The same as its lung, with what is unseen in the lobe alone.
     """
 
     lungs: Mapping[Side, LungBenefit]
     worth: Worth
     evidence: tuple[str, ...]
+    lobes: Mapping[Lobe, LungBenefit] = field(default_factory=dict)
+
+    def changed(self, change: Callable[[LungBenefit], LungBenefit]) -> Benefit:
+        """Return it with every lung and lobe changed in the same way."""
+        lungs = {side: change(lung) for side, lung in self.lungs.items()}
+        return replace(self, lungs=lungs, lobes={lobe: change(part) for lobe, part in self.lobes.items()})
 
     def harm(self, side: Side, perfusions: int, fev1_points: float) -> float:
         """Return what so many perfusions of a lung count on average, in metastases left behind.
@@ -300,7 +308,11 @@ def weigh_perfusions(
             weeks_since_ct=weeks_since_ct,
         )
         evidence += effect.evidence
-    return Benefit(found, Worth.of(book), tuple(dict.fromkeys(evidence)))
+    lobes = {
+        lobe: found[LOBE_SIDES[lobe]].changed(unseen=burden.by_size[:, row])
+        for row, lobe in enumerate(burden.lobes)
+    }
+    return Benefit(found, Worth.of(book), tuple(dict.fromkeys(evidence)), lobes)
 
 
 class _Effect(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from clearlung.anatomy import Side
+from clearlung.anatomy import Lobe, Side
 from clearlung.perfusion import Interval
 
 
@@ -29,6 +29,17 @@ class LungUnseen(_Part):
     """Metastases of one lung that the CT does not show."""
 
     side: Side
+    unseen: Expected = Field(description="On the day of the CT, or what earlier operations left of them.")
+    left_without: Expected = Field(
+        description="After the last operation on the lung, when the hand has found what it can feel."
+    )
+    left: Expected = Field(description="The same after the plan's perfusions as well.")
+
+
+class LobeUnseen(_Part):
+    """Metastases of one lobe that the CT does not show."""
+
+    lobe: Lobe
     unseen: Expected = Field(description="On the day of the CT, or what earlier operations left of them.")
     left_without: Expected = Field(
         description="After the last operation on the lung, when the hand has found what it can feel."
@@ -79,6 +90,7 @@ class PerfusionChoice(_Part):
     left: Expected = Field(description="The same after the plan's perfusions as well.")
     spared: Expected = Field(description="How many fewer these are: what the perfusions are for.")
     lungs: tuple[LungUnseen, ...]
+    lobes: tuple[LobeUnseen, ...] = ()
     perfusions: tuple[PlannedPerfusion, ...] = Field(
         description="Those of the plan; of a lung that is not perfused, what one in each operation would be."
     )

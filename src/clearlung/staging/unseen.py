@@ -15,6 +15,7 @@ from clearlung.perfusion import (
     Benefit,
     Findings,
     LobeVolumes,
+    LungBenefit,
     LungVolumes,
     OccultBurden,
     Seen,
@@ -164,11 +165,11 @@ def benefit_of(problem: StagingProblem) -> Benefit | None:
         body_surface_m2=unseen.body_surface_m2,
         weeks_since_ct=unseen.weeks_since_ct,
     )
-    lungs = {
-        side: lung.after([p.week - unseen.weeks_since_ct for p in unseen.perfused if p.side == side])
-        for side, lung in benefit.lungs.items()
-    }
-    return replace(benefit, lungs=lungs)
+
+    def now(lung: LungBenefit) -> LungBenefit:
+        return lung.after([p.week - unseen.weeks_since_ct for p in unseen.perfused if p.side == lung.side])
+
+    return benefit.changed(now)
 
 
 def with_benefit(problem: StagingProblem) -> StagingProblem:
