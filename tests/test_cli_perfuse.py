@@ -1,14 +1,17 @@
 """`clearlung perfuse` as a person runs it, on published lungs."""
 
 import json
+import re
 
 import jsonschema
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from clearlung import RESEARCH_NOTICE
 from clearlung.cli import app, main
 from clearlung.manifest import file_sha256
+from clearlung.perfusion import DOSE_MODES, MEDIUM_WORDS, REGIMENS, TARGETS
 from clearlung.perfusion_record import perfusion_schema
 
 from .lists import write_list
@@ -146,6 +149,18 @@ def test_the_regimen_that_was_given_at_42_degrees_shows_its_risk_and_warns():
     found = said(*HEATED)
     assert found["edema_risk"]["median"] >= 0.44
     assert any("not to be repeated" in words for words in found["warnings"])
+
+
+def test_the_help_names_everything_that_is_registered():
+    options = {option.name: option for option in get_command(app).commands["perfuse"].params}
+    for name, registry in {
+        "regimen": REGIMENS,
+        "target": TARGETS,
+        "dose_mode": DOSE_MODES,
+        "medium": MEDIUM_WORDS,
+    }.items():
+        for entry in registry:
+            assert re.search(rf"(?<![\w-]){entry}(?![\w-])", options[name].help), (name, entry)
 
 
 @pytest.mark.parametrize(

@@ -280,7 +280,7 @@ def compared_volumes(regimen: Regimen, lungs: LungVolumes, book: EvidenceBook) -
     """Return the volume that is perfused, and that of the mean reference lung, ml.
 
     Volume with air and not tissue: the density of a scan also counts blood that the published tissue of the
-    reference lungs leaves out, near twice as much, so that every patient would seem to have spare lung.
+    reference lungs leaves out, up to as much again, so that every patient would seem to have spare lung.
     """
     both = volume_ml(reference_lungs(book).lobes)
     return volume_ml(lungs.of(find_target(regimen.target))), both / 2
