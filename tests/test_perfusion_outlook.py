@@ -123,3 +123,15 @@ def test_the_report_has_one_page_for_each_perfusion_and_says_why(made, tmp_path)
         for reason in plan.perfusion.reasons:
             assert reason[:40] in text
     assert np.all(["alt=" in tag for tag in re.findall(r"<img[^>]*>", html)])
+
+
+def test_of_a_plan_without_perfusions_the_best_one_that_was_weighed_is_judged(made):
+    given, plan, _ = made
+    bare = tuple(o.model_copy(update={"perfusion": None}) for o in plan.operations)
+    plan = plan.model_copy(update={"operations": bare})
+    pages = perfusion_pages(given, plan)
+    best = max(plan.perfusion.perfusions, key=lambda one: one.worth)
+    assert not pages.sheets
+    assert f"{best.side} lung in operation {best.operation}" in pages.moved[1].title
+    assert moved(pages, 1, "worth.death")[0] > pages.moved[1].expected
+    assert all(one.felt == one.after for one in pages.lobes)

@@ -121,15 +121,23 @@ def moved_outcomes(
     Returns
     -------
     tuple
-        Metastases left unseen, and, where the plan perfuses, the worth of its perfusions; in metastases.
+        Metastases left unseen, and the worth of the plan's perfusions, or of the best one that was weighed
+        where it has none; both in metastases.
     """
     case = _Case(problem, _Operations.of(plan), burden, benefit)
-    outcomes: list[tuple[str, Callable[[_State], Floats]]] = [
-        ("Unseen metastases left after the plan", case.left)
-    ]
+    left = _moved("Unseen metastases left after the plan", case, case.left)
     if any(case.course.perfused.values()):
-        outcomes.append(("Worth of the plan's perfusions, in metastases", case.worth))
-    return tuple(_moved(title, case, outcome) for title, outcome in outcomes)
+        return left, _moved("Worth of the plan's perfusions, in metastases", case, case.worth)
+    weighed = () if plan.perfusion is None else plan.perfusion.perfusions
+    if not weighed:
+        return (left,)
+    best = max(weighed, key=lambda one: one.worth)
+    course = replace(case.course, perfused={**case.course.perfused, best.side: (best.week,)})
+    case = _Case(problem, course, burden, benefit)
+    title = (
+        f"Worth of a perfusion of the {best.side} lung in operation {best.operation}, which the plan has not"
+    )
+    return left, _moved(title, case, case.worth)
 
 
 def _moved(title: str, case: _Case, outcome: Callable[[_State], Floats]) -> Moved:

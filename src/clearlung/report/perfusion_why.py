@@ -185,7 +185,7 @@ def _moved(pages: PerfusionPages) -> list[Block]:
                     f"matters-{place}",
                     tornado_svg(moved),
                     tornado_alt(moved),
-                    f"{moved.title}: the ten assumptions that move it most.",
+                    f"{moved.title}: the assumptions that move it most, ten at most.",
                     TORNADO_MM,
                 ),
             )

@@ -19,7 +19,9 @@ WIDTH_MM = 178.0
 _LOBE_MM, _HEAD_MM, _FOOT_MM = 13.0, 8.0, 15.0
 _LEFT_MM, _GAP_MM, _RIGHT_MM = 12.0, 14.0, 4.0
 _GRID = "#D9D9D9"
-_BARS = (
+Bars = tuple[tuple[str, str, str, str], ...]
+"""Of each bar of a lobe: the field that it shows, in words, its color and its hatch."""
+_BARS: Bars = (
     ("before", "on the day of the CT", "white", "////"),
     ("felt", "after the plan's operations, without perfusion", "#D0D0D0", ""),
     ("after", "after the plan with its perfusions", "#5B7A99", ""),
@@ -58,6 +60,8 @@ def _draw(lobes: tuple[LobeUnseen, ...]) -> Figure:
     sides: tuple[Side, ...] = ("right", "left")
     by_side = {side: [one for one in lobes if LOBE_SIDES[one.lobe] == side] for side in sides}
     most = max(len(part) for part in by_side.values())
+    # Without a perfusion the third bar would be the second once more.
+    bars = _BARS if any(one.after != one.felt for one in lobes) else _BARS[:2]
     panel = most * _LOBE_MM
     height = _HEAD_MM + panel + _FOOT_MM
     figure, page = paper(WIDTH_MM, height)
@@ -70,14 +74,14 @@ def _draw(lobes: tuple[LobeUnseen, ...]) -> Figure:
         )
         page.text(left + 6, height - 4, f"{side} lung", fontsize=7.5, va="center")
         axes = figure.add_axes((left / WIDTH_MM, _FOOT_MM / height, wide / WIDTH_MM, panel / height))
-        _draw_lung(axes, by_side[side], most, high)
-    _draw_legend(page)
+        _draw_lung(axes, by_side[side], bars, most, high)
+    _draw_legend(page, bars)
     return figure
 
 
-def _draw_lung(axes: Axes, lobes: list[LobeUnseen], most: int, high: float) -> None:
+def _draw_lung(axes: Axes, lobes: list[LobeUnseen], bars: Bars, most: int, high: float) -> None:
     for place, lobe in enumerate(lobes):
-        for row, (name, _, color, hatch) in enumerate(_BARS):
+        for row, (name, _, color, hatch) in enumerate(bars):
             found: Expected = getattr(lobe, name)
             y = place + (row - 1) * 0.27
             axes.barh(
@@ -109,11 +113,11 @@ def _draw_lung(axes: Axes, lobes: list[LobeUnseen], most: int, high: float) -> N
         axes.spines[edge].set_visible(False)
 
 
-def _draw_legend(page: Axes) -> None:
+def _draw_legend(page: Axes, bars: Bars) -> None:
     from matplotlib.patches import Rectangle
 
     left = _LEFT_MM
-    for _, words, color, hatch in _BARS:
+    for _, words, color, hatch in bars:
         page.add_patch(
             Rectangle((left, 1.6), 6, 2.6, facecolor=color, hatch=hatch, edgecolor=INK, linewidth=0.6)
         )
