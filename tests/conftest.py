@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# Before they are loaded: threads that spin while they wait for work take the cores from the other workers.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 
