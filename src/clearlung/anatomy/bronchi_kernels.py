@@ -9,6 +9,7 @@ from numba import njit, prange
 
 from clearlung.anatomy.hessian import eigenvalues, eigenvector, second_derivatives
 from clearlung.anatomy.interpolation import trilinear
+from clearlung.anatomy.vectors import cross
 
 # Directions across a tube in which a wall is looked for, and how many of them may see none: where a branch
 # comes off there is none.
@@ -96,9 +97,9 @@ def _wall(fine: Any, place: Any, along: Any, spacing: Any, least: Any, lung_hu: 
     d = along.astype(np.float64)
     axis = np.zeros(3)
     axis[np.argmin(np.abs(d))] = 1.0
-    across = np.cross(d, axis)
+    across = cross(d, axis)
     across /= (across**2).sum() ** 0.5
-    up = np.cross(d, across)
+    up = cross(d, across)
     lumen = fine[z, y, x]
     profile = np.empty(int(RAY_MM / RAY_STEP_MM) + 1)
     contrast = np.empty(RAYS)

@@ -139,6 +139,13 @@ def _envelope(line: Any, values: Any, spacing: Any, tops: Any, bounds: Any, out:
         start = end
 
 
+@njit(cache=True)
+def _copy(line: Any, to: Any) -> None:
+    """Copy a line; as an assignment to a slice it takes seconds to compile, for the words of its error."""
+    for k in range(to.shape[0]):
+        to[k] = line[k]
+
+
 @njit(cache=True, parallel=True)
 def _upright(field: Any, upright: Any, sz: Any, shares: Any) -> Any:
     """Squared distance along z from the points where the lines along z cross the surface."""
@@ -151,9 +158,9 @@ def _upright_plane(field: Any, upright: Any, sz: Any, shares: Any) -> Any:
     nz, nx = field.shape
     line, out = np.empty(nz, dtype=np.float32), np.empty(nz, dtype=np.float32)
     for x in range(nx):
-        line[:] = field[:, x]
+        _copy(field[:, x], line)
         _along(line, sz, shares, out)
-        upright[:, x] = out
+        _copy(out, upright[:, x])
 
 
 @njit(cache=True, parallel=True)
@@ -175,21 +182,21 @@ def _level_slice(field: Any, level: Any, upright: Any, sy: Any, sx: Any, shares:
     for y in range(ny):
         _along(field[y], sx, shares, on_rows[y])
     for x in range(nx):
-        line[:] = field[:, x]
+        _copy(field[:, x], line)
         _along(line, sy, shares, out)
-        on_columns[:, x] = out
-        values[:] = on_rows[:, x]
-        out[:] = values
+        _copy(out, on_columns[:, x])
+        _copy(on_rows[:, x], values)
+        _copy(values, out)
         _envelope(line, values, sy, tops, bounds, out)
-        level[:, x] = out
-        values[:] = upright[:, x]
-        out[:] = values
+        _copy(out, level[:, x])
+        _copy(upright[:, x], values)
+        _copy(values, out)
         _envelope(line, values, sy, tops, bounds, out)
-        upright[:, x] = out
+        _copy(out, upright[:, x])
     row = np.empty(nx, dtype=np.float32)
     for y in range(ny):
         _envelope(field[y], on_columns[y], sx, tops, bounds, level[y])
-        row[:] = upright[y]
+        _copy(upright[y], row)
         _envelope(field[y], row, sx, tops, bounds, upright[y])
 
 
@@ -206,9 +213,9 @@ def _join_plane(field: Any, level: Any, upright: Any, sz: Any) -> Any:
     tops, bounds = np.empty(nz, dtype=np.int64), np.empty(nz, dtype=np.float64)
     line, values, out = np.empty(nz, np.float32), np.empty(nz, np.float32), np.empty(nz, np.float32)
     for x in range(nx):
-        line[:] = field[:, x]
-        values[:] = level[:, x]
+        _copy(field[:, x], line)
+        _copy(level[:, x], values)
         for z in range(nz):
             out[z] = min(values[z], upright[z, x])
         _envelope(line, values, sz, tops, bounds, out)
-        level[:, x] = out
+        _copy(out, level[:, x])

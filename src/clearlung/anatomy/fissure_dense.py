@@ -45,7 +45,8 @@ def _aggregate(cost: Any, total: Any, du: Any, dv: Any, bend: Any) -> None:
                         best = min(best, before[k + c] + price)
                 here[k] = cost[i, j, k] + best - least
                 total[i, j, k] += here[k]
-            before[:] = here
+            for k in range(nh):
+                before[k] = here[k]
             i += du
             j += dv
 

@@ -264,7 +264,9 @@ def trace(
         first[ways] = count
         hook[ways] = meets
         ways += 1
-        points[count : count + steps] = points[count : count + steps][::-1].copy()
+        for low in range(count, count + steps // 2):
+            high = 2 * count + steps - 1 - low
+            points[low], points[high] = points[high], points[low]
         for point in range(count, count + steps):
             _cover(point, points[point], voxels, index, shape, spacing, depth, owner, near)
         count += steps

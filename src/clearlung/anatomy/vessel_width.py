@@ -10,6 +10,7 @@ from numba import njit, prange
 
 from clearlung.anatomy.interpolation import trilinear
 from clearlung.anatomy.tree import BranchTree
+from clearlung.anatomy.vectors import cross
 from clearlung.ct import Volume
 
 # Rays in the plane across a vessel, and the way between their samples as a share of the finest spacing: a
@@ -215,9 +216,9 @@ def _radius_at(
     along = along / size
     other = np.zeros(3)
     other[np.argmin(np.abs(along))] = 1.0
-    u = np.cross(along, other)
+    u = cross(along, other)
     u = u / (u * u).sum() ** 0.5
-    v = np.cross(along, u)
+    v = cross(along, u)
     step = STEP_SHARE * spacing.min()
     reach = BEYOND_RADII * rough[p] + BEYOND_MM + 0.5 * spacing.max()
     values = np.empty((RAYS, max(4, int(reach / step))), dtype=np.float64)

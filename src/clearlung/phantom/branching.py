@@ -50,15 +50,25 @@ def _free_fraction(
 
 
 @njit(cache=True)
+def _cross(a: Any, b: Any) -> Any:
+    """Return the cross product; numpy's takes seconds to compile, for shapes that are none of ours."""
+    product = np.empty(3)
+    product[0] = a[1] * b[2] - a[2] * b[1]
+    product[1] = a[2] * b[0] - a[0] * b[2]
+    product[2] = a[0] * b[1] - a[1] * b[0]
+    return product
+
+
+@njit(cache=True)
 def _split(points: Any, index: Any, low: Any, high: Any, center: Any, direction: Any, fraction: Any) -> Any:
     """Part points in two across the longest direction that is square to the branch; returns the border."""
     size = max((direction**2).sum() ** 0.5, 1e-9)
     d = direction / size
     helper = np.zeros(3)
     helper[np.argmin(np.abs(d))] = 1.0
-    u = np.cross(d, helper)
+    u = _cross(d, helper)
     u /= (u**2).sum() ** 0.5
-    v = np.cross(d, u)
+    v = _cross(d, u)
     uu = vv = uv = 0.0
     for k in range(low, high):
         offset = points[index[k]] - center
@@ -73,7 +83,9 @@ def _split(points: Any, index: Any, low: Any, high: Any, center: Any, direction:
     for k in range(n):
         along[k] = ((points[index[low + k]] - center) * axis).sum()
     order = np.argsort(along)
-    index[low:high] = index[low:high][order]
+    sorted_ = index[low:high][order]
+    for k in range(n):
+        index[low + k] = sorted_[k]
     return low + min(max(round(n * fraction), 1), n - 1)
 
 

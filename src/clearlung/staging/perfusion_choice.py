@@ -139,6 +139,8 @@ def _reason(problem: StagingProblem, side: Side, perfusions: Sequence[PlannedPer
             f" {verdict}."
         )
     if not problem.weighs_perfusion:
-        return f"The {side} lung is not perfused: the protocol does not ask for it; {spares}, {verdict}."
+        done = problem.unseen is not None and any(one.side == side for one in problem.unseen.perfused)
+        rule = "it has been" if done else "the protocol does not ask for it"
+        return f"The {side} lung is not perfused: {rule}; {spares}, {verdict}."
     why = verdict if best.worth < 0 else "not enough less to decide, or other goals come first"
     return f"The {side} lung is not perfused: {spares}, {why}."
