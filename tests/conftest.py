@@ -37,6 +37,8 @@ FIRST = (
     "tests/resection/",
     "tests/nodules/",
     "tests/phantom/",
+    "tests/test_",
+    "tests/perfusion/",
 )
 
 
