@@ -16,6 +16,7 @@ from clearlung.perfusion import (
     Sensitivity,
     Target,
 )
+from clearlung.staging import Expected
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,9 @@ class LobeUnseen:
     """
 
     lobe: Lobe
-    before: Interval
-    felt: Interval
-    after: Interval
+    before: Expected
+    felt: Expected
+    after: Expected
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,14 @@ class Moved:
         Its mean over imagined patients.
     sensitivities
         The widest swing first.
+    left_out
+        How many more were moved that move it by no more than chance does.
     """
 
     title: str
     expected: float
     sensitivities: tuple[Sensitivity, ...]
+    left_out: int = 0
 
 
 @dataclass(frozen=True, eq=False)
