@@ -1,6 +1,7 @@
 """The lungs of a perfusion: of a scan against its own voxels, and of what earlier commands left."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,17 +11,16 @@ import pytest
 
 from clearlung.anatomy import LOBE_LABELS, Anatomy
 from clearlung.anatomy_folder import anatomy_json, describe_anatomy
-from clearlung.ct import AxisOrder, read_scan, write_volume
+from clearlung.ct import read_scan
 from clearlung.errors import OutputError, PerfusionRefused
 from clearlung.evidence import load_evidence
 from clearlung.nodule_folder import open_nodule_folder
-from clearlung.nodule_jobs import find_into, make_options, planned_nodules
+from clearlung.nodule_jobs import planned_nodules
 from clearlung.perfusion import RegimenChanges, lungs_of_scan, reference_lungs, tissue_ml, volume_ml
 from clearlung.perfusion_folder import write_perfusion
 from clearlung.perfusion_jobs import PERFUSE_PHASES, PerfusionRequest, make_perfusion
 from clearlung.perfusion_lungs import NODULES_COUNTED, ScanOptions, find_lungs, kind_of_source
 from clearlung.perfusion_record import perfusion_schema
-from clearlung.phantom import PhantomSpec, make_phantom
 from clearlung.progress import Stopwatch
 from clearlung.staging import load_protocol, problem_json
 from clearlung.workflow import PlanRequest, make_plan
@@ -39,23 +39,19 @@ def protocol():
 
 
 @pytest.fixture(scope="module")
-def phantom():
-    return make_phantom(PhantomSpec(nodules=20, seed=3, shape=(100, 128, 128)))
+def phantom(coarse):
+    return coarse
 
 
 @pytest.fixture(scope="module")
-def scan(phantom, tmp_path_factory):
+def scan(coarse_found, tmp_path_factory):
     """A scan whose file has another axis order than ours."""
-    path = tmp_path_factory.mktemp("perfuse") / "scan.nrrd"
-    write_volume(phantom.scan.volume, path, AxisOrder((2, 0, 1), (True, False, True)))
-    return path
+    return shutil.copytree(coarse_found, tmp_path_factory.mktemp("perfuse") / "found") / "scan.nrrd"
 
 
 @pytest.fixture(scope="module")
 def found(scan):
-    folder = scan.parent / "nodules"
-    find_into(scan, folder, make_options("blob", 2.0))
-    return folder
+    return scan.parent / "nodules"
 
 
 def truth(phantom):
