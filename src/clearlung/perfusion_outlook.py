@@ -1,4 +1,4 @@
-"""What is unseen in each lobe before and after a plan, and which assumptions decide about perfusions."""
+"""Which assumptions decide about what a plan leaves unseen, and about its perfusions; and their sheets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy import LOBE_SIDES, SIDES, Side
+from clearlung.anatomy import SIDES, Side
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion import (
     EFFECT_EVIDENCE,
@@ -25,8 +25,8 @@ from clearlung.perfusion import (
     tumor_exposure,
 )
 from clearlung.perfusion_sheets import sheets_of_plan
-from clearlung.report import LobeUnseen, Moved, PerfusionPages
-from clearlung.staging import Expected, Plan, StagingProblem, benefit_of, burden_of
+from clearlung.report import Moved, PerfusionPages
+from clearlung.staging import Plan, StagingProblem, benefit_of, burden_of
 
 _IC50, _DECADES = "effect.ic50.center", "pharmacology.kill.decades"
 _FELT, _GROWTH = "occult.felt.half", "growth.slow.doubling"
@@ -54,11 +54,9 @@ def perfusion_pages(problem: StagingProblem, plan: Plan) -> PerfusionPages:
     benefit = None if burden is None else benefit_of(problem)
     if burden is None or benefit is None:
         return PerfusionPages(sheets=sheets)
-    course = _Operations.of(plan)
     book = problem.protocol.book()
     return PerfusionPages(
         sheets=sheets,
-        lobes=tuple(_lobes(problem, course, burden, benefit)),
         moved=moved_outcomes(problem, plan, burden, benefit),
         worth=tuple(book[key] for key in WORTH_EVIDENCE),
         words=burden.words,
@@ -82,23 +80,6 @@ class _Operations:
                 if operation.perfusion is not None:
                     perfused[side] += (operation.week,)
         return cls(last, perfused)
-
-
-def _lobes(
-    problem: StagingProblem, course: _Operations, burden: OccultBurden, benefit: Benefit
-) -> Iterator[LobeUnseen]:
-    unseen = problem.unseen
-    for row, lobe in enumerate(burden.lobes):
-        side = LOBE_SIDES[lobe]
-        lung = benefit.lungs[side].changed(unseen=burden.by_size[:, row])
-        if unseen is not None:
-            lung = lung.after([p.week - unseen.weeks_since_ct for p in unseen.perfused if p.side == side])
-        before = lung.unseen.sum(axis=1)
-        felt = after = before
-        if side in course.last:
-            felt = lung.left(course.last[side])
-            after = lung.left(course.last[side], course.perfused[side])
-        yield LobeUnseen(lobe, *(Expected.of(draws) for draws in (before, felt, after)))
 
 
 def moved_outcomes(

@@ -16,7 +16,6 @@ from clearlung.perfusion import (
     Sensitivity,
     Target,
 )
-from clearlung.staging import Expected
 
 
 @dataclass(frozen=True)
@@ -94,28 +93,6 @@ class PerfusionSheet:
 
 
 @dataclass(frozen=True)
-class LobeUnseen:
-    """Metastases of one lobe that the CT does not show, over imagined patients.
-
-    Parameters
-    ----------
-    lobe
-        The lobe.
-    before
-        On the day of the CT, or what earlier operations left of them.
-    felt
-        After the plan's operations, when the hand has found what it can feel, without any perfusion.
-    after
-        The same with the plan's perfusions.
-    """
-
-    lobe: Lobe
-    before: Expected
-    felt: Expected
-    after: Expected
-
-
-@dataclass(frozen=True)
 class Moved:
     """An outcome of a plan, and how far each assumption moves it.
 
@@ -145,8 +122,6 @@ class PerfusionPages:
     ----------
     sheets
         One for each perfusion of a lung, in the order of the operations.
-    lobes
-        What is unseen, by lobe; none where that was not estimated.
     moved
         Which assumptions matter most.
     worth
@@ -156,7 +131,6 @@ class PerfusionPages:
     """
 
     sheets: tuple[PerfusionSheet, ...] = ()
-    lobes: tuple[LobeUnseen, ...] = ()
     moved: tuple[Moved, ...] = ()
     worth: tuple[Evidence, ...] = ()
     words: tuple[str, ...] = ()

@@ -35,7 +35,7 @@ def why_blocks(report: ReportInput) -> tuple[Block, ...]:
         Heading("Why operations are perfused, or not", anchor="perfusions"),
         Text(how, "strong"),
         Bullets(choice.reasons),
-        *_lobes(pages),
+        *_lobes(choice, pages),
         _lungs(choice),
         *_perfusions(choice),
         *_ways(choice),
@@ -45,13 +45,13 @@ def why_blocks(report: ReportInput) -> tuple[Block, ...]:
     )
 
 
-def _lobes(pages: PerfusionPages) -> list[Block]:
-    if not pages.lobes:
+def _lobes(choice: PerfusionChoice, pages: PerfusionPages) -> list[Block]:
+    if not choice.lobes:
         return []
     picture = Picture(
         "unseen",
-        unseen_svg(pages.lobes),
-        unseen_alt(pages.lobes),
+        unseen_svg(choice.lobes),
+        unseen_alt(choice.lobes),
         "A distribution, not a count: each bar holds nine in ten imagined patients who fit what the CT shows."
         " A few with very many lift the mean above the middle.",
         WIDTH_MM,

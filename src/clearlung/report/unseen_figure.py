@@ -8,8 +8,7 @@ from clearlung.anatomy import LOBE_SIDES, Side
 from clearlung.report.figures import as_svg, drawing, paper
 from clearlung.report.marks import INK
 from clearlung.report.numbers import fixed
-from clearlung.report.perfusion_input import LobeUnseen
-from clearlung.staging import Expected
+from clearlung.staging import Expected, LobeUnseen
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,9 +21,9 @@ _GRID = "#D9D9D9"
 Bars = tuple[tuple[str, str, str, str], ...]
 """Of each bar of a lobe: the field that it shows, in words, its color and its hatch."""
 _BARS: Bars = (
-    ("before", "on the day of the CT", "white", "////"),
-    ("felt", "after the plan's operations, without perfusion", "#D0D0D0", ""),
-    ("after", "after the plan with its perfusions", "#5B7A99", ""),
+    ("unseen", "on the day of the CT", "white", "////"),
+    ("left_without", "after the plan's operations, without perfusion", "#D0D0D0", ""),
+    ("left", "after the plan with its perfusions", "#5B7A99", ""),
 )
 
 
@@ -49,8 +48,8 @@ def unseen_svg(lobes: tuple[LobeUnseen, ...]) -> str:
 def unseen_alt(lobes: tuple[LobeUnseen, ...]) -> str:
     """Say what the picture shows, for those who cannot see it."""
     rows = "; ".join(
-        f"{one.lobe}: {_range(one.before)} before, {_range(one.felt)} after the operations,"
-        f" {_range(one.after)} with the perfusions"
+        f"{one.lobe}: {_range(one.unseen)} before, {_range(one.left_without)} after the operations,"
+        f" {_range(one.left)} with the perfusions"
         for one in lobes
     )
     return f"Metastases that the CT does not show, by lobe, nine in ten imagined patients. {rows}."
@@ -61,12 +60,12 @@ def _draw(lobes: tuple[LobeUnseen, ...]) -> Figure:
     by_side = {side: [one for one in lobes if LOBE_SIDES[one.lobe] == side] for side in sides}
     most = max(len(part) for part in by_side.values())
     # Without a perfusion the third bar would be the second once more.
-    bars = _BARS if any(one.after != one.felt for one in lobes) else _BARS[:2]
+    bars = _BARS if any(one.left != one.left_without for one in lobes) else _BARS[:2]
     panel = most * _LOBE_MM
     height = _HEAD_MM + panel + _FOOT_MM
     figure, page = paper(WIDTH_MM, height)
     wide = (WIDTH_MM - 2 * _LEFT_MM - _GAP_MM / 2 - 2 * _RIGHT_MM) / 2
-    high = max(max(one.before.high, one.before.mean) for one in lobes)
+    high = max(max(one.unseen.high, one.unseen.mean) for one in lobes)
     for place, side in enumerate(sides):
         left = _LEFT_MM + place * (wide + _LEFT_MM + _GAP_MM / 2)
         page.text(
