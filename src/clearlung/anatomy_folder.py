@@ -30,7 +30,7 @@ from clearlung.anatomy import (
 )
 from clearlung.ct import Scan, Volume, write_volume
 from clearlung.evidence import Evidence, load_evidence
-from clearlung.manifest import inputs_of, make_manifest, published_schema, write_manifest
+from clearlung.manifest import inputs_of, published_schema, write_manifest
 from clearlung.output import folder_all_or_nothing
 from clearlung.progress import Stopwatch
 from clearlung.report import anatomy_png
@@ -265,16 +265,15 @@ def write_anatomy(
                 _write_on_scan(part, anatomy, scan, work / f"{name}.nii.gz")
         with watch.phase("picture"):
             (work / "anatomy.png").write_bytes(anatomy_png(anatomy, scan))
-        manifest = make_manifest(
+        write_manifest(
+            work,
             command="anatomy",
             created=created.isoformat(),
             options=options,
             inputs=inputs_of(scan.source, scan.input_sha256, anatomy_file),
             seed=0,
             times=watch.times,
-            folder=work,
         )
-        write_manifest(manifest, work)
     return record
 
 

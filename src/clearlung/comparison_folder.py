@@ -9,7 +9,7 @@ from typing import Any
 
 from clearlung.comparison_jobs import Compared
 from clearlung.comparison_record import ComparisonRecord, PointFound
-from clearlung.manifest import InputFile, make_manifest, write_manifest
+from clearlung.manifest import InputFile, write_manifest
 from clearlung.output import folder_all_or_nothing
 from clearlung.progress import Stopwatch
 from clearlung.report import tradeoff_png, tradeoff_svg
@@ -66,16 +66,15 @@ def write_comparison(
                 _write_table(record.curve.points, work / "tradeoff.csv")
                 (work / "tradeoff.png").write_bytes(tradeoff_png(curve))
                 (work / "tradeoff.svg").write_text(tradeoff_svg(curve), encoding="utf-8")
-        manifest = make_manifest(
+        write_manifest(
+            work,
             command="compare",
             created=created.isoformat(),
             options=options,
             inputs=inputs,
             seed=seed,
             times=watch.times,
-            folder=work,
         )
-        write_manifest(manifest, work)
     return record
 
 

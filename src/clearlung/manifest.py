@@ -60,7 +60,8 @@ class Manifest(BaseModel):
     outputs: dict[str, str] = Field(description="SHA-256 of each file beside this one.")
 
 
-def make_manifest(
+def write_manifest(
+    folder: Path,
     *,
     command: str,
     created: str,
@@ -68,10 +69,9 @@ def make_manifest(
     inputs: Sequence[InputFile],
     seed: int,
     times: Sequence[PhaseTime],
-    folder: Path,
-) -> Manifest:
-    """Describe a run whose results are already in ``folder``."""
-    return Manifest(
+) -> None:
+    """Describe a run whose results are already in a folder, beside them."""
+    manifest = Manifest(
         python=platform.python_version(),
         libraries={name: version(name) for name in LIBRARIES},
         created=created,
@@ -84,6 +84,7 @@ def make_manifest(
         ),
         outputs=_outputs(folder),
     )
+    _store(manifest, folder)
 
 
 def inputs_of(
@@ -107,8 +108,7 @@ def _sha256_of(place: Path) -> str:
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def write_manifest(manifest: Manifest, folder: Path) -> None:
-    """Write a manifest into the folder that it describes."""
+def _store(manifest: Manifest, folder: Path) -> None:
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
@@ -140,7 +140,7 @@ def renew_manifest(folder: Path, inputs: Sequence[InputFile] = ()) -> None:
     kinds = {entry.kind for entry in inputs}
     kept = tuple(entry for entry in manifest.inputs if entry.kind not in kinds)
     new = {"inputs": (*kept, *inputs), "outputs": _outputs(folder)}
-    write_manifest(manifest.model_copy(update=new), folder)
+    _store(manifest.model_copy(update=new), folder)
 
 
 def _outputs(folder: Path) -> dict[str, str]:

@@ -20,7 +20,7 @@ from clearlung.anatomy_cache import read_anatomy_cache, write_anatomy_cache
 from clearlung.atomic import write_file
 from clearlung.ct import Scan, write_volume
 from clearlung.errors import OutputError, ReviewError
-from clearlung.manifest import Manifest, file_sha256, inputs_of, make_manifest, write_manifest
+from clearlung.manifest import Manifest, file_sha256, inputs_of, write_manifest
 from clearlung.nodule_found import Found, read_found, write_found
 from clearlung.nodule_record import describe_nodules, nodules_json
 from clearlung.nodule_tiles import cut_tiles, picture_pages, read_tiles, write_tiles
@@ -141,16 +141,15 @@ def write_nodule_folder(
             _write_tables(made)
         with watch.phase("picture"):
             _write_pictures(made)
-        manifest = make_manifest(
+        write_manifest(
+            work,
             command="nodules find",
             created=created.isoformat(),
             options=options,
             inputs=inputs_of(scan.source, scan.input_sha256, anatomy_file, detector_file),
             seed=0,
             times=watch.times,
-            folder=work,
         )
-        write_manifest(manifest, work)
     return replace(made, path=folder)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from clearlung.manifest import make_manifest, write_manifest
+from clearlung.manifest import write_manifest
 from clearlung.output import folder_all_or_nothing
 from clearlung.perfusion_jobs import Perfusion
 from clearlung.perfusion_record import PerfusionRecord, describe_perfusion, perfusion_json
@@ -60,14 +60,13 @@ def write_perfusion(
             (work / PERFUSION).write_text(perfusion_json(record), encoding="utf-8")
             sheet = sheet_of_perfusion(made)
             write_sheet(sheet, work, source=made.patient.source, created=created.date().isoformat())
-        manifest = make_manifest(
+        write_manifest(
+            work,
             command="perfuse",
             created=created.isoformat(),
             options=options,
             inputs=made.patient.inputs,
             seed=made.seed,
             times=watch.times,
-            folder=work,
         )
-        write_manifest(manifest, work)
     return record

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clearlung.errors import ProblemError
-from clearlung.manifest import InputFile, file_sha256, make_manifest, published_schema, write_manifest
+from clearlung.manifest import InputFile, file_sha256, published_schema, write_manifest
 from clearlung.output import folder_all_or_nothing
 from clearlung.planned_folder import read_planned
 from clearlung.progress import Stopwatch
@@ -125,16 +125,15 @@ def write_replan(
             report = rest_report(made.rest, made.promised, record, made.known, day)
             keep_report(report, work)
             write_report(report, work)
-        manifest = make_manifest(
+        write_manifest(
+            work,
             command="replan",
             created=created.isoformat(),
             options={"today_week": record.done.today_week},
             inputs=made.inputs,
             seed=record.plan.solver.seed,
             times=watch.times,
-            folder=work,
         )
-        write_manifest(manifest, work)
 
 
 def _write_changes(record: Replan, path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from clearlung.ct import write_volume
-from clearlung.manifest import make_manifest, write_manifest
+from clearlung.manifest import write_manifest
 from clearlung.output import folder_all_or_nothing
 from clearlung.progress import Stopwatch
 from clearlung.report import Remainder, ResectionPicture, specimen_sheet, specimen_slices
@@ -88,16 +88,15 @@ def write_resection(
             slices = specimen_slices(picture)
             if slices is not None:
                 (work / "specimens-slices.png").write_bytes(slices)
-        manifest = make_manifest(
+        write_manifest(
+            work,
             command="resect",
             created=created.isoformat(),
             options=options,
             inputs=resection.inputs,
             seed=0,
             times=watch.times,
-            folder=work,
         )
-        write_manifest(manifest, work)
     return record
 
 

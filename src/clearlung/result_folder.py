@@ -13,7 +13,7 @@ from clearlung.casefile import open_ledger
 from clearlung.comparison_record import ComparisonRecord
 from clearlung.ct import write_volume
 from clearlung.exchange import write_slicer_markups
-from clearlung.manifest import make_manifest, published_schema, write_manifest
+from clearlung.manifest import published_schema, write_manifest
 from clearlung.nodules import write_nodules
 from clearlung.output import folder_all_or_nothing
 from clearlung.progress import Stopwatch
@@ -91,16 +91,15 @@ def write_result(
             )
             keep_report(report, work)
             write_report(read_report(work), work)
-        manifest = make_manifest(
+        write_manifest(
+            work,
             command=command,
             created=created.isoformat(),
             options=options,
             inputs=result.inputs,
             seed=result.plan.solver.seed,
             times=watch.times,
-            folder=work,
         )
-        write_manifest(manifest, work)
 
 
 def plan_json(plan: Plan) -> str:

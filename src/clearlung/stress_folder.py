@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from clearlung.errors import ProblemError
-from clearlung.manifest import InputFile, file_sha256, make_manifest, published_schema, write_manifest
+from clearlung.manifest import InputFile, file_sha256, published_schema, write_manifest
 from clearlung.output import folder_all_or_nothing
 from clearlung.progress import Stopwatch
 from clearlung.report import stress_png
@@ -182,16 +182,15 @@ def write_stress(
                     text = stress.robust.plan.model_dump_json(indent=2) + "\n"
                     (work / "plan-with-reserve.json").write_text(text, encoding="utf-8")
                     _write(work, "stress-with-reserve", stress.reserve_record, stress.robust.plan)
-        manifest = make_manifest(
+        write_manifest(
+            work,
             command="stress",
             created=created.isoformat(),
             options=options,
             inputs=stress.inputs,
             seed=stress.record.seed,
             times=watch.times,
-            folder=work,
         )
-        write_manifest(manifest, work)
 
 
 def stress_schema() -> str:
