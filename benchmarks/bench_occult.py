@@ -152,7 +152,8 @@ def print_time() -> None:
         made.add_column(name, justify="right" if place else "left")
     for count in NODULES:
         rng = np.random.default_rng(count)
-        diameters = np.maximum(4.5 * np.exp(0.6 * rng.standard_normal(count)), 2.0)
+        diameters = 4.5 * np.exp(0.6 * rng.standard_normal(3 * count))
+        diameters = diameters[rng.random(3 * count) < curve.chance(diameters)][:count]
         seen = Seen.listed(diameters, [LOBES[k % len(LOBES)] for k in range(count)])
         estimates, updates = [], []
         for seed in range(4):

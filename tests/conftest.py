@@ -11,10 +11,14 @@ import pytest
 from hypothesis import settings
 
 from clearlung.anatomy import Anatomy, segment_anatomy
+from clearlung.ct import AxisOrder, write_volume
+from clearlung.nodule_jobs import find_into, make_options
+from clearlung.nodules.network import built_in_network
 from clearlung.phantom import Phantom, PhantomSpec, make_phantom
 
 from .once import Once
 from .real import RealPlan, plan_real_scan
+from .remembered import RememberedNetwork
 
 # Timings on a shared two-core machine say nothing about the code, so no deadline; the same examples each run.
 settings.register_profile("clearlung", deadline=None, derandomize=True)
@@ -33,6 +37,8 @@ FIRST = (
     "tests/resection/",
     "tests/nodules/",
     "tests/phantom/",
+    "tests/test_",
+    "tests/perfusion/",
 )
 
 
@@ -61,6 +67,16 @@ def once(tmp_path_factory) -> Once:
     return Once(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def remembered_network(once):
+    """Keep what the network answers for whoever asks it the same again."""
+    patch = pytest.MonkeyPatch()
+    remembered = RememberedNetwork(built_in_network(), once)
+    patch.setattr("clearlung.nodules.find.built_in_network", lambda: remembered)
+    yield
+    patch.undo()
+
+
 @pytest.fixture(scope="session")
 def real_plan(once, real_scans):
     """The plan of a real scan by its name."""
@@ -81,3 +97,26 @@ def healthy(once) -> Phantom:
 def healthy_anatomy(once, healthy) -> Anatomy:
     """What is segmented on it."""
     return once("healthy-anatomy", lambda: segment_anatomy(healthy.scan))
+
+
+@pytest.fixture(scope="session")
+def coarse(once) -> Phantom:
+    """A phantom of few voxels."""
+    return once("coarse", lambda: make_phantom(PhantomSpec(nodules=20, seed=3, shape=(100, 128, 128))))
+
+
+@pytest.fixture(scope="session")
+def coarse_found(once, coarse) -> Path:
+    """A folder with its ``scan.nrrd``, in another axis order than ours, and what was found: ``nodules``.
+
+    To be copied by those who change it.
+    """
+
+    def find() -> Path:
+        folder: Path = once.folder / "coarse"
+        folder.mkdir(exist_ok=True)
+        write_volume(coarse.scan.volume, folder / "scan.nrrd", AxisOrder((2, 0, 1), (True, False, True)))
+        find_into(folder / "scan.nrrd", folder / "nodules", make_options("blob", 2.0), replace_earlier=True)
+        return folder
+
+    return once("coarse-found", find)

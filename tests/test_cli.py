@@ -171,7 +171,7 @@ def test_the_shipped_protocols_are_listed(tmp_path):
 def test_who_names_no_protocol_is_shown_the_others_beside_it(planned):
     folder, summary = planned
     assert summary["protocol"] == "high-volume"
-    assert [other["protocol"] for other in summary["compared"]] == ["conservative"]
+    assert [other["protocol"] for other in summary["compared"]] == ["conservative", "weighed"]
     assert "Compared with other protocols" in (folder / "out" / "report.html").read_text()
 
 

@@ -1,19 +1,24 @@
 """`clearlung perfuse` as a person runs it, on published lungs."""
 
 import json
+import re
 
 import jsonschema
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from clearlung import RESEARCH_NOTICE
 from clearlung.cli import app, main
 from clearlung.manifest import file_sha256
+from clearlung.perfusion import DOSE_MODES, MEDIUM_WORDS, REGIMENS, TARGETS
 from clearlung.perfusion_record import perfusion_schema
 
 from .lists import write_list
 
 MELPHALAN = ("--regimen", "petrov-melphalan-50")
+HEATED = ("--regimen", "petrov-melphalan-45-42c", "--side", "left")
+FILES = {"perfusion.json", "sheet.pdf", "sheet.html", "manifest.json"}
 CASE = "[patient]\nheight_cm = 178\nweight_kg = 75\n"
 
 
@@ -105,7 +110,7 @@ def test_a_folder_is_written_where_one_is_named_and_nowhere_else(tmp_path, monke
     run(*MELPHALAN, "--side", "left")
     assert not list(tmp_path.iterdir())
     shown = said(*MELPHALAN, "--side", "left", "--minutes", "45", "-o", "out")
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"perfusion.json", "manifest.json"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     kept = json.loads((tmp_path / "out" / "perfusion.json").read_text())
     assert {"out": "out"} | kept == shown
     jsonschema.validate(kept, json.loads(perfusion_schema()))
@@ -116,6 +121,12 @@ def test_a_folder_is_written_where_one_is_named_and_nowhere_else(tmp_path, monke
         main(["perfuse", *MELPHALAN, "--side", "left", "-o", "out"])
     assert refused.value.code == 7
     assert run(*MELPHALAN, "--side", "left", "-o", "out", "--force").exit_code == 0
+
+
+def test_the_heated_case_can_be_looked_at_and_warns(left):
+    heated = said(*HEATED)
+    assert heated["edema_risk"]["median"] > max(0.44, left["edema_risk"]["median"])
+    assert any("All three" in warning for warning in heated["warnings"])
 
 
 def test_a_list_says_what_lies_in_the_target(tmp_path, monkeypatch):
@@ -134,6 +145,24 @@ def test_a_dose_by_body_surface_takes_it_from_the_case(tmp_path):
     assert found["dose_mg"] == pytest.approx(135 * (178 * 75 / 3600) ** 0.5, abs=0.01)
 
 
+def test_the_regimen_that_was_given_at_42_degrees_shows_its_risk_and_warns():
+    found = said(*HEATED)
+    assert found["edema_risk"]["median"] >= 0.44
+    assert any("not to be repeated" in words for words in found["warnings"])
+
+
+def test_the_help_names_everything_that_is_registered():
+    options = {option.name: option for option in get_command(app).commands["perfuse"].params}
+    for name, registry in {
+        "regimen": REGIMENS,
+        "target": TARGETS,
+        "dose_mode": DOSE_MODES,
+        "medium": MEDIUM_WORDS,
+    }.items():
+        for entry in registry:
+            assert re.search(rf"(?<![\w-]){entry}(?![\w-])", options[name].help), (name, entry)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -141,7 +170,8 @@ def test_a_dose_by_body_surface_takes_it_from_the_case(tmp_path):
         ((*MELPHALAN, "--side", "left", "--target", "right-upper-middle"), 4, "side left was given"),
         (("--regimen", "petrov", "--side", "left"), 4, "is not one of"),
         ((*MELPHALAN, "--side", "left", "--dose-mg", "51"), 4, "51 mg is above 50 mg"),
-        (("--regimen", "petrov-melphalan-45-42c", "--side", "left"), 4, "42 °C is above"),
+        ((*MELPHALAN, "--side", "left", "--temperature-c", "42"), 4, "42 °C is above"),
+        ((*HEATED, "--protocol", "high-volume"), 4, "42 °C is above"),
         ((*MELPHALAN, "--side", "left", "--protocol", "conservative"), 4, "above 45 mg"),
         (("--side", "left", "--protocol", "conservative"), 4, "name one with --regimen"),
         (("--regimen", "petrov-cisplatin-135", "--side", "left"), 4, "give height_cm"),

@@ -13,6 +13,7 @@ from clearlung.cli import app
 from clearlung.comparison_record import comparison_schema
 from clearlung.explanation import explanation_schema
 from clearlung.nodules import read_nodule_list
+from clearlung.perfusion_record import perfusion_schema
 from clearlung.replan_folder import done_schema, replan_schema
 from clearlung.result_folder import plan_schema, problem_schema
 from clearlung.staging import GOALS, load_protocol, parse_protocol, read_assignments, read_done, replan
@@ -57,6 +58,7 @@ def test_the_published_schemas_are_the_programs():
     assert (ROOT / "docs" / "done.schema.json").read_text() == done_schema()
     assert (ROOT / "docs" / "problem.schema.json").read_text() == problem_schema()
     assert (ROOT / "docs" / "comparison.schema.json").read_text() == comparison_schema()
+    assert (ROOT / "docs" / "perfusion.schema.json").read_text() == perfusion_schema()
 
 
 def test_the_protocol_in_the_guide_is_accepted():

@@ -1,6 +1,7 @@
 """The lungs of a perfusion: of a scan against its own voxels, and of what earlier commands left."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,17 +11,16 @@ import pytest
 
 from clearlung.anatomy import LOBE_LABELS, Anatomy
 from clearlung.anatomy_folder import anatomy_json, describe_anatomy
-from clearlung.ct import AxisOrder, read_scan, write_volume
-from clearlung.errors import OutputError
+from clearlung.ct import read_scan
+from clearlung.errors import OutputError, PerfusionRefused
 from clearlung.evidence import load_evidence
 from clearlung.nodule_folder import open_nodule_folder
-from clearlung.nodule_jobs import find_into, make_options, planned_nodules
-from clearlung.perfusion import lungs_of_scan, reference_lungs, tissue_ml, volume_ml
+from clearlung.nodule_jobs import planned_nodules
+from clearlung.perfusion import RegimenChanges, lungs_of_scan, reference_lungs, tissue_ml, volume_ml
 from clearlung.perfusion_folder import write_perfusion
 from clearlung.perfusion_jobs import PERFUSE_PHASES, PerfusionRequest, make_perfusion
 from clearlung.perfusion_lungs import NODULES_COUNTED, ScanOptions, find_lungs, kind_of_source
 from clearlung.perfusion_record import perfusion_schema
-from clearlung.phantom import PhantomSpec, make_phantom
 from clearlung.progress import Stopwatch
 from clearlung.staging import load_protocol, problem_json
 from clearlung.workflow import PlanRequest, make_plan
@@ -28,6 +28,8 @@ from clearlung.workflow import PlanRequest, make_plan
 from .lists import write_list
 
 BOOK = load_evidence()
+SCANNED_ML = np.array([900.0, 400.0, 0.0, 1100.0, 1000.0])
+"""Lobes of a scan after a right lower lobectomy."""
 ROOT = Path(__file__).parent.parent
 
 
@@ -37,23 +39,19 @@ def protocol():
 
 
 @pytest.fixture(scope="module")
-def phantom():
-    return make_phantom(PhantomSpec(nodules=20, seed=3, shape=(100, 128, 128)))
+def phantom(coarse):
+    return coarse
 
 
 @pytest.fixture(scope="module")
-def scan(phantom, tmp_path_factory):
+def scan(coarse_found, tmp_path_factory):
     """A scan whose file has another axis order than ours."""
-    path = tmp_path_factory.mktemp("perfuse") / "scan.nrrd"
-    write_volume(phantom.scan.volume, path, AxisOrder((2, 0, 1), (True, False, True)))
-    return path
+    return shutil.copytree(coarse_found, tmp_path_factory.mktemp("perfuse") / "found") / "scan.nrrd"
 
 
 @pytest.fixture(scope="module")
 def found(scan):
-    folder = scan.parent / "nodules"
-    find_into(scan, folder, make_options("blob", 2.0))
-    return folder
+    return scan.parent / "nodules"
 
 
 def truth(phantom):
@@ -109,6 +107,17 @@ def test_a_scan_with_its_reviewed_nodules_is_perfused_end_to_end(scan, found, pr
     assert record.target.nodules == int((nodules.side == "right").sum())
 
 
+def test_a_dose_above_the_maximum_is_refused_before_the_scan_is_read(protocol, tmp_path):
+    request = PerfusionRequest(
+        protocol=protocol,
+        side="left",
+        source=tmp_path / "no-scan.nii.gz",
+        changes=RegimenChanges(dose_mg=60),
+    )
+    with pytest.raises(PerfusionRefused, match="60 mg is above 50 mg"):
+        make_perfusion(request)
+
+
 def test_a_folder_of_nodules_has_the_scans_volumes_and_published_tissue(scan, found, protocol):
     without_scan = find_lungs(found, protocol)
     with_scan = find_lungs(scan, protocol, ScanOptions(nodules=found))
@@ -140,6 +149,19 @@ def test_a_plan_of_a_list_has_published_lungs_and_its_lesions(protocol, tmp_path
     assert kept.lungs == reference_lungs(protocol.book())
     assert kept.seen is not None
     assert sum(kept.seen.values()) == 12
+
+
+def test_a_plan_of_a_scan_has_its_volumes_and_published_tissue(protocol, tmp_path):
+    made = make_plan(PlanRequest(source=write_list(tmp_path / "list.csv", 12), protocol=protocol))
+    patient = made.problem.patient
+    measured = replace(patient, lungs=replace(patient.lungs, share_method="ct volume"), lobe_ml=SCANNED_ML)
+    text = problem_json(replace(made.problem, patient=measured))
+    (tmp_path / "problem.json").write_text(text, encoding="utf-8")
+    kept = find_lungs(tmp_path, protocol).lungs
+    assert kept.source == "scan"
+    np.testing.assert_allclose(pairs(kept)[0], (SCANNED_ML[0], SCANNED_ML[0] * 530 / 5000))
+    assert [one.lobe for one in kept.lobes] == ["RUL", "RML", "LUL", "LLL"]
+    assert NODULES_COUNTED in kept.notes
 
 
 def test_a_source_is_told_by_what_it_holds(tmp_path, found):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -11,11 +12,8 @@ import SimpleITK as sitk
 
 from clearlung import RESEARCH_NOTICE
 from clearlung.anatomy import LOBES
-from clearlung.ct import AxisOrder, write_volume
 from clearlung.errors import OutputError
 from clearlung.manifest import file_sha256
-from clearlung.nodule_jobs import find_into, make_options
-from clearlung.phantom import PhantomSpec, make_phantom
 from clearlung.resection import RULE_SETS
 from clearlung.resection_folder import COLUMNS, write_resection
 from clearlung.resection_jobs import make_resection
@@ -41,19 +39,14 @@ def protocol():
 
 
 @pytest.fixture(scope="module")
-def scan(tmp_path_factory):
+def scan(coarse_found, tmp_path_factory):
     """A scan whose file has another axis order than ours."""
-    made = make_phantom(PhantomSpec(nodules=20, seed=3, shape=(100, 128, 128)))
-    path = tmp_path_factory.mktemp("resect") / "scan.nrrd"
-    write_volume(made.scan.volume, path, AxisOrder((2, 0, 1), (True, False, True)))
-    return path
+    return shutil.copytree(coarse_found, tmp_path_factory.mktemp("resect") / "found") / "scan.nrrd"
 
 
 @pytest.fixture(scope="module")
 def found(scan):
-    folder = scan.parent / "nodules"
-    find_into(scan, folder, make_options("blob", 2.0))
-    return folder
+    return scan.parent / "nodules"
 
 
 @pytest.fixture(scope="module")

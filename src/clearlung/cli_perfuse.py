@@ -34,7 +34,12 @@ def perfuse(
     ] = None,
     regimen: Annotated[
         str | None,
-        typer.Option("--regimen", help="A registered regimen. Without it: the protocol's own."),
+        typer.Option(
+            "--regimen",
+            help="petrov-melphalan-50, petrov-melphalan-45, petrov-melphalan-45-42c (as a warning),"
+            " petrov-cisplatin-135, antwerp-melphalan-45, burt-doxorubicin-40 or johnston-doxorubicin-10."
+            " Without it: the protocol's own.",
+        ),
     ] = None,
     side: Annotated[str | None, typer.Option("--side", help="right or left: the whole lung.")] = None,
     target: Annotated[

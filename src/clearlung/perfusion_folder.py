@@ -33,7 +33,7 @@ def write_perfusion(
     made
         What :func:`clearlung.perfusion_jobs.make_perfusion` returned.
     folder
-        Becomes the result: ``perfusion.json``; ``sheet.pdf`` and ``sheet.html``, the page for the perfusionist;
+        Becomes the result: ``perfusion.json``; ``sheet.pdf`` and ``sheet.html``, the perfusionist's page;
         ``manifest.json``.
     options
         For the manifest.

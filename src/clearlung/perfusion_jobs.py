@@ -20,6 +20,7 @@ from clearlung.perfusion import (
     Regimen,
     RegimenChanges,
     Target,
+    WhatMatters,
     find_stops,
     find_target,
     make_regimen,
@@ -30,6 +31,7 @@ from clearlung.perfusion import (
     sterilized,
     tumor_exposure,
     volume_ml,
+    what_matters,
 )
 from clearlung.perfusion_lungs import PatientLungs, ScanOptions, find_lungs
 from clearlung.progress import Stopwatch
@@ -38,6 +40,8 @@ from clearlung.staging import Protocol, maxima_of
 PERFUSE_PHASES = ("scan", "anatomy", "nodules", "perfusion", "files")
 """The phases of :func:`make_perfusion` and of writing its result, in order."""
 
+# Enough to order assumptions by how far they move what is expected, and each takes two courses.
+_MATTERS_DRAWS = 500
 DRAWS = 2000
 """Imagined patients over which what is uncertain is spread."""
 
@@ -118,6 +122,8 @@ class Perfusion:
         Edema, death, lung function.
     maxima
         What it does not exceed.
+    matters
+        Which assumptions decide most whether it sterilizes a metastasis.
     protocol, book
         Name of the protocol whose limits it keeps to, None for the regimen's own center's; the evidence.
     seed, draws
@@ -133,6 +139,7 @@ class Perfusion:
     effect: Effect
     harm: PerfusionHarm
     maxima: Maxima
+    matters: WhatMatters
     protocol: str | None
     book: EvidenceBook
     seed: int
@@ -164,8 +171,10 @@ def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) ->
     protocol, book = request.protocol, request.protocol.book()
     name, target = _regimen_name(request), find_target(request.target, request.side)
     surface_m2 = request.case.patient.body_surface_m2
-    # What is wrong with the request is told before minutes of anatomy; its dose may still need the lungs.
-    make_regimen(name, book, target=target.name, body_surface_m2=surface_m2, changes=request.changes)
+    # What is wrong with the request is told before minutes of anatomy; a dose by volume needs the lungs.
+    before = make_regimen(name, book, target=target.name, body_surface_m2=surface_m2, changes=request.changes)
+    if not before.hypothesis:
+        _maxima(before, request, None)
     patient = find_lungs(request.source, protocol, request.scan, watch)
     with watch.phase("perfusion"):
         regimen = make_regimen(
@@ -176,7 +185,7 @@ def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) ->
             lungs=patient.lungs,
             changes=request.changes,
         )
-        maxima = _maxima(regimen, request, patient, book)
+        maxima = _maxima(regimen, request, patient)
         draws, seed = request.draws, request.seed
         course = perfuse(regimen, patient.lungs, book, draws=draws, seed=seed)
         harm = perfusion_harm(
@@ -192,6 +201,7 @@ def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) ->
         effect=effect,
         harm=harm,
         maxima=maxima,
+        matters=what_matters(regimen, patient.lungs, book, draws=_MATTERS_DRAWS, seed=seed),
         protocol=protocol.name if request.keep_limits else None,
         book=book,
         seed=seed,
@@ -210,19 +220,16 @@ def _regimen_name(request: PerfusionRequest) -> str:
     return name
 
 
-def _maxima(regimen: Regimen, request: PerfusionRequest, patient: PatientLungs, book: EvidenceBook) -> Maxima:
-    """Return what the perfusion must not exceed, once it is certain that it does not."""
-    protocol = request.protocol
+def _maxima(regimen: Regimen, request: PerfusionRequest, patient: PatientLungs | None) -> Maxima:
+    """Return what the perfusion must not exceed, once it is certain that it does not.
+
+    Without the patient's lungs what goes by their volume is not judged.
+    """
+    protocol, book = request.protocol, request.protocol.book()
     maxima = maxima_of(protocol, regimen, book) if request.keep_limits else published_maxima(regimen, book)
-    refuse(
-        find_stops(
-            regimen,
-            maxima,
-            book,
-            perfused_ml=volume_ml(patient.lungs.of(TARGETS[regimen.target])),
-            body_surface_m2=request.case.patient.body_surface_m2,
-        )
-    )
+    perfused_ml = None if patient is None else volume_ml(patient.lungs.of(TARGETS[regimen.target]))
+    surface_m2 = request.case.patient.body_surface_m2
+    refuse(find_stops(regimen, maxima, book, perfused_ml=perfused_ml, body_surface_m2=surface_m2))
     return maxima
 
 

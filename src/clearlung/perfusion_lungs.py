@@ -165,7 +165,7 @@ def _of_scan(
         seen=_by_lobe(nodules),
         source=scan.series,
         inputs=inputs,
-        warnings=(*scan.warnings, *_conditions(anatomy)),
+        warnings=(*scan.warnings, *_conditions(anatomy), *_unreviewed(nodules)),
     )
 
 
@@ -188,7 +188,7 @@ def _of_nodules(folder: Path, protocol: Protocol, book: EvidenceBook, watch: Sto
             *inputs_of(found.source, found.scan_sha256),
             InputFile(kind="review", sha256=file_sha256(folder / RECORD)),
         ),
-        warnings=(*found.warnings, *_conditions(anatomy)),
+        warnings=(*found.warnings, *_conditions(anatomy), *_unreviewed(nodules)),
     )
 
 
@@ -232,6 +232,14 @@ def _of_anatomy(folder: Path) -> PatientLungs:
 
 def _by_lobe(table: NoduleTable | LesionTable) -> dict[Lobe, int]:
     return {lobe: int((table.lobe == lobe).sum()) for lobe in LOBES}
+
+
+def _unreviewed(nodules: NoduleTable) -> tuple[str, ...]:
+    """Say that nobody has looked at some of the nodules that are left out of the lung."""
+    left = int((nodules.review == "").sum())
+    if not left:
+        return ()
+    return (f"{left} of the {len(nodules)} nodules that are not counted as lung are not reviewed.",)
 
 
 def _conditions(anatomy: Anatomy) -> tuple[str, ...]:

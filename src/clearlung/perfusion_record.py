@@ -23,6 +23,7 @@ from clearlung.perfusion import (
     volume_ml,
 )
 from clearlung.perfusion_jobs import Perfusion
+from clearlung.perfusion_sensitivity import SensitivityFound
 
 # Curves are kept by the minute while the lung is isolated, and more coarsely in the hours after it.
 _STEP_ISOLATED_MIN, _STEP_AFTER_MIN = 1.0, 10.0
@@ -188,6 +189,7 @@ class PerfusionRecord(_Part):
     mass_balance_error: float = Field(description="Of the dose, largest at any time.")
     curves: CurvesFound
     effect: tuple[EffectFound, ...]
+    sensitivity: SensitivityFound
     edema_risk: Interval = Field(description="Chance of edema after this perfusion, 0 to 1.")
     death_risk: Interval = Field(description="Chance of death, 0 to 1.")
     respiratory_percent: dict[str, float] = Field(description="Published respiratory toxicity by grade.")
@@ -243,6 +245,7 @@ def describe_perfusion(made: Perfusion) -> PerfusionRecord:
         mass_balance_error=course.mass_balance_error,
         curves=_curves(course),
         effect=_effect(made),
+        sensitivity=SensitivityFound.of(made.matters),
         edema_risk=_rounded(harm.edema.interval),
         death_risk=_rounded(harm.death.interval),
         respiratory_percent={

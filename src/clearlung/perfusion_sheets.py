@@ -24,7 +24,7 @@ from clearlung.perfusion import (
     tumor_exposure,
 )
 from clearlung.perfusion_jobs import Perfusion
-from clearlung.report import PerfusionPages, PerfusionSheet, SizeEffect
+from clearlung.report import PerfusionSheet, SizeEffect
 from clearlung.staging import Plan, StagingProblem, maxima_of
 
 SIZES_MM = (0.1, 0.5, 1.0, 2.0, 5.0)
@@ -82,9 +82,7 @@ def perfusion_sheet(
         target=TARGETS[regimen.target],
         lungs=lungs,
         course=course,
-        effects=tuple(
-            _effect(size, course, lungs, book, draws=draws, seed=seed) for size in SIZES_MM
-        ),
+        effects=tuple(_effect(size, course, lungs, book, draws=draws, seed=seed) for size in SIZES_MM),
         harm=harm,
         maxima=maxima,
         book=book,
@@ -155,17 +153,6 @@ def sheets_of_plan(problem: StagingProblem, plan: Plan) -> tuple[PerfusionSheet,
     return tuple(found)
 
 
-def perfusion_pages(problem: StagingProblem, plan: Plan) -> PerfusionPages:
-    """Return what a plan's report says of its perfusions beside the plan itself.
-
-    Parameters
-    ----------
-    problem, plan
-        The problem that the plan solves, and the plan.
-    """
-    return PerfusionPages(sheets=sheets_of_plan(problem, plan))
-
-
 def _placed(sheet: PerfusionSheet, operation: int, week: int) -> PerfusionSheet:
     doubts = (f"{doubt[:1].upper()}{doubt[1:]}." for doubt in sheet.course.doubts)
     words = (*sheet.lungs.notes, *sheet.regimen.notes, *doubts)
@@ -187,4 +174,3 @@ def _effect(
         seed=seed,
     )[:, 0]
     return SizeEffect(size_mm, Interval.of(chance), float(chance.mean()))
-

@@ -21,7 +21,7 @@ from clearlung.manifest import InputFile, file_sha256, read_manifest, renew_mani
 from clearlung.nodules import COLUMNS, NoduleTable, sphere_volume_mm3
 from clearlung.output import check_target, folder_all_or_nothing
 from clearlung.packed import read_packed, write_packed
-from clearlung.perfusion_sheets import perfusion_pages
+from clearlung.perfusion_outlook import perfusion_pages
 from clearlung.planned_folder import read_planned
 from clearlung.report import (
     GRAY_STEPS,

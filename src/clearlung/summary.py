@@ -13,6 +13,13 @@ from clearlung.workflow import PlanResult
 
 _BOTH_SIDES = "Of these on both sides"
 
+
+def _unseen(row: ComparisonRow) -> str:
+    if row.unseen_spared is None:
+        return "not known"
+    return f"{row.unseen_spared:.1f} ({row.unseen_spared_low:.1f} to {row.unseen_spared_high:.1f})"
+
+
 _ROWS: tuple[tuple[str, Callable[[ComparisonRow], str]], ...] = (
     ("Operations", lambda r: f"{r.operations} (no fewer than {r.operations_bound})"),
     (_BOTH_SIDES, lambda r: f"{r.both_sides}" + (f" ({way})" if (way := r.both_sides_approach) else "")),
@@ -21,6 +28,7 @@ _ROWS: tuple[tuple[str, Callable[[ComparisonRow], str]], ...] = (
     ("Most in one operation", lambda r: f"{r.nodules_max}"),
     ("Weeks until the last", lambda r: f"{r.weeks}"),
     ("Perfusions", lambda r: f"{r.perfusions}"),
+    ("Unseen metastases that they spare", _unseen),
     ("Hours in theatre", lambda r: f"{r.minutes_total / 60:.1f} (longest {r.minutes_max / 60:.1f})"),
     ("Tissue removed, ml", lambda r: f"{r.removed_ml:.0f} (most at once {r.removed_ml_max:.0f})"),
     (

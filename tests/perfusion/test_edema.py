@@ -177,7 +177,7 @@ def test_half_the_dose_in_half_the_lung_differs_only_by_the_volume_s_own_weight(
         ({"dose_mg": 50, "temperature_c": 39.5}, "between 37 and 42"),
         ({"dose_mg": 50, "temperature_c": 43}, "Nothing was counted at 43"),
         ({"dose_mg": 100}, "outside what was counted with melphalan"),
-        ({"dose_mg": 25, "perfused_ml": 1250}, "50 % of a whole one"),
+        ({"dose_mg": 25, "perfused_ml": 1250}, "50 % of what a reference lung"),
         ({"dose_mg": 76, "drug": "doxorubicin"}, "No edema after doxorubicin was counted"),
     ],
 )

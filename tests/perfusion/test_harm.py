@@ -9,6 +9,8 @@ from scipy.stats import beta
 
 from clearlung.evidence import load_evidence
 from clearlung.perfusion import (
+    LobeVolumes,
+    LungVolumes,
     RegimenChanges,
     death_risk,
     edema_risk,
@@ -107,3 +109,13 @@ def test_more_lung_at_the_same_dose_has_no_more_edema():
     larger = replace(LUNGS, lobes=tuple(replace(one, tissue_ml=1.5 * one.tissue_ml) for one in LUNGS.lobes))
     small, large = (perfusion_harm(regimen, lungs, BOOK).edema.draws for lungs in (LUNGS, larger))
     assert np.all(large <= small)
+
+
+def test_blood_on_a_scan_is_no_spare_lung():
+    # Twice the tissue at the same volume, as densities of a scan give: the dose per volume has not changed.
+    dense = LungVolumes(
+        tuple(LobeVolumes(one.lobe, one.volume_ml, 2 * one.tissue_ml) for one in LUNGS.lobes), source="scan"
+    )
+    regimen = make_regimen("petrov-melphalan-50", BOOK)
+    ours, theirs = (perfusion_harm(regimen, lungs, BOOK).edema.draws for lungs in (LUNGS, dense))
+    np.testing.assert_array_equal(ours, theirs)

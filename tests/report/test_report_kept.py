@@ -19,6 +19,8 @@ def kept(tmp_path, monkeypatch):
     other = cases.make_plan(report.nodules, 5, "conservative")
     report = cases.replace(report, comparison=(other,))
     monkeypatch.setattr(report_folder, "read_planned", lambda folder: (None, report.plan))
+    # Its plan was made up, and no problem belongs to it.
+    monkeypatch.setattr(report_folder, "perfusion_pages", lambda problem, plan: report.perfusions)
     report_folder.keep_report(report, tmp_path)
     return report, tmp_path
 

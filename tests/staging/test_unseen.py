@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from clearlung.anatomy import LOBE_SIDES
+from clearlung.errors import CaseConflict
 from clearlung.perfusion import Seen, make_regimen
 from clearlung.staging import Unseen, benefit_of, burden_of, parse_problem, problem_json, replan, solve_plan
 from clearlung.staging.done import Done, DoneOperation
@@ -61,6 +63,16 @@ def test_what_is_spared_is_what_is_left_less(plan):
     for lung in plan.perfusion.lungs:
         spared = sum(p.spared.mean for p in plan.perfusion.perfusions if p.side == lung.side and p.planned)
         assert spared == pytest.approx(lung.left_without.mean - lung.left.mean)
+
+
+def test_lobes_add_up_to_their_lung(plan):
+    for lung in plan.perfusion.lungs:
+        own = [one for one in plan.perfusion.lobes if LOBE_SIDES[one.lobe] == lung.side]
+        for name in ("unseen", "left_without", "left"):
+            assert sum(getattr(o, name).mean for o in own) == pytest.approx(getattr(lung, name).mean)
+    assert plan.perfusion.spared.mean == pytest.approx(
+        plan.perfusion.left_without.mean - plan.perfusion.left.mean
+    )
 
 
 def test_a_problem_that_says_nothing_of_what_is_unseen_gets_no_word_of_it():
@@ -118,6 +130,13 @@ def test_what_the_hand_found_changes_what_is_left_unseen(given, plan):
     # What lies unseen in the other lung follows the same law.
     other = "left" if side == "right" else "right"
     assert none.count(other).mean() < many.count(other).mean()
+
+
+def test_no_hand_feels_a_lobe_that_was_not_opened(given, plan):
+    lobe = "LUL" if plan.operations[0].side == "right" else "RUL"
+    done = Done(today_week=2, operations=(DoneOperation(number=1, found_by_lobe={lobe: 0}),))
+    with pytest.raises(CaseConflict, match=f"no hand felt the {lobe}"):
+        rest_problem(given, plan, done)
 
 
 def test_a_perfusion_that_was_done_has_spared_what_it_could(given, plan):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy import LOBE_SIDES, SIDES, Side
+from clearlung.anatomy import LOBE_SIDES, SIDES, Lobe, Side
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion.course import perfuse
 from clearlung.perfusion.effect import sterilized
@@ -125,6 +125,25 @@ class LungBenefit:
             surviving = surviving * self._at(week, 1.0 - self.sterilized)
         return replace(self, unseen=surviving, _survive={}, _missed={})
 
+    def changed(
+        self,
+        *,
+        unseen: Floats | None = None,
+        growth_per_day: Floats | None = None,
+        felt: Floats | None = None,
+        sterilized: Floats | None = None,
+    ) -> LungBenefit:
+        """Return it with other arrays, such as of one lobe or under another assumption; shapes as before."""
+        return replace(
+            self,
+            unseen=self.unseen if unseen is None else unseen,
+            growth_per_day=self.growth_per_day if growth_per_day is None else growth_per_day,
+            felt=self.felt if felt is None else felt,
+            sterilized=self.sterilized if sterilized is None else sterilized,
+            _survive={},
+            _missed={},
+        )
+
     def _staying(self, week: int) -> Floats:
         """Chance that the hand misses each size in some week, shape (draws, sizes)."""
         if week not in self._missed:
@@ -189,11 +208,19 @@ class Benefit:
         What harm counts.
     evidence
         Ids of the entries that it rests on.
+    lobes
+        The same as its lung, with what is unseen in the lobe alone.
     """
 
     lungs: Mapping[Side, LungBenefit]
     worth: Worth
     evidence: tuple[str, ...]
+    lobes: Mapping[Lobe, LungBenefit] = field(default_factory=dict)
+
+    def changed(self, change: Callable[[LungBenefit], LungBenefit]) -> Benefit:
+        """Return it with every lung and lobe changed in the same way."""
+        lungs = {side: change(lung) for side, lung in self.lungs.items()}
+        return replace(self, lungs=lungs, lobes={lobe: change(part) for lobe, part in self.lobes.items()})
 
     def harm(self, side: Side, perfusions: int, fev1_points: float) -> float:
         """Return what so many perfusions of a lung count on average, in metastases left behind.
@@ -214,7 +241,7 @@ class Benefit:
 
 def weigh_perfusions(
     burden: OccultBurden,
-    regimen: Regimen,
+    regimen: Regimen | None,
     lungs: LungVolumes,
     book: EvidenceBook,
     *,
@@ -228,7 +255,8 @@ def weigh_perfusions(
     burden
         What the CT does not show; its draws are the imagined patients.
     regimen
-        The perfusion, at the same dose for either lung.
+        The perfusion, at the same dose for either lung; None where no lung is perfused, and only the hand
+        finds what is unseen.
     lungs
         The patient's volumes, or the reference ones.
     book
@@ -256,17 +284,16 @@ def weigh_perfusions(
     True
     """
     found: dict[Side, LungBenefit] = {}
-    evidence: list[str] = [*burden.evidence, *regimen.evidence, *EFFECT_EVIDENCE, *WORTH_EVIDENCE]
+    evidence: list[str] = [*burden.evidence]
     table = np.geomspace(*_TABLE_MM, _TABLE_POINTS)
     felt = burden.felt(table)
     there = {lobe.lobe for lobe in lungs.lobes}
     for side in (side for side in SIDES if any(LOBE_SIDES[lobe] == side for lobe in there)):
-        own = regimen.model_copy(update={"target": side})
-        course = perfuse(own, lungs, book)
-        exposure = tumor_exposure(course, lungs, book, draws=burden.draws, seed=burden.seed)
-        harm = perfusion_harm(
-            own, lungs, book, body_surface_m2=body_surface_m2, draws=burden.draws, seed=burden.seed
-        )
+        if regimen is None:
+            none = np.zeros(burden.draws)
+            effect = _Effect(np.zeros((burden.draws, len(table))), none, none, ())
+        else:
+            effect = _effect(regimen, side, table, burden, lungs, book, body_surface_m2)
         rows = [row for row, lobe in enumerate(burden.lobes) if LOBE_SIDES[lobe] == side]
         found[side] = LungBenefit(
             side=side,
@@ -275,12 +302,41 @@ def weigh_perfusions(
             growth_per_day=burden.growth_per_day,
             table_mm=table,
             felt=felt,
-            sterilized=sterilized(
-                table, exposure, book, drug=own.drug, temperature_c=own.temperature_c, seed=burden.seed
-            ),
-            edema=harm.edema.draws,
-            death=harm.death.draws,
+            sterilized=effect.sterilized,
+            edema=effect.edema,
+            death=effect.death,
             weeks_since_ct=weeks_since_ct,
         )
-        evidence += [*course.evidence, *harm.evidence]
-    return Benefit(found, Worth.of(book), tuple(dict.fromkeys(evidence)))
+        evidence += effect.evidence
+    lobes = {
+        lobe: found[LOBE_SIDES[lobe]].changed(unseen=burden.by_size[:, row])
+        for row, lobe in enumerate(burden.lobes)
+    }
+    return Benefit(found, Worth.of(book), tuple(dict.fromkeys(evidence)), lobes)
+
+
+class _Effect(NamedTuple):
+    """What perfusing one lung does, as in :class:`LungBenefit`, and what that rests on."""
+
+    sterilized: Floats
+    edema: Floats
+    death: Floats
+    evidence: tuple[str, ...]
+
+
+def _effect(
+    regimen: Regimen,
+    side: Side,
+    table_mm: Floats,
+    burden: OccultBurden,
+    lungs: LungVolumes,
+    book: EvidenceBook,
+    body_surface_m2: float | None,
+) -> _Effect:
+    own, draws, seed = regimen.model_copy(update={"target": side}), burden.draws, burden.seed
+    course = perfuse(own, lungs, book)
+    exposure = tumor_exposure(course, lungs, book, draws=draws, seed=seed)
+    harm = perfusion_harm(own, lungs, book, body_surface_m2=body_surface_m2, draws=draws, seed=seed)
+    chance = sterilized(table_mm, exposure, book, drug=own.drug, temperature_c=own.temperature_c, seed=seed)
+    evidence = (*own.evidence, *course.evidence, *harm.evidence, *EFFECT_EVIDENCE, *WORTH_EVIDENCE)
+    return _Effect(chance, harm.edema.draws, harm.death.draws, evidence)

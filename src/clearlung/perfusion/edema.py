@@ -211,7 +211,7 @@ def _outside(
         )
     if share < book.value("edema.volume.counted_share", unit="1"):
         words.append(
-            f"No edema after perfusion of a part of a lung ({100 * share:.0f} % of a whole one) was counted:"
-            " the effect of volume is the prior's."
+            f"What is perfused holds {100 * share:.0f} % of what a reference lung does, or the breath on the"
+            " CT was shallow: nothing was counted of so little lung, and the effect of volume is the prior's."
         )
     return tuple(words)

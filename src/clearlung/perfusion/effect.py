@@ -6,6 +6,9 @@ million cells: it takes some ten to twenty halvings of them to leave none. Over 
 decades the chance of one patient is therefore nearly 0 or nearly 1, and the expected one says how many
 patients are on which side, not what a metastasis of one patient has to expect.
 
+With 50 mg of melphalan and the reference lungs, a metastasis of one millimeter is sterilized almost surely in
+about one imagined patient of twenty, and almost never in nine of ten; at 0.2 mm almost surely in one of ten.
+
 Left out: cells that are shielded or do not divide, uneven exposure within a metastasis and between those of
 one patient, resistance that differs among cells. All of them lower the chance, so that the result is nearer
 to the best that can be hoped for than to the middle.

@@ -12,7 +12,7 @@ from clearlung.evidence import EvidenceBook
 from clearlung.perfusion.edema import EdemaRisk, edema_risk
 from clearlung.perfusion.edema_model import NORMAL_C
 from clearlung.perfusion.interval import Interval
-from clearlung.perfusion.lungs import LungVolumes, reference_lungs, tissue_ml, volume_ml
+from clearlung.perfusion.lungs import LungVolumes, reference_lungs, volume_ml
 from clearlung.perfusion.regimen import Regimen
 from clearlung.perfusion.target import find_target
 from clearlung.resection import FunctionModel, Measure
@@ -251,7 +251,7 @@ def perfusion_harm(
     CaseError, PerfusionError
         As for :func:`~clearlung.perfusion.edema_risk`.
     """
-    perfused_ml, reference_ml = tissue_of(regimen, lungs, book)
+    perfused_ml, reference_ml = compared_volumes(regimen, lungs, book)
     edema = edema_risk(
         drug=regimen.drug,
         dose_mg=regimen.dose_mg,
@@ -267,19 +267,23 @@ def perfusion_harm(
     share = perfused_share(regimen, lungs)
     fev1, dlco = (function_course(measure, book, perfused_share=share) for measure in ("fev1", "dlco"))
     grade3, grade4 = (book.value(key, unit="%") for key in _RESPIRATORY)
-    evidence = (*edema.evidence, *death.evidence, *_RESPIRATORY, *fev1.evidence, *dlco.evidence)
+    evidence = (
+        *(*edema.evidence, *death.evidence, *_RESPIRATORY, *fev1.evidence, *dlco.evidence),
+        *reference_lungs(book).evidence,
+    )
     return PerfusionHarm(
         edema, death, grade3, grade4, fev1, dlco, tuple(dict.fromkeys((*evidence, *lungs.evidence)))
     )
 
 
-def tissue_of(regimen: Regimen, lungs: LungVolumes, book: EvidenceBook) -> tuple[float, float]:
-    """Return the tissue that is perfused, and that of the mean reference lung, ml.
+def compared_volumes(regimen: Regimen, lungs: LungVolumes, book: EvidenceBook) -> tuple[float, float]:
+    """Return the volume that is perfused, and that of the mean reference lung, ml.
 
-    Tissue, since it is what the drug reaches and does not change with how deep the breath on the scan was.
+    Volume with air and not tissue: the density of a scan also counts blood that the published tissue of the
+    reference lungs leaves out, up to as much again, so that every patient would seem to have spare lung.
     """
-    both = tissue_ml(reference_lungs(book).lobes)
-    return tissue_ml(lungs.of(find_target(regimen.target))), both / 2
+    both = volume_ml(reference_lungs(book).lobes)
+    return volume_ml(lungs.of(find_target(regimen.target))), both / 2
 
 
 def perfused_share(regimen: Regimen, lungs: LungVolumes) -> float:

@@ -4,7 +4,7 @@ from clearlung.report.anatomy_sheet import anatomy_png
 from clearlung.report.lung_views import LungViews, ScanFacts
 from clearlung.report.marks import operation_color, operation_marker
 from clearlung.report.nodule_sheet import TILE_MM, SheetNodule, nodule_sheets
-from clearlung.report.perfusion_input import LobeUnseen, Moved, PerfusionPages, PerfusionSheet, SizeEffect
+from clearlung.report.perfusion_input import Moved, PerfusionPages, PerfusionSheet, SizeEffect
 from clearlung.report.projections import GRAY_STEPS, Backdrop
 from clearlung.report.replan_figure import replan_alt_text, replan_png, replan_svg
 from clearlung.report.resection_sheet import Remainder, ResectionPicture, specimen_sheet
@@ -20,7 +20,6 @@ __all__ = [
     "TILE_MM",
     "Backdrop",
     "CurvePoint",
-    "LobeUnseen",
     "LungViews",
     "Moved",
     "PerfusionPages",

@@ -22,6 +22,7 @@ from clearlung.report.operations import (
 from clearlung.report.outlook import stress_blocks, tradeoff_blocks
 from clearlung.report.overview import glance, headline, key_figures, warning_blocks, warnings
 from clearlung.report.perfusion_sheet import sheet_blocks
+from clearlung.report.perfusion_why import why_blocks
 from clearlung.report.pictures import Atlas, course_picture
 from clearlung.report.quality import comparison_blocks, evidence_blocks, making_blocks, proof_blocks
 from clearlung.report.revision import revision_blocks
@@ -50,6 +51,7 @@ def build_document(report: ReportInput, atlas: Atlas, overview: Picture) -> Docu
         blocks.append(Heading("Each operation", anchor="each", new_page=True))
         blocks += operation_blocks(report, atlas)
     blocks += unassigned_blocks(report)
+    blocks += why_blocks(report)
     blocks += limit_blocks(plan)
     blocks += proof_blocks(plan)
     blocks += comparison_blocks(report)

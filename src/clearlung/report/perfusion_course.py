@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clearlung.perfusion import tissue_ml
 from clearlung.report.figures import as_svg, drawing, paper
@@ -88,9 +89,7 @@ def _draw(sheet: PerfusionSheet) -> Figure:
 
 def _axes(figure: Figure, place_mm: tuple[float, float, float, float]) -> Axes:
     left, bottom, width, height = place_mm
-    axes = figure.add_axes(
-        (left / WIDTH_MM, bottom / _HEIGHT_MM, width / WIDTH_MM, height / _HEIGHT_MM)
-    )
+    axes = figure.add_axes((left / WIDTH_MM, bottom / _HEIGHT_MM, width / WIDTH_MM, height / _HEIGHT_MM))
     axes.tick_params(labelsize=6.5, length=2)
     for edge in ("top", "right"):
         axes.spines[edge].set_visible(False)
@@ -145,12 +144,12 @@ def _draw_course(axes: Axes, sheet: PerfusionSheet) -> None:
     axes.set_axisbelow(True)
 
 
-def _name(axes: Axes, sheet: PerfusionSheet, lung: np.ndarray, end: float, bottom: float) -> None:  # type: ignore[type-arg]
+def _name(axes: Axes, sheet: PerfusionSheet, lung: NDArray[np.float64], end: float, bottom: float) -> None:
     """Name the lines where they run."""
     course = sheet.course
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.6}
 
-    def at(levels: np.ndarray, minute: float) -> float:  # type: ignore[type-arg]
+    def at(levels: NDArray[np.float64], minute: float) -> float:
         return max(float(np.interp(minute, course.minutes, levels)), bottom)
 
     inside = course.phases.perfusion

@@ -93,28 +93,6 @@ class PerfusionSheet:
 
 
 @dataclass(frozen=True)
-class LobeUnseen:
-    """Metastases of one lobe that the CT does not show, over imagined patients.
-
-    Parameters
-    ----------
-    lobe
-        The lobe.
-    before
-        On the day of the CT, or what earlier operations left of them.
-    felt
-        After the plan's operations, when the hand has found what it can feel, without any perfusion.
-    after
-        The same with the plan's perfusions.
-    """
-
-    lobe: Lobe
-    before: Interval
-    felt: Interval
-    after: Interval
-
-
-@dataclass(frozen=True)
 class Moved:
     """An outcome of a plan, and how far each assumption moves it.
 
@@ -126,11 +104,14 @@ class Moved:
         Its mean over imagined patients.
     sensitivities
         The widest swing first.
+    left_out
+        How many more were moved that move it by no more than chance does.
     """
 
     title: str
     expected: float
     sensitivities: tuple[Sensitivity, ...]
+    left_out: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,8 +122,6 @@ class PerfusionPages:
     ----------
     sheets
         One for each perfusion of a lung, in the order of the operations.
-    lobes
-        What is unseen, by lobe; none where that was not estimated.
     moved
         Which assumptions matter most.
     worth
@@ -152,7 +131,6 @@ class PerfusionPages:
     """
 
     sheets: tuple[PerfusionSheet, ...] = ()
-    lobes: tuple[LobeUnseen, ...] = ()
     moved: tuple[Moved, ...] = ()
     worth: tuple[Evidence, ...] = ()
     words: tuple[str, ...] = ()

@@ -58,13 +58,14 @@ def sheet_document(sheet: PerfusionSheet, *, source: str, created: str) -> Docum
 
 
 def sheet_blocks(sheets: Iterable[PerfusionSheet]) -> tuple[Block, ...]:
-    """Return the sheets of a plan's perfusions, each on a page of the report; nothing where there are none."""
+    """Return the sheets of a plan's perfusions, each on a page of the report; nothing for none."""
     blocks: list[Block] = []
     for sheet in sheets:
         of_plan = "" if sheet.operation is None else f" in operation {sheet.operation}, week {sheet.week}"
         blocks.append(
             Heading(
                 f"Perfusion of {sheet.target.title}{of_plan}",
+                level=3,
                 anchor=f"perfusion-{sheet.operation or 0}-{sheet.side}",
                 operation=sheet.operation,
                 new_page=True,
@@ -80,8 +81,8 @@ def sheet_body(sheet: PerfusionSheet) -> tuple[Block, ...]:
         f"perfusion-{sheet.operation or 0}-{sheet.side}",
         course_svg(sheet),
         course_alt(sheet),
-        "A model of a typical patient. Of tumor only the interval is shown: in people the dose told nothing about"
-        " the level in the tumor.",
+        "A model of a typical patient. Of tumor only the interval is shown: in people the dose told nothing"
+        " about the level in the tumor.",
         WIDTH_MM,
     )
     return (
@@ -106,7 +107,10 @@ def _facts(sheet: PerfusionSheet) -> Facts:
     return Facts(
         (
             (f"{SIDE_LETTERS[sheet.side]}: {', '.join(sheet.lobes)}", "lung and lobes perfused"),
-            (f"{fixed(regimen.dose_mg, 1)} mg", regimen.drug + (", a hypothesis" if regimen.hypothesis else "")),
+            (
+                f"{fixed(regimen.dose_mg, 1)} mg",
+                regimen.drug + (", a hypothesis" if regimen.hypothesis else ""),
+            ),
             (f"{plain(regimen.temperature_c)} °C", f"for {plain(regimen.minutes)} min"),
             (
                 f"{fixed(volume_ml(perfused))} / {fixed(tissue_ml(perfused))} ml",
@@ -126,8 +130,10 @@ _SOURCES = {"scan": "from the CT", "reference": "published mean lungs"}
 def _dose(sheet: PerfusionSheet) -> str:
     regimen = sheet.regimen
     most = "" if regimen.dose_mg_max is None else f" At most {fixed(regimen.dose_mg_max, 1)} mg."
-    label = " HYPOTHESIS: nobody has published a dose by this rule." if regimen.hypothesis else ""
     words = regimen.dose_derivation or f"{fixed(regimen.dose_mg, 1)} mg"
+    # Most rules say it themselves.
+    said = not regimen.hypothesis or words.lower().startswith("hypothesis")
+    label = "" if said else " Hypothesis: nobody has published a dose by this rule."
     return f"{regimen.name}: {words}.{most}{label}"
 
 
@@ -136,7 +142,7 @@ def _per_liter(sheet: PerfusionSheet) -> str:
     return (
         f"{fixed(per.mg_per_lung_l, 1)} mg per liter of perfused lung with its air;"
         f" {fixed(per.mg_per_tissue_l)} mg per liter of its tissue if all of it went in;"
-        f" {fixed(1000 * sheet.regimen.dose_mg / sheet.regimen.prime_ml)} mg per liter of perfusate at the start."
+        f" {fixed(1000 * sheet.regimen.dose_mg / sheet.regimen.prime_ml)} mg per liter of perfusate at first."
     )
 
 
@@ -157,8 +163,8 @@ def _timeline(sheet: PerfusionSheet) -> Table:
         (
             fixed(phases.reconnection),
             "Reconnect",
-            f"{course.returned_mg:.2g} mg are still in the lung; in the body up to {_short(after)} mg/l then, and"
-            f" {_short(course.peak_mg_per_l.systemic)} at most, in minute {fixed(course.systemic_peak_minute)}",
+            f"{course.returned_mg:.2g} mg are still in the lung; in the body {_short(after)} mg/l then, at"
+            f" most {_short(course.peak_mg_per_l.systemic)} in minute {fixed(course.systemic_peak_minute)}",
         ),
     )
     return Table(
@@ -178,7 +184,8 @@ def _stops(sheet: PerfusionSheet) -> Table:
         )
         rows.append(
             (
-                f"Leak of {plain(maxima.leak_percent)} % of the dose ({fixed(maxima.leak_percent * dose / 100, 1)} mg)",
+                f"Leak of {plain(maxima.leak_percent)} % of the dose"
+                f" ({fixed(maxima.leak_percent * dose / 100, 1)} mg)",
                 f"expected {fixed(100 * course.leak_fraction, 1)} %: {when}",
                 "leak_percent",
             )
@@ -207,7 +214,11 @@ def _status(sheet: PerfusionSheet, name: str) -> Cell:
 
 def _effects(sheet: PerfusionSheet) -> Table:
     rows = tuple(
-        (Cell(f"{one.diameter_mm:g}"), Cell(_percent(one.expected), "strong"), Cell(_percents(one.sterilized)))
+        (
+            Cell(f"{one.diameter_mm:g}"),
+            Cell(_percent(one.expected), "strong"),
+            Cell(_percents(one.sterilized)),
+        )
         for one in sheet.effects
     )
     drug = sheet.regimen.drug
@@ -227,23 +238,25 @@ def _effects(sheet: PerfusionSheet) -> Table:
 def _risks(sheet: PerfusionSheet) -> Table:
     harm = sheet.harm
     rows = [
-        (Cell("Edema", "strong", note=harm.edema.words[0]), Cell(_median(harm.edema.interval))),
-        (Cell("Death", "strong", note=harm.death.words[0]), Cell(_median(harm.death.interval))),
+        (Cell("Edema", "strong", note=harm.edema.words[0]), _risk(harm.edema.interval)),
+        (Cell("Death", "strong", note=harm.death.words[0]), _risk(harm.death.interval)),
         (
             Cell("FEV1 lost for good", "strong", note="percent of the value before"),
-            Cell(_lost(harm.fev1.perfusion_percent[0].tolist())),
+            _lost(harm.fev1.perfusion_percent[0].tolist()),
         ),
     ]
     grades = f"{fixed(harm.respiratory_grade3_percent)} % / {fixed(harm.respiratory_grade4_percent)} %"
     note = "as published, melphalan 45 mg at 37 °C with resection"
     rows.append((Cell("Respiratory toxicity, grade 3 / 4", "strong", note=note), Cell(grades)))
-    return Table((Column("Risk", share=1), Column("Middle (nine in ten)", "right")), tuple(rows))
+    return Table((Column("Risk", share=1), Column("Middle", "right", unit="nine in ten")), tuple(rows))
 
 
 def _published(sheet: PerfusionSheet) -> str:
     set_ones = [e for e in _settings(sheet) if e.tag != "assumed"]
     model = [e for e in sheet.entries if e.tag != "assumed" and e not in set_ones]
-    return f"{_listed(set_ones)}. Besides, {len(model)} published numbers on lungs, chemistry, courses and harm."
+    return (
+        f"{_listed(set_ones)}. Besides, {len(model)} published numbers on lungs, chemistry, courses and harm."
+    )
 
 
 def _assumed(sheet: PerfusionSheet) -> str:
@@ -302,10 +315,10 @@ def _percents(interval: Interval) -> str:
     return f"{_percent(interval.low)} to {_percent(interval.high)}"
 
 
-def _median(interval: Interval) -> str:
-    return f"{_percent(interval.median)} ({_percents(interval)})"
+def _risk(interval: Interval) -> Cell:
+    return Cell(_percent(interval.median), "strong", note=_percents(interval))
 
 
-def _lost(values: list[float]) -> str:
+def _lost(values: list[float]) -> Cell:
     low, middle, high = values
-    return f"{fixed(middle)} % ({fixed(low)} to {fixed(high)})"
+    return Cell(f"{fixed(middle)} %", "strong", note=f"{fixed(low)} to {fixed(high)} %")

@@ -47,11 +47,19 @@ def proof_blocks(plan: Plan) -> tuple[Block, ...]:
     )
 
 
+def _unseen(row: ComparisonRow) -> str:
+    if row.unseen_spared is None or row.unseen_spared_low is None or row.unseen_spared_high is None:
+        return "not known"
+    low, high = fixed(row.unseen_spared_low, 1), fixed(row.unseen_spared_high, 1)
+    return f"{fixed(row.unseen_spared, 1)} ({low} to {high})"
+
+
 _COMPARED: tuple[tuple[str, Callable[[ComparisonRow], str]], ...] = (
     ("Operations", lambda r: str(r.operations)),
     ("Of these on both sides at once", lambda r: str(r.both_sides)),
     ("Weeks from first to last operation", lambda r: str(r.weeks)),
     ("With perfusion", lambda r: str(r.perfusions)),
+    ("Unseen metastases that these spare, mean", _unseen),
     ("Metastases removed", lambda r: f"{r.lesions_removed:,}"),
     ("In no operation", lambda r: f"{r.lesions_left:,}"),
     ("Most metastases in one operation", lambda r: str(r.nodules_max)),

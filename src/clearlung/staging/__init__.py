@@ -18,6 +18,7 @@ from clearlung.staging.limits import LIMITS, Limit, Reached, broken_limits
 from clearlung.staging.maxima import allowed, maxima_of
 from clearlung.staging.perfusion_record import (
     Expected,
+    LobeUnseen,
     LungUnseen,
     PerfusionChoice,
     PerfusionWay,
@@ -78,6 +79,7 @@ __all__ = [
     "LesionExplanation",
     "Limit",
     "LimitGain",
+    "LobeUnseen",
     "LungUnseen",
     "MeasuredFunction",
     "Operation",

@@ -14,6 +14,9 @@ class ComparisonRow:
 
     ``nodules_max``, ``minutes_max`` and ``removed_ml_max`` are of the largest operation.
     ``both_sides`` counts operations that open both sides, by ``both_sides_approach``: None without any.
+    ``unseen_spared`` is the mean number of metastases that the CT does not show and perfusions spare, nine
+    draws in ten between the two after it; None where nothing is known of them. What stays unseen is not
+    compared: where operations end later, more has grown until hands can feel it.
     ``fev1_lowest_percent`` is the lowest expected FEV1 right after an operation and
     ``fev1_lowest_low_percent`` its lower bound; both are None in a plan without operations.
     """
@@ -32,6 +35,9 @@ class ComparisonRow:
     perfusions: int
     lesions_removed: int
     lesions_left: int
+    unseen_spared: float | None
+    unseen_spared_low: float | None
+    unseen_spared_high: float | None
     ppo_fev1_percent: float
     ppo_fev1_low_percent: float
     ppo_fev1_high_percent: float
@@ -83,6 +89,9 @@ def _row(plan: Plan) -> ComparisonRow:
         perfusions=sum(o.perfusion is not None for o in operations),
         lesions_removed=sum(len(o.lesions) for o in operations),
         lesions_left=len(plan.unassigned),
+        unseen_spared=None if plan.perfusion is None else plan.perfusion.spared.mean,
+        unseen_spared_low=None if plan.perfusion is None else plan.perfusion.spared.low,
+        unseen_spared_high=None if plan.perfusion is None else plan.perfusion.spared.high,
         ppo_fev1_percent=plan.function.ppo_fev1_percent,
         ppo_fev1_low_percent=plan.function.ppo_fev1_low_percent,
         ppo_fev1_high_percent=plan.function.ppo_fev1_high_percent,

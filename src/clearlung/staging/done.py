@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from clearlung.anatomy import LOBES, Lobe
+from clearlung.anatomy import LOBE_SIDES, LOBES, Lobe
 from clearlung.errors import CaseConflict, CaseError
 from clearlung.staging.fixed import EarlierSession
-from clearlung.staging.plan import Operation, Plan, PlannedSpecimen
+from clearlung.staging.plan import Operation, Plan, PlannedSpecimen, sides_of
 
 
 class _Part(BaseModel):
@@ -109,7 +109,8 @@ def removed_lesions(plan: Plan, done: Done) -> frozenset[int]:
     Raises
     ------
     CaseConflict
-        If an operation that was done is not in the plan, or leaves or takes a lesion that it cannot.
+        If an operation that was done is not in the plan, leaves or takes a lesion that it cannot, or found
+        some in a lobe that it did not open.
     """
     planned = {operation.number: operation for operation in plan.operations}
     known = {lesion.id for lesion in plan.lesions}
@@ -117,6 +118,7 @@ def removed_lesions(plan: Plan, done: Done) -> frozenset[int]:
     for one in done.operations:
         if one.number not in planned:
             raise CaseConflict(f"operation {one.number} is not in the plan: it has {sorted(planned)}")
+        _check_found(planned[one.number], one)
         own = set(planned[one.number].lesions)
         strange = set(one.left) - own
         if strange:
@@ -129,6 +131,16 @@ def removed_lesions(plan: Plan, done: Done) -> frozenset[int]:
             )
         removed |= (own - set(one.left)) | set(one.also_removed)
     return frozenset(removed)
+
+
+def _check_found(operation: Operation, one: DoneOperation) -> None:
+    """Refuse findings in a lobe that the operation did not open."""
+    sides = sides_of(operation.side)
+    elsewhere = [lobe for lobe in one.found_by_lobe or () if LOBE_SIDES[lobe] not in sides]
+    if elsewhere:
+        raise CaseConflict(
+            f"operation {one.number} opened {' and '.join(sides)}: no hand felt the {elsewhere[0]} in it"
+        )
 
 
 def week_of(operation: Operation, one: DoneOperation) -> int:

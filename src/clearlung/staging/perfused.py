@@ -74,14 +74,29 @@ def net_harm(problem: StagingProblem, operations: Sequence[tuple[OperationSide, 
     return problem.benefit.worth.week * operations[-1][1] - worth
 
 
-def most_worth(problem: StagingProblem, most: Mapping[Side, int]) -> float:
+def most_worth(
+    problem: StagingProblem, most: Mapping[Side, int], last_weeks: Mapping[Side, int] | None = None
+) -> float:
     """Return what at most so many perfusions of each lung are worth at most.
 
-    No plan perfuses before the day of the CT or feels less with its hands than on that day, and what grows is
-    sterilized no more often, so that none spares more.
+    Parameters
+    ----------
+    problem
+        With a benefit.
+    most
+        Perfusions of each lung.
+    last_weeks
+        Before which a lung's last operation cannot be; the day of the CT if left out.
+
+    Notes
+    -----
+    No plan perfuses before the day of the CT. The later a lung's last operation, the more hands feel in it,
+    and what grows is sterilized no more often: none spares more.
     """
+    last = last_weeks or dict.fromkeys(SIDES, 0)
     return sum(
-        max(worth_of(problem, side, 0, [0] * count) for count in range(most[side] + 1)) for side in SIDES
+        max(worth_of(problem, side, last[side], [0] * count) for count in range(most[side] + 1))
+        for side in SIDES
     )
 
 

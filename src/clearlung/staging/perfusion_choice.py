@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from clearlung.anatomy import SIDES, Side
-from clearlung.perfusion import Benefit, Interval
+import numpy as np
+from numpy.typing import NDArray
+
+from clearlung.anatomy import Side
+from clearlung.perfusion import Benefit, Interval, LungBenefit
 from clearlung.staging.perfused import perfused_weeks
-from clearlung.staging.perfusion_record import Expected, LungUnseen, PerfusionChoice, PlannedPerfusion
+from clearlung.staging.perfusion_record import (
+    Expected,
+    LobeUnseen,
+    LungUnseen,
+    PerfusionChoice,
+    PlannedPerfusion,
+)
 from clearlung.staging.plan import Operation, sides_of
 from clearlung.staging.problem import StagingProblem
+
+Floats = NDArray[np.float64]
 
 
 def perfusion_choice(problem: StagingProblem, operations: Sequence[Operation]) -> PerfusionChoice | None:
@@ -26,31 +37,56 @@ def perfusion_choice(problem: StagingProblem, operations: Sequence[Operation]) -
     if benefit is None or not operations:
         return None
     weeks = perfused_weeks((o.side, o.week, o.perfusion is not None) for o in operations)
-    lungs, perfusions, reasons = [], [], []
-    for side in (side for side in SIDES if side in benefit.lungs):
-        own = [o for o in operations if side in sides_of(o.side)]
-        if not own:
-            continue
-        lung, last = benefit.lungs[side], own[-1].week
-        lungs.append(
-            LungUnseen(
-                side=side,
-                unseen=Expected.of(lung.unseen.sum(axis=1)),
-                left_without=Expected.of(lung.left(last)),
-                left=Expected.of(lung.left(last, weeks[side])),
-            )
-        )
-        planned = [o for o in own if o.perfusion is not None]
-        weighed = planned or [o for o in own if o.side == side]
-        found = [_perfusion(problem, benefit, side, o, last, weeks[side]) for o in weighed]
-        perfusions += found
-        reasons.append(_reason(problem, side, found))
+    lungs = {side: _stages(lung, operations, weeks) for side, lung in benefit.lungs.items()}
+    unseen, without, left = np.sum(list(lungs.values()), axis=0)
+    perfusions = {side: _perfusions(problem, benefit, side, operations, weeks[side]) for side in lungs}
+    asked = [side for side in lungs if problem.perfusions_per_lung]
     return PerfusionChoice(
         weighed=problem.weighs_perfusion,
-        lungs=tuple(lungs),
-        perfusions=tuple(perfusions),
-        reasons=tuple(reasons),
+        unseen=Expected.of(unseen),
+        left_without=Expected.of(without),
+        left=Expected.of(left),
+        spared=Expected.of(without - left),
+        lungs=tuple(LungUnseen(side=side, **_named(draws)) for side, draws in lungs.items()),
+        lobes=tuple(
+            LobeUnseen(lobe=lobe, **_named(_stages(part, operations, weeks)))
+            for lobe, part in benefit.lobes.items()
+        ),
+        perfusions=tuple(one for side in lungs for one in perfusions[side]),
+        reasons=tuple(_reason(problem, side, perfusions[side]) for side in asked)
+        or ("No lung is perfused: the protocol does not ask for it.",),
     )
+
+
+def _stages(
+    part: LungBenefit, operations: Sequence[Operation], weeks: Mapping[Side, Sequence[int]]
+) -> tuple[Floats, Floats, Floats]:
+    """Return what is unseen now, what the hand leaves of it, and what perfusions leave of that."""
+    last = max((o.week for o in operations if part.side in sides_of(o.side)), default=None)
+    unseen = part.unseen.sum(axis=1)
+    if last is None:
+        # A lung that nobody opens is felt by no hand.
+        return unseen, unseen, unseen
+    return unseen, part.left(last), part.left(last, weeks[part.side])
+
+
+def _named(draws: tuple[Floats, Floats, Floats]) -> dict[str, Expected]:
+    return dict(zip(("unseen", "left_without", "left"), map(Expected.of, draws), strict=True))
+
+
+def _perfusions(
+    problem: StagingProblem,
+    benefit: Benefit,
+    side: Side,
+    operations: Sequence[Operation],
+    weeks: Sequence[int],
+) -> list[PlannedPerfusion]:
+    """Return a lung's perfusions, or where it has none what one in each of its operations would be."""
+    own = [o for o in operations if side in sides_of(o.side)]
+    if not own or not problem.perfusions_per_lung:
+        return []
+    weighed = [o for o in own if o.perfusion is not None] or [o for o in own if o.side == side]
+    return [_perfusion(problem, benefit, side, o, own[-1].week, weeks) for o in weighed]
 
 
 def _perfusion(
@@ -103,6 +139,8 @@ def _reason(problem: StagingProblem, side: Side, perfusions: Sequence[PlannedPer
             f" {verdict}."
         )
     if not problem.weighs_perfusion:
-        return f"The {side} lung is not perfused: the protocol does not ask for it; {spares}, {verdict}."
+        done = problem.unseen is not None and any(one.side == side for one in problem.unseen.perfused)
+        rule = "it has been" if done else "the protocol does not ask for it"
+        return f"The {side} lung is not perfused: {rule}; {spares}, {verdict}."
     why = verdict if best.worth < 0 else "not enough less to decide, or other goals come first"
     return f"The {side} lung is not perfused: {spares}, {why}."

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from clearlung.anatomy import Side
+from clearlung.anatomy import Lobe, Side
 from clearlung.perfusion import Interval
 
 
@@ -29,6 +29,17 @@ class LungUnseen(_Part):
     """Metastases of one lung that the CT does not show."""
 
     side: Side
+    unseen: Expected = Field(description="On the day of the CT, or what earlier operations left of them.")
+    left_without: Expected = Field(
+        description="After the last operation on the lung, when the hand has found what it can feel."
+    )
+    left: Expected = Field(description="The same after the plan's perfusions as well.")
+
+
+class LobeUnseen(_Part):
+    """Metastases of one lobe that the CT does not show."""
+
+    lobe: Lobe
     unseen: Expected = Field(description="On the day of the CT, or what earlier operations left of them.")
     left_without: Expected = Field(
         description="After the last operation on the lung, when the hand has found what it can feel."
@@ -66,13 +77,20 @@ class PerfusionWay(_Part):
 
 
 class PerfusionChoice(_Part):
-    """Why operations are perfused or not."""
+    """What is unseen, and why operations are perfused or not."""
 
     weighed: bool = Field(
         description="Whether the solver chose by worth; otherwise the protocol's rule: as many as it allows,"
         " in the last operations."
     )
+    unseen: Expected = Field(description="Metastases of all lungs that the CT does not show.")
+    left_without: Expected = Field(
+        description="After the last operation on each lung, when the hand has found what it can feel."
+    )
+    left: Expected = Field(description="The same after the plan's perfusions as well.")
+    spared: Expected = Field(description="How many fewer these are: what the perfusions are for.")
     lungs: tuple[LungUnseen, ...]
+    lobes: tuple[LobeUnseen, ...] = ()
     perfusions: tuple[PlannedPerfusion, ...] = Field(
         description="Those of the plan; of a lung that is not perfused, what one in each operation would be."
     )

@@ -15,6 +15,7 @@ from clearlung.perfusion import (
     Benefit,
     Findings,
     LobeVolumes,
+    LungBenefit,
     LungVolumes,
     OccultBurden,
     Seen,
@@ -143,7 +144,9 @@ def burden_of(problem: StagingProblem) -> OccultBurden | None:
 
 
 def benefit_of(problem: StagingProblem) -> Benefit | None:
-    """Return what perfusing either lung spares and may cost; None where that is not known or not asked.
+    """Return what is unseen in either lung, and what perfusing it spares and may cost.
+
+    None where the problem says nothing of what was seen.
 
     Raises
     ------
@@ -151,22 +154,22 @@ def benefit_of(problem: StagingProblem) -> Benefit | None:
         As for :func:`~clearlung.perfusion.weigh_perfusions`.
     """
     burden, unseen = burden_of(problem), problem.unseen
-    if burden is None or unseen is None or problem.regimen is None:
+    if burden is None or unseen is None:
         return None
     book = problem.protocol.book()
     benefit = weigh_perfusions(
         burden,
-        problem.regimen,
+        problem.regimen if problem.perfusions_per_lung else None,
         unseen.volumes(book),
         book,
         body_surface_m2=unseen.body_surface_m2,
         weeks_since_ct=unseen.weeks_since_ct,
     )
-    lungs = {
-        side: lung.after([p.week - unseen.weeks_since_ct for p in unseen.perfused if p.side == side])
-        for side, lung in benefit.lungs.items()
-    }
-    return replace(benefit, lungs=lungs)
+
+    def now(lung: LungBenefit) -> LungBenefit:
+        return lung.after([p.week - unseen.weeks_since_ct for p in unseen.perfused if p.side == lung.side])
+
+    return benefit.changed(now)
 
 
 def with_benefit(problem: StagingProblem) -> StagingProblem:
@@ -176,9 +179,10 @@ def with_benefit(problem: StagingProblem) -> StagingProblem:
     nothing, its lesions are taken for all that radiologists saw on slices of 1 mm, and the lungs for
     published ones.
     """
-    if problem.benefit is not None or problem.regimen is None or not problem.perfusions_per_lung:
+    if problem.benefit is not None:
         return problem
-    if problem.unseen is None and problem.protocol.goals.weighs_perfusion:
+    perfuses = problem.regimen is not None and problem.perfusions_per_lung > 0
+    if problem.unseen is None and perfuses and problem.protocol.goals.weighs_perfusion:
         warning = (
             "What the CT does not show is estimated as on slices of 1 mm read by radiologists, in lungs of"
             " published size: nothing else was given."

@@ -31,7 +31,7 @@ class Review:
     >>> from clearlung.nodules import find_nodules
     >>> from clearlung.nodules.review import Review, reject
     >>> from clearlung.phantom import PhantomSpec, make_phantom
-    >>> scan = make_phantom(PhantomSpec(nodules=6, shape=(100, 128, 128))).scan
+    >>> scan = make_phantom(PhantomSpec(nodules=20, seed=3, shape=(100, 128, 128))).scan
     >>> review = Review(find_nodules(scan, segment_anatomy(scan)))
     >>> first = int(review.state.nodules.id[0])
     >>> rejected = review.done(reject(review.state, [first]), who="AB", why="a vessel")

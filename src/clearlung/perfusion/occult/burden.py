@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -47,6 +47,9 @@ class OccultBurden:
         Shape (draws,): specific growth rate of the volume; diameters grow by exp(rate * days / 3).
     felt_half_mm
         Shape (draws,): diameter of which the hand finds one in two.
+    drawn
+        What else is drawn for each patient, by the id of its entry: the law of sizes and the detection curve,
+        each shape (draws,).
     operations
         What earlier operations found; it has left the burden.
     effective_draws
@@ -65,6 +68,7 @@ class OccultBurden:
     by_size: FloatArray
     growth_per_day: FloatArray
     felt_half_mm: FloatArray
+    drawn: Mapping[str, FloatArray]
     operations: tuple[Findings, ...]
     effective_draws: float
     evidence: tuple[str, ...]
@@ -194,6 +198,7 @@ def estimate(
         by_size=rng.poisson(imagined.expected).astype(np.float64),
         growth_per_day=imagined.growth_per_day,
         felt_half_mm=imagined.half_mm,
+        drawn=imagined.drawn,
         operations=operations,
         effective_draws=imagined.effective,
         evidence=evidence,

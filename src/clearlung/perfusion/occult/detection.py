@@ -79,11 +79,21 @@ class DetectionCurve:
         float64
             Shape (draws, k).
         """
-        half = math.log(self.half_mm.value) + self.half_mm.log_sd * standard[:, 0]
-        width = self.width.at(standard[:, 1])
-        most = expit(logit(self.most.value) + self.most.logit_sd * standard[:, 2])
-        steps = (log_diameter - half[:, None]) / width[:, None]
+        half, width, most = self._at(standard)
+        steps = (log_diameter - np.log(half)[:, None]) / width[:, None]
         return np.asarray(most[:, None] * expit(steps))
+
+    def drawn(self, standard: FloatArray) -> dict[str, FloatArray]:
+        """Return the parameters at their coordinates, shape (draws, 3), by the entry that each is from.
+
+        The diameter of one in two is that on this scan's slices; the share of large ones is in percent.
+        """
+        half, width, most = self._at(standard)
+        return dict(zip((self.evidence[0], *self.evidence[-2:]), (half, width, 100 * most), strict=True))
+
+    def _at(self, standard: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        most = expit(logit(self.most.value) + self.most.logit_sd * standard[:, 2])
+        return self.half_mm.at(standard[:, 0]), self.width.at(standard[:, 1]), np.asarray(most)
 
 
 def _reader(book: EvidenceBook, slice_mm: float) -> DetectionCurve:

@@ -8,7 +8,7 @@ after. What the hand found couples number and shares weakly; the weights of the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,12 +47,15 @@ class Imagined:
         Shape (draws,): growth rate, and diameter of which the hand finds one in two.
     effective
         How many different patients they are worth.
+    drawn
+        Values of the law of sizes and of the detection curve by the id of their entry, each shape (draws,).
     """
 
     expected: FloatArray
     growth_per_day: FloatArray
     half_mm: FloatArray
     effective: float
+    drawn: Mapping[str, FloatArray]
 
 
 def imagine(
@@ -85,7 +88,13 @@ def imagine(
             effective(chance),
             effective(np.bincount(law_rows, chance).astype(np.float64)),
         ),
+        drawn=_drawn(case, standard[rows]),
     )
+
+
+def _drawn(case: OccultCase, standard: FloatArray) -> dict[str, FloatArray]:
+    law = case.prior.drawn(standard[:, :LAW_PARAMETERS])
+    return law | case.detection.drawn(standard[:, LAW_PARAMETERS:_SEEN_PARAMETERS])
 
 
 def _law_curve_and_hand(

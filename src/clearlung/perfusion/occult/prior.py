@@ -113,6 +113,11 @@ class OccultPrior:
             ),
         )
 
+    def drawn(self, standard: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """Return the law's parameters at standard normal coordinates, shape (draws, 4), by their entry."""
+        parts = {"last": self.last_mm, "scatter": self.scatter, "power": self.power, "top": self.top_mm}
+        return {f"occult.law.{name}": part.at(standard[:, k]) for k, (name, part) in enumerate(parts.items())}
+
     def changed(self, **changes: object) -> OccultPrior:
         """Return the prior with some assumptions replaced."""
         return replace(self, **changes)  # type: ignore[arg-type]

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-# Rounds end when this many draws count; a thousand nodules need about twice as many rounds as a hundred.
-_ENOUGH, FEWEST_ROUNDS, MOST_ROUNDS, PER_ROUND = 500.0, 3, 16, 1536
+# Rounds end when this many draws count; a thousand nodules need three times as many rounds as a hundred.
+_ENOUGH, FEWEST_ROUNDS, MOST_ROUNDS, PER_ROUND = 500.0, 3, 24, 1536
 _PRIOR_SHARE = 0.15
 _DEGREES = 5.0
 # A fit needs as many effective draws as this; fewer, and the likelihood is flattened until there are.

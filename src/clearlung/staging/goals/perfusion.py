@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from clearlung.anatomy import SIDES
+from clearlung.anatomy import SIDES, Side
 from clearlung.staging.goals.base import Bound, PlanGoal, register
 from clearlung.staging.goals.outcome import Outcome
 from clearlung.staging.goals.time import least_weeks
@@ -41,7 +41,16 @@ class PerfusionHarm(PlanGoal):
             return Bound(0.0, "perfusions follow the protocol's rule")
         most = {side: min(outcome.limits.perfused[side], len(outcome.lungs[side])) for side in SIDES}
         waiting = problem.benefit.worth.week * least_weeks(outcome)
+        last = {side: _last_week(outcome, side) for side in SIDES}
         return Bound(
-            in_steps(problem, waiting - most_worth(problem, most)),
+            in_steps(problem, waiting - most_worth(problem, most, last)),
             "perfusions on the day of the CT, before any growth, and the least weeks of any plan",
         )
+
+
+def _last_week(outcome: Outcome, side: Side) -> int:
+    """Return the week before which a lung's last operation cannot be, by the intervals alone."""
+    if not outcome.complete or outcome.limits.both_sides or not len(outcome.lungs[side]):
+        return 0
+    fewest = outcome.search.proven(outcome.lungs[side])[0]
+    return max(0, fewest - 1) * outcome.problem.protocol.weeks.same_side_min

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clearlung.perfusion import EDEMA_EVIDENCE, Interval
 from clearlung.staging.limits import LIMITS, NOISE, Limit
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
@@ -17,6 +18,7 @@ from clearlung.staging.stress.draws import Draws
 from clearlung.staging.stress.simulate import Course, limited_dlco, simulate
 from clearlung.staging.stress.spreads import Floats, Spread, spreads_of
 from clearlung.staging.stress.staged import Staged
+from clearlung.staging.unseen import with_benefit
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class StressOptions:
         ValueError
             If a spread has a name that the test does not know.
         """
-        known = spreads_of(problem.protocol.book(), problem.function, limited_dlco(problem))
+        known = dict(spreads_of(problem.protocol.book(), problem.function, limited_dlco(problem)))
+        known["edema"] = _edema(problem, known["edema"])
         given = dict(self.spreads or {})
         if unknown := sorted(set(given) - set(known)):
             raise ValueError(f"no spread is called {', '.join(unknown)}; there are {', '.join(known)}")
@@ -72,6 +75,23 @@ class StressOptions:
             self.scenarios,
             self.seed,
         )
+
+
+def _edema(problem: StagingProblem, published: Spread) -> Spread:
+    """Return the chance of edema of this regimen in these lungs, or what was published if that is unknown."""
+    benefit = with_benefit(problem).benefit
+    if benefit is None or problem.regimen is None or not problem.perfusions_per_lung:
+        return published
+    chances = np.concatenate([100 * lung.edema for lung in benefit.lungs.values()])
+    interval = Interval.of(chances)
+    return replace(
+        published,
+        low=interval.low,
+        value=interval.median,
+        high=interval.high,
+        evidence=(*published.evidence, *EDEMA_EVIDENCE),
+        assumed=True,
+    )
 
 
 @dataclass(frozen=True, eq=False)
