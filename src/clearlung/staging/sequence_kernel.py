@@ -77,7 +77,7 @@ def interleave(
     order = np.array([RIGHT, LEFT]) if right_first else np.array([LEFT, RIGHT])
     # The label before all others: of week 0, or of the operation on both sides.
     last[0], other[0], side[0], parent[0] = max(root_week, 0), root_week, -1, -1
-    sums[0] = start
+    _set(sums[0], start)
     used = 1
     end[0, 0, order[0]] = 1
     slack = np.empty(measures, dtype=np.float64)
@@ -100,7 +100,7 @@ def interleave(
                 for before in order:
                     came = came_right, came_left, before
                     for label in range(begin[came], end[came]):
-                        now[:] = sums[label]
+                        _set(now, sums[label])
                         if first:
                             week, there = 0, _LONG_AGO
                         else:
@@ -121,13 +121,14 @@ def interleave(
                         for old in range(lowest, used):
                             if not _dominates(week, there, new, last[old], other[old], sums[old]):
                                 last[kept], other[kept], side[kept] = last[old], other[old], side[old]
-                                parent[kept], sums[kept] = parent[old], sums[old]
+                                parent[kept] = parent[old]
+                                _set(sums[kept], sums[old])
                                 kept += 1
                         if kept == len(last):
                             last, other, side = _longer(last), _longer(other), _longer(side)
                             parent, sums = _longer(parent), _more_sums(sums)
                         last[kept], other[kept], side[kept], parent[kept] = week, there, here, label
-                        sums[kept] = new
+                        _set(sums[kept], new)
                         used = kept + 1
                 end[right, left, here] = used
     ends = np.concatenate(
@@ -221,16 +222,26 @@ def _add_early(
 
 
 @numba.njit(cache=True, nogil=True)
+def _set(to: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    """Copy one label's sums; an assignment to a slice compiles for seconds, for the words of its error."""
+    for m in range(to.shape[0]):
+        for p in range(2):
+            to[m, p] = values[m, p]
+
+
+@numba.njit(cache=True, nogil=True)
 def _more_sums(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     more = np.empty((2 * len(sums), sums.shape[1], 2), dtype=np.float64)
-    more[: len(sums)] = sums
+    for k in range(len(sums)):
+        _set(more[k], sums[k])
     return more
 
 
 @numba.njit(cache=True, nogil=True)
 def _longer(values: NDArray[np.int64]) -> NDArray[np.int64]:
     more = np.empty(2 * len(values), dtype=np.int64)
-    more[: len(values)] = values
+    for k in range(len(values)):
+        more[k] = values[k]
     return more
 
 
