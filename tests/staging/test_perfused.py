@@ -92,7 +92,7 @@ def test_what_does_not_grow_is_perfused_last_so_that_nothing_waits_for_it():
 
 
 @pytest.mark.parametrize("seed", range(12))
-@pytest.mark.parametrize("second", ["perfusion", "operations"])
+@pytest.mark.parametrize("second", ["perfusion", "operations", "weighted"])
 def test_no_plan_is_better_than_every_plan_and_no_bound_above_it(seed, second):
     rng = np.random.default_rng(1000 + seed)
     given = tight_problem(seed, "default")
@@ -109,5 +109,8 @@ def test_no_plan_is_better_than_every_plan_and_no_bound_above_it(seed, second):
     ]
     third = "operations" if second == "perfusion" else "perfusion"
     limits = {"perfusion": {"per_lung_max": int(rng.integers(1, 3))}}
+    if second == "weighted":
+        weights = {"perfusion": 2.0, "operations": 1.5, "weeks": 0.1}
+        limits["goals"] = {"order": ("lesions_left", "weighted"), "weights": weights}
     worth = Worth(edema=5.0, death=100.0, fev1=0.0, week=float(rng.choice([0.0, 0.13])), least=1.0)
     enclosed(weighed(given, benefit(*lungs, worth), ("lesions_left", second, third), **limits))

@@ -161,6 +161,11 @@ class Candidate:
     def _lines(self) -> tuple[LungDraft, ...]:
         return (self.right, self.left) if self.both is None else (self.right, self.left, self.both)
 
+    @property
+    def takes_something(self) -> bool:
+        """Whether every operation removes something."""
+        return all(len(operation) for line in self._lines for operation in line.operations)
+
     def courses(self, budget: Budget) -> tuple[Course, Course, Course | None]:
         """Return what the operations of each lung take, and those on both sides."""
         both = None if self.both is None else budget.course(self.both)

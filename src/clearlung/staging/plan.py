@@ -171,7 +171,7 @@ class Goal(_Part):
     unit: str
     value: float
     bound: float = Field(description="No plan has a lower value than this, given the earlier goals' values.")
-    gap: float = Field(ge=0, description="(value - bound) / max(1, value).")
+    gap: float = Field(ge=0, description="(value - bound) / max(1, |value|).")
     proven: bool = Field(description="Whether the bound equals the value.")
     method: str = Field(description="What proved the bound.")
 

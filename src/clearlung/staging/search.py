@@ -163,7 +163,8 @@ class Search:
     def _drafts(self, lungs: dict[Side, Items], split: Split, effort: Effort) -> Iterator[Draft]:
         """Yield drafts with so many operations of each kind that end early enough."""
         for candidate in self._candidates(lungs, split, effort):
-            draft = schedule(candidate, self.budget)
+            # Nobody is operated on for nothing, not even to be perfused.
+            draft = schedule(candidate, self.budget) if candidate.takes_something else None
             if draft is not None and self.ends_in_time(draft):
                 yield draft
 

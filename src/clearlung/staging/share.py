@@ -141,9 +141,13 @@ def _known_anyway(problem: StagingProblem, plans: Sequence[Plan], best: Plan) ->
     most = {
         side: problem.perfusions_on(side) if (problem.specimens.side == side).any() else 0 for side in SIDES
     }
+    weighed = in_steps(problem, -most_worth(problem, most))
     place = keys.index(PERFUSION) if PERFUSION in keys else len(keys)
     if place < len(keys):
-        least[place] = in_steps(problem, -most_worth(problem, most))
+        least[place] = weighed
+    if WEIGHTED in keys:
+        # No other goal is below 0.
+        least[keys.index(WEIGHTED)] = problem.protocol.goals.weights.get(PERFUSION, 0.0) * weighed
     bare = next((plan for plan in plans if not _perfusions(plan)), None)
     if bare is None or WEIGHTED in keys:
         return least
@@ -204,7 +208,7 @@ def _with_bound(goal: Goal, bound: float, ways: int) -> Goal:
     return goal.model_copy(
         update={
             "bound": bound,
-            "gap": max(0.0, goal.value - bound) / max(1.0, goal.value),
+            "gap": max(0.0, goal.value - bound) / max(1.0, abs(goal.value)),
             "proven": bound >= goal.value,
             "method": f"{goal.method}; {ways} ways to share the perfusions compared"
             if ways > 1

@@ -76,7 +76,7 @@ def _goal(key: str, name: str, unit: str, value: float, bound: float, method: st
         unit=unit,
         value=value,
         bound=bound,
-        gap=max(0.0, value - bound) / max(1.0, value),
+        gap=max(0.0, value - bound) / max(1.0, abs(value)),
         proven=bound >= value,
         method=method,
     )
