@@ -142,5 +142,6 @@ def _reason(problem: StagingProblem, side: Side, perfusions: Sequence[PlannedPer
         done = problem.unseen is not None and any(one.side == side for one in problem.unseen.perfused)
         rule = "it has been" if done else "the protocol does not ask for it"
         return f"The {side} lung is not perfused: {rule}; {spares}, {verdict}."
-    why = verdict if best.worth < 0 else "not enough less to decide, or other goals come first"
+    waits = "less, but not by what the weeks count that later operations would wait for it"
+    why = verdict if best.worth < 0 else waits
     return f"The {side} lung is not perfused: {spares}, {why}."
