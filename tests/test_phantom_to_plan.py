@@ -86,7 +86,7 @@ def test_label_maps_lie_on_the_scans_grid(planned):
     assert set(np.unique(nodules)) == set(range(summary["nodules"] + 1))
 
 
-def test_the_demo_shows_the_two_protocols_side_by_side(tmp_path):
+def test_the_demo_shows_the_protocols_side_by_side(tmp_path):
     done = run_apart("demo", "--json", "-o", "demo", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
