@@ -91,7 +91,8 @@ def test_what_does_not_grow_is_perfused_last_so_that_nothing_waits_for_it():
     assert plan.weeks_until_clear <= ruled.weeks_until_clear
 
 
-@pytest.mark.parametrize("seed", range(12))
+# With seed 434 a way that was to perfuse and could not has no perfusion either, and refuses more lesions.
+@pytest.mark.parametrize("seed", [*range(12), 434])
 @pytest.mark.parametrize("second", ["perfusion", "operations", "weighted"])
 def test_no_plan_is_better_than_every_plan_and_no_bound_above_it(seed, second):
     rng = np.random.default_rng(1000 + seed)

@@ -58,7 +58,9 @@ def in_words(way: Mapping[Side, int]) -> str:
     return ", ".join(f"{side} lung {way[side]}" for side in SIDES)
 
 
-def best_of(problem: StagingProblem, ways: Sequence[Mapping[Side, int]], plans: Sequence[Plan]) -> Plan:
+def best_of(
+    problem: StagingProblem, ways: Sequence[Mapping[Side, int]], found: Sequence[Plan | None]
+) -> Plan:
     """Return the plan that is best by the goals' order, with bounds that hold for every way.
 
     Parameters
@@ -67,11 +69,13 @@ def best_of(problem: StagingProblem, ways: Sequence[Mapping[Side, int]], plans: 
         Without a share of its own.
     ways
         All ways to share the perfusions.
-    plans
-        What was found for those that gave a plan.
+    found
+        The plan of each way, None where there is none.
     """
+    plans = [plan for plan in found if plan is not None]
     best = min(plans, key=lambda plan: (_values(plan), _tie(problem, plan)))
-    nothing = _known_anyway(problem, plans, best)
+    bare = next((plan for way, plan in zip(ways, found, strict=True) if not any(way.values())), None)
+    nothing = _known_anyway(problem, bare, best)
     compared = [(_values(plan), _bounds(plan)) for plan in plans if not _refused_by_rule(problem, plan)]
     # A way without a plan has not been shown to have none.
     compared += [([math.inf] * len(nothing), nothing)] * (len(ways) - len(compared))
@@ -128,11 +132,11 @@ def _course(plan: Plan) -> list[tuple[OperationSide, int, bool]]:
     return [(o.side, o.week, o.perfusion is not None) for o in plan.operations]
 
 
-def _known_anyway(problem: StagingProblem, plans: Sequence[Plan], best: Plan) -> list[float]:
+def _known_anyway(problem: StagingProblem, bare: Plan | None, best: Plan) -> list[float]:
     """Return what each goal is at least whatever is perfused.
 
-    Without any perfusion operations have more time and leave more function: what is proven then of other
-    goals than the weighing holds for every plan that is as good in the earlier ones.
+    Without any perfusion, as in ``bare``, operations have more time and leave more function: what is proven
+    then of other goals than the weighing holds for every plan that is as good in the earlier ones.
     """
     keys = [goal.key for goal in best.solver.goals]
     least = [0.0] * len(keys)
@@ -148,7 +152,6 @@ def _known_anyway(problem: StagingProblem, plans: Sequence[Plan], best: Plan) ->
     if WEIGHTED in keys:
         # No other goal is below 0.
         least[keys.index(WEIGHTED)] = problem.protocol.goals.weights.get(PERFUSION, 0.0) * weighed
-    bare = next((plan for plan in plans if not _perfusions(plan)), None)
     if bare is None or WEIGHTED in keys:
         return least
     values, bounds, mine = _values(bare), _bounds(bare), _values(best)

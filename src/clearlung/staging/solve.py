@@ -76,17 +76,18 @@ def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None =
     ways = shares(problem)
     if not ways:
         return _solve(problem, say)
-    plans: list[Plan] = []
+    found: list[Plan | None] = []
     reasons: list[str] = []
     for way in ways:
         say(f"perfusions: {in_words(way)}")
         try:
-            plans.append(_solve(replace(problem, perfusions=way), say))
+            found.append(_solve(replace(problem, perfusions=way), say))
         except InfeasiblePlan as error:
+            found.append(None)
             reasons += error.reasons
-    if not plans:
+    if not any(found):
         raise InfeasiblePlan(list(dict.fromkeys(reasons)))
-    return best_of(problem, ways, plans)
+    return best_of(problem, ways, found)
 
 
 def _solve(problem: StagingProblem, say: Callable[[str], None]) -> Plan:
