@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from clearlung.anatomy import SIDES, Side
+from clearlung.anatomy import Side
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion import (
     EFFECT_EVIDENCE,
@@ -26,7 +26,7 @@ from clearlung.perfusion import (
 )
 from clearlung.perfusion_sheets import sheets_of_plan
 from clearlung.report import Moved, PerfusionPages
-from clearlung.staging import Plan, StagingProblem, benefit_of, burden_of
+from clearlung.staging import Plan, StagingProblem, burden_of, perfused_weeks, sides_of, with_benefit
 
 _IC50, _DECADES = "effect.ic50.center", "pharmacology.kill.decades"
 _FELT, _GROWTH = "occult.felt.half", "growth.slow.doubling"
@@ -51,7 +51,7 @@ def perfusion_pages(problem: StagingProblem, plan: Plan) -> PerfusionPages:
     """
     sheets = sheets_of_plan(problem, plan)
     burden = None if plan.perfusion is None else burden_of(problem)
-    benefit = None if burden is None else benefit_of(problem)
+    benefit = None if burden is None else with_benefit(problem).benefit
     if burden is None or benefit is None:
         return PerfusionPages(sheets=sheets)
     book = problem.protocol.book()
@@ -72,14 +72,9 @@ class _Operations:
 
     @classmethod
     def of(cls, plan: Plan) -> _Operations:
-        last: dict[Side, int] = {}
-        perfused: dict[Side, tuple[int, ...]] = dict.fromkeys(SIDES, ())
-        for operation in plan.operations:
-            for side in (side for side in SIDES if operation.side in (side, "both")):
-                last[side] = operation.week
-                if operation.perfusion is not None:
-                    perfused[side] += (operation.week,)
-        return cls(last, perfused)
+        last = {side: operation.week for operation in plan.operations for side in sides_of(operation.side)}
+        weeks = perfused_weeks((o.side, o.week, o.perfusion is not None) for o in plan.operations)
+        return cls(last, {side: tuple(own) for side, own in weeks.items()})
 
 
 def moved_outcomes(

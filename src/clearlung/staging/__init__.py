@@ -16,6 +16,7 @@ from clearlung.staging.figures import Difference
 from clearlung.staging.goals import GOALS
 from clearlung.staging.limits import LIMITS, Limit, Reached, broken_limits
 from clearlung.staging.maxima import allowed, maxima_of
+from clearlung.staging.perfused import perfused_weeks
 from clearlung.staging.perfusion_record import (
     Expected,
     LobeUnseen,
@@ -35,6 +36,7 @@ from clearlung.staging.plan import (
     PredictedFunction,
     RiskVerdict,
     Unassigned,
+    sides_of,
 )
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.problem_choice import candidate_parts
@@ -59,7 +61,7 @@ from clearlung.staging.together import choose_together
 from clearlung.staging.tradeoff import trade_off
 from clearlung.staging.tradeoff_points import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint
 from clearlung.staging.under import under
-from clearlung.staging.unseen import Unseen, benefit_of, burden_of
+from clearlung.staging.unseen import Unseen, benefit_of, burden_of, with_benefit
 
 __all__ = [
     "GOALS",
@@ -124,6 +126,7 @@ __all__ = [
     "maxima_of",
     "parse_problem",
     "parse_protocol",
+    "perfused_weeks",
     "plan_with_reserve",
     "problem_json",
     "read_assignments",
@@ -132,9 +135,11 @@ __all__ = [
     "replan",
     "rest_problem",
     "shipped_protocols",
+    "sides_of",
     "solve_plan",
     "spreads_of",
     "stress_test",
     "trade_off",
     "under",
+    "with_benefit",
 ]
