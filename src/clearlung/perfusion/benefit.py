@@ -90,8 +90,8 @@ class LungBenefit:
     edema: Floats
     death: Floats
     weeks_since_ct: float = 0.0
-    _survive: dict[int, Floats] = field(default_factory=dict, repr=False)
-    _missed: dict[int, Floats] = field(default_factory=dict, repr=False)
+    _survive: dict[int, Floats] = field(default_factory=dict, repr=False, compare=False)
+    _missed: dict[int, Floats] = field(default_factory=dict, repr=False, compare=False)
 
     def left(self, last_week: int, perfused_weeks: Sequence[int] = ()) -> Floats:
         """Return the viable metastases that nobody sees or feels and that stay, shape (draws,).
