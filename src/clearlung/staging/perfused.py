@@ -46,8 +46,7 @@ def worth_of(problem: StagingProblem, side: Side, last_week: int, weeks: Sequenc
     if benefit is None or not weeks or side not in benefit.lungs:
         return 0.0
     points = problem.function.baseline_percent * problem.function.perfusion_permanent
-    spared = float(benefit.lungs[side].spared(last_week, weeks).mean())
-    return spared - benefit.harm(side, len(weeks), points)
+    return benefit.lungs[side].spared_mean(last_week, weeks) - benefit.harm(side, len(weeks), points)
 
 
 def in_steps(problem: StagingProblem, net_harm: float) -> float:
@@ -74,30 +73,30 @@ def net_harm(problem: StagingProblem, operations: Sequence[tuple[OperationSide, 
     return problem.benefit.worth.week * operations[-1][1] - worth
 
 
-def most_worth(
-    problem: StagingProblem, most: Mapping[Side, int], last_weeks: Mapping[Side, int] | None = None
-) -> float:
-    """Return what at most so many perfusions of each lung are worth at most.
+def most_worth(problem: StagingProblem, counts: Mapping[Side, int]) -> float:
+    """Return what so many perfusions of each lung are worth at most.
 
     Parameters
     ----------
     problem
         With a benefit.
-    most
+    counts
         Perfusions of each lung.
-    last_weeks
-        Before which a lung's last operation cannot be; the day of the CT if left out.
 
     Notes
     -----
-    No plan perfuses before the day of the CT. The later a lung's last operation, the more hands feel in it,
-    and what grows is sterilized no more often: none spares more.
+    No plan perfuses before the day of the CT, nor is done with a lung before it: see
+    :attr:`~clearlung.perfusion.LungBenefit.for_bounds`.
     """
-    last = last_weeks or dict.fromkeys(SIDES, 0)
-    return sum(
-        max(worth_of(problem, side, last[side], [0] * count) for count in range(most[side] + 1))
-        for side in SIDES
-    )
+    return sum(worth_of(for_bounds(problem), side, 0, [0] * counts[side]) for side in SIDES)
+
+
+def for_bounds(problem: StagingProblem) -> StagingProblem:
+    """Return the problem with what perfusions spare as bounds need it: never more for waiting."""
+    if problem.benefit is None:
+        return problem
+    lungs = {side: lung.for_bounds for side, lung in problem.benefit.lungs.items()}
+    return replace(problem, benefit=replace(problem.benefit, lungs=lungs))
 
 
 def placed(

@@ -305,7 +305,7 @@ def _is_dominated(
     lowest: int,
     used: int,
 ) -> bool:
-    for old in range(lowest, used):  # noqa: SIM110  numba has no generators in any()
+    for old in range(lowest, used):
         if _dominates(last[old], other[old], sums[old], other_weeks[old], week, there, mine, weeks):
             return True
     return False
