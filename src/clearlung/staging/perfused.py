@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations, product
 
@@ -55,7 +55,11 @@ def in_steps(problem: StagingProblem, net_harm: float) -> float:
     return round(net_harm / least) * least
 
 
-def net_harm(problem: StagingProblem, operations: Sequence[tuple[OperationSide, int, bool]]) -> float:
+def net_harm(
+    problem: StagingProblem,
+    operations: Sequence[tuple[OperationSide, int, bool]],
+    weeks_min: int = 0,
+) -> float:
     """Return the harm of perfusions and of waiting less what perfusions spare, in metastases, on average.
 
     Parameters
@@ -64,31 +68,15 @@ def net_harm(problem: StagingProblem, operations: Sequence[tuple[OperationSide, 
         With a benefit.
     operations
         Side, week and whether perfused of each, in time order.
+    weeks_min
+        Week before which the plan does not end, where that is known of more than these operations.
     """
     if problem.benefit is None or not operations:
         return 0.0
     weeks = perfused_weeks(operations)
     last = {lung: week for side, week, _ in operations for lung in sides_of(side)}
     worth = sum(worth_of(problem, side, last[side], weeks[side]) for side in SIDES if side in last)
-    return problem.benefit.worth.week * operations[-1][1] - worth
-
-
-def most_worth(problem: StagingProblem, counts: Mapping[Side, int]) -> float:
-    """Return what so many perfusions of each lung are worth at most.
-
-    Parameters
-    ----------
-    problem
-        With a benefit.
-    counts
-        Perfusions of each lung.
-
-    Notes
-    -----
-    No plan perfuses before the day of the CT, nor is done with a lung before it: see
-    :attr:`~clearlung.perfusion.LungBenefit.for_bounds`.
-    """
-    return sum(worth_of(for_bounds(problem), side, 0, [0] * counts[side]) for side in SIDES)
+    return problem.benefit.worth.week * max(weeks_min, operations[-1][1]) - worth
 
 
 def for_bounds(problem: StagingProblem) -> StagingProblem:

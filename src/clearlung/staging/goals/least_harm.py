@@ -15,7 +15,7 @@ operations are looked at from the fewest on until bare ones alone are no better 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -49,7 +49,7 @@ def least_net_harm(outcome: Outcome, fewest: int, held: Collection[str]) -> floa
     float
         In metastases; no more than the plan's own.
     """
-    space = _Space(outcome, frozenset(held))
+    space = _Space(outcome, frozenset(held), outcome.least_weeks_from(fewest))
     best = net_harm(outcome.problem, [(e.side, e.week, e.perfused) for e in outcome.outlook.events])
     if "operations" in held:
         return min(best, space.packed(outcome.draft.operations))
@@ -61,16 +61,43 @@ def least_net_harm(outcome: Outcome, fewest: int, held: Collection[str]) -> floa
     return min(best, space.bare(fewest + _MORE_OPERATIONS))
 
 
+def least_of_perfused(problem: StagingProblem, perfusions: Mapping[Side, int], weeks_min: int = 0) -> float:
+    """Return the least net harm of any plan that perfuses each lung so often, whatever it removes.
+
+    Infinite where there is none: of the perfused operations alone, if they took nothing but access and
+    perfusion. All others only make them wait.
+
+    Parameters
+    ----------
+    problem
+        That weighs perfusions.
+    perfusions
+        Of each lung.
+    weeks_min
+        Week before which the plan does not end.
+    """
+    weeks = weeks_min, problem.protocol.weeks.total_max
+    ways = Ways(for_bounds(problem), Budget.of(problem), perfusions, *weeks)
+    right, left = (perfusions[side] for side in SIDES)
+    return ways.bare((right, left))
+
+
 @dataclass(frozen=True, eq=False)
 class _Space:
     """The plans that are as good as the one that was found in the goals that are held."""
 
     outcome: Outcome
     held: frozenset[str]
+    weeks_min: int
+
+    @property
+    def fewest(self) -> int:
+        """Operations that there are at least, by each lung alone."""
+        return sum(self._fewest.values())
 
     def bare(self, operations: int) -> float:
         """Return the least net harm of so many operations that take nothing but access and perfusion."""
-        return min(map(self._bare, self._splits(operations)), default=math.inf)
+        return min(map(self._ways.bare, self._splits(operations)), default=math.inf)
 
     def packed(self, operations: int) -> float:
         """Return the least net harm of so many operations that remove what the plan does."""
@@ -80,25 +107,20 @@ class _Space:
         return min(map(self._packed, self._splits(operations)), default=math.inf)
 
     @cached_property
-    def _problem(self) -> StagingProblem:
-        return for_bounds(self.outcome.problem)
-
-    @property
-    def fewest(self) -> int:
-        """Operations that there are at least, by each lung alone."""
-        return sum(self._fewest.values())
-
-    @cached_property
-    def _perfusions(self) -> dict[Side, int]:
-        limits, lungs = self.outcome.limits, self.outcome.lungs
-        return {side: min(limits.perfused[side], len(lungs[side])) for side in SIDES}
+    def _ways(self) -> Ways:
+        outcome = self.outcome
+        perfusions = {side: min(outcome.limits.perfused[side], len(outcome.lungs[side])) for side in SIDES}
+        weeks = self.weeks_min, outcome.search.weeks_max
+        if "weeks" in self.held:
+            weeks = outcome.draft.weeks, outcome.draft.weeks
+        return Ways(for_bounds(outcome.problem), outcome.budget, perfusions, *weeks)
 
     @cached_property
     def _fewest(self) -> dict[Side, int]:
         """Operations that each lung needs at least."""
         outcome = self.outcome
         return {
-            side: max(self._perfusions[side], outcome.search.proven(items)[0] if outcome.complete else 0)
+            side: max(self._ways.perfusions[side], outcome.search.proven(items)[0] if outcome.complete else 0)
             for side, items in outcome.lungs.items()
         }
 
@@ -107,24 +129,15 @@ class _Space:
         drafted = tuple(len(outcome.draft.lungs[side].operations) for side in SIDES)
         for right in range(operations + 1):
             split = (right, operations - right)
-            if any(n < self._fewest[side] for side, n in zip(SIDES, split, strict=True)):
-                continue
-            if any(n and not len(outcome.lungs[side]) for side, n in zip(SIDES, split, strict=True)):
+            lungs = list(zip(SIDES, split, strict=True))
+            if any(n < self._fewest[side] or (n and not len(outcome.lungs[side])) for side, n in lungs):
                 continue
             if operations == outcome.draft.operations and outcome.split_is_unique and split != drafted:
                 continue
             yield split
 
-    def _bare(self, split: tuple[int, int]) -> float:
-        budget, placings = self._placings(split)
-        found = []
-        for flags in placings:
-            right, left = (budget.bare_course(mine) for mine in flags)
-            found.append(self._least(undominated_weeks(right, left, budget.rules), flags))
-        return min(found, default=math.inf)
-
     def _packed(self, split: tuple[int, int]) -> float:
-        budget, placings = self._placings(split)
+        budget, placings = self._ways.placings(split)
         found = []
         for flags in placings:
             right, left = (
@@ -133,21 +146,8 @@ class _Space:
             )
             # What does not fit into so many operations is not removed by them.
             if min(right.spare_ml, left.spare_ml) >= -1e-6:
-                found.append(max(self._least(ways, flags) for ways in relaxed(right, left, budget)))
+                found.append(max(self._ways.least(ways, flags) for ways in relaxed(right, left, budget)))
         return min(found, default=math.inf)
-
-    def _placings(self, split: tuple[int, int]) -> tuple[Budget, Sequence[tuple[Flags, ...]]]:
-        """Return every choice of operations to perfuse, and the budget to look at them with.
-
-        Where there are too many: perfusions that take nothing and make nothing wait, which come first.
-        """
-        counts = [(n, self._perfusions[side]) for side, n in zip(SIDES, split, strict=True)]
-        every = self.outcome.budget.every_placing(counts)
-        if every is not None:
-            return self.outcome.budget, every
-        free = self.outcome.budget.unhindered()
-        free = replace(free, measures=tuple(replace(measure, perfusion=0.0) for measure in free.measures))
-        return free, [tuple(tuple(place < k for place in range(n)) for n, k in counts)]
 
     def _most_ml(self, side: Side) -> float:
         """Return what one operation on a lung takes at most."""
@@ -156,21 +156,68 @@ class _Space:
             most = min(most, self.outcome.draft.lungs[side].peak_ml())
         return most
 
-    def _least(self, ways: Sequence[Sequence[Step]], flags: tuple[Flags, ...]) -> float:
-        """Return the least net harm of some interleavings that end in time."""
+
+@dataclass(frozen=True, eq=False)
+class Ways:
+    """Every choice of operations to perfuse, every interleaving, and what they come to.
+
+    Parameters
+    ----------
+    problem
+        As bounds need it: :func:`~clearlung.staging.perfused.for_bounds`.
+    budget
+        Of function.
+    perfusions
+        Of each lung.
+    weeks_min, weeks_max
+        Weeks in which the last operation is at the earliest, and at the latest if that is limited.
+    """
+
+    problem: StagingProblem
+    budget: Budget
+    perfusions: Mapping[Side, int]
+    weeks_min: int = 0
+    weeks_max: int | None = None
+
+    def bare(self, split: tuple[int, int]) -> float:
+        """Return the least net harm of so many operations that take nothing but access and perfusion.
+
+        Infinite where function does not bear them.
+        """
+        budget, placings = self.placings(split)
+        found = []
+        for flags in placings:
+            right, left = (budget.bare_course(mine) for mine in flags)
+            found.append(self.least(undominated_weeks(right, left, budget.rules), flags))
+        return min(found, default=math.inf)
+
+    def placings(self, split: tuple[int, int]) -> tuple[Budget, Sequence[tuple[Flags, ...]]]:
+        """Return every choice of operations to perfuse, and the budget to look at them with.
+
+        Where there are too many: perfusions that take nothing and make nothing wait, which come first.
+        """
+        counts = [(n, self.perfusions[side]) for side, n in zip(SIDES, split, strict=True)]
+        if any(n < k for n, k in counts):
+            return self.budget, []
+        every = self.budget.every_placing(counts)
+        if every is not None:
+            return self.budget, every
+        free = self.budget.unhindered()
+        free = replace(free, measures=tuple(replace(measure, perfusion=0.0) for measure in free.measures))
+        return free, [tuple(tuple(place < k for place in range(n)) for n, k in counts)]
+
+    def least(self, ways: Sequence[Sequence[Step]], flags: tuple[Flags, ...]) -> float:
+        """Return the least net harm of some interleavings, of those that can end in time."""
         perfused = dict(zip(SIDES, flags, strict=True))
-        benefit, latest = self._problem.benefit, self.outcome.search.weeks_max
-        week = 0.0 if benefit is None else benefit.worth.week
-        ends = self.outcome.draft.weeks if "weeks" in self.held else None
-        if ends is not None:
-            latest = ends
-        least = math.inf
-        for steps in ways:
-            if latest is not None and last_week(steps) > latest:
-                continue
-            harm = net_harm(
-                self._problem,
-                [(s.side, s.week, s.side != "both" and perfused[s.side][s.place]) for s in steps],
-            )
-            least = min(least, harm if ends is None else harm + week * (ends - last_week(steps)))
-        return least
+        in_time = [steps for steps in ways if self.weeks_max is None or last_week(steps) <= self.weeks_max]
+        return min(
+            (
+                net_harm(
+                    self.problem,
+                    [(s.side, s.week, s.side != "both" and perfused[s.side][s.place]) for s in steps],
+                    self.weeks_min,
+                )
+                for steps in in_time
+            ),
+            default=math.inf,
+        )
