@@ -30,6 +30,9 @@ from clearlung.staging.weeks_bound import LungParts, relaxed
 
 # Numbers of operations above the fewest that are looked at with their tissue; those above count as bare ones.
 _MORE_OPERATIONS = 6
+# What perfusions are worth is read from thousands of imagined patients for each week. Most interleavings are
+# out of the question already if perfusions were in the first of every so many weeks.
+_GRAINS = (8, 1)
 
 
 def least_net_harm(outcome: Outcome, fewest: int, held: Collection[str]) -> float:
@@ -49,16 +52,16 @@ def least_net_harm(outcome: Outcome, fewest: int, held: Collection[str]) -> floa
     float
         In metastases; no more than the plan's own.
     """
-    space = _Space(outcome, frozenset(held), outcome.least_weeks_from(fewest))
+    space = _Space(outcome, frozenset(held))
     best = net_harm(outcome.problem, [(e.side, e.week, e.perfused) for e in outcome.outlook.events])
     if "operations" in held:
-        return min(best, space.packed(outcome.draft.operations))
+        return space.packed(outcome.draft.operations, best)
     fewest = max(fewest, space.fewest)
     for operations in range(fewest, fewest + _MORE_OPERATIONS):
-        if space.bare(operations) >= best:
+        if space.bare(operations, best) >= best:
             return best
-        best = min(best, space.packed(operations))
-    return min(best, space.bare(fewest + _MORE_OPERATIONS))
+        best = space.packed(operations, best)
+    return space.bare(fewest + _MORE_OPERATIONS, best)
 
 
 def least_of_perfused(problem: StagingProblem, perfusions: Mapping[Side, int], weeks_min: int = 0) -> float:
@@ -88,31 +91,36 @@ class _Space:
 
     outcome: Outcome
     held: frozenset[str]
-    weeks_min: int
 
     @property
     def fewest(self) -> int:
         """Operations that there are at least, by each lung alone."""
         return sum(self._fewest.values())
 
-    def bare(self, operations: int) -> float:
-        """Return the least net harm of so many operations that take nothing but access and perfusion."""
-        return min(map(self._ways.bare, self._splits(operations)), default=math.inf)
+    def bare(self, operations: int, most: float) -> float:
+        """Return the least net harm of so many operations that take nothing but access and perfusion.
 
-    def packed(self, operations: int) -> float:
-        """Return the least net harm of so many operations that remove what the plan does."""
+        It is ``most`` at most: what is more is not told apart.
+        """
+        for split in self._splits(operations):
+            most = self._ways.bare(split, most)
+        return most
+
+    def packed(self, operations: int, most: float) -> float:
+        """Return the least net harm of so many operations that remove what the plan does, as :meth:`bare`."""
         if not self.outcome.complete or any(measure.anatomical for measure in self.outcome.budget.measures):
             # Which tissue is taken, or what of it counts, is not known.
-            return self.bare(operations)
-        return min(map(self._packed, self._splits(operations)), default=math.inf)
+            return self.bare(operations, most)
+        for split in self._splits(operations):
+            most = self._packed(split, most)
+        return most
 
     @cached_property
     def _ways(self) -> Ways:
         outcome = self.outcome
         perfusions = {side: min(outcome.limits.perfused[side], len(outcome.lungs[side])) for side in SIDES}
-        weeks = self.weeks_min, outcome.search.weeks_max
-        if "weeks" in self.held:
-            weeks = outcome.draft.weeks, outcome.draft.weeks
+        ends = outcome.draft.weeks
+        weeks = (ends, ends) if "weeks" in self.held else (0, outcome.search.weeks_max)
         return Ways(for_bounds(outcome.problem), outcome.budget, perfusions, *weeks)
 
     @cached_property
@@ -136,9 +144,8 @@ class _Space:
                 continue
             yield split
 
-    def _packed(self, split: tuple[int, int]) -> float:
+    def _packed(self, split: tuple[int, int], most: float) -> float:
         budget, placings = self._ways.placings(split)
-        found = []
         for flags in placings:
             right, left = (
                 LungParts(mine, self.outcome.lungs[side].ml, self._most_ml(side))
@@ -146,8 +153,8 @@ class _Space:
             )
             # What does not fit into so many operations is not removed by them.
             if min(right.spare_ml, left.spare_ml) >= -1e-6:
-                found.append(max(self._ways.least(ways, flags) for ways in relaxed(right, left, budget)))
-        return min(found, default=math.inf)
+                most = max(self._ways.least(ways, flags, most) for ways in relaxed(right, left, budget))
+        return most
 
     def _most_ml(self, side: Side) -> float:
         """Return what one operation on a lung takes at most."""
@@ -179,17 +186,16 @@ class Ways:
     weeks_min: int = 0
     weeks_max: int | None = None
 
-    def bare(self, split: tuple[int, int]) -> float:
+    def bare(self, split: tuple[int, int], most: float = math.inf) -> float:
         """Return the least net harm of so many operations that take nothing but access and perfusion.
 
-        Infinite where function does not bear them.
+        It is ``most`` where it is more, or where function does not bear them.
         """
         budget, placings = self.placings(split)
-        found = []
         for flags in placings:
             right, left = (budget.bare_course(mine) for mine in flags)
-            found.append(self.least(undominated_weeks(right, left, budget.rules), flags))
-        return min(found, default=math.inf)
+            most = self.least(undominated_weeks(right, left, budget.rules), flags, most)
+        return most
 
     def placings(self, split: tuple[int, int]) -> tuple[Budget, Sequence[tuple[Flags, ...]]]:
         """Return every choice of operations to perfuse, and the budget to look at them with.
@@ -206,18 +212,21 @@ class Ways:
         free = replace(free, measures=tuple(replace(measure, perfusion=0.0) for measure in free.measures))
         return free, [tuple(tuple(place < k for place in range(n)) for n, k in counts)]
 
-    def least(self, ways: Sequence[Sequence[Step]], flags: tuple[Flags, ...]) -> float:
-        """Return the least net harm of some interleavings, of those that can end in time."""
+    def least(self, ways: Sequence[Sequence[Step]], flags: tuple[Flags, ...], most: float) -> float:
+        """Return the least net harm of some interleavings that can end in time; ``most`` if it is more."""
         perfused = dict(zip(SIDES, flags, strict=True))
-        in_time = [steps for steps in ways if self.weeks_max is None or last_week(steps) <= self.weeks_max]
-        return min(
-            (
-                net_harm(
-                    self.problem,
-                    [(s.side, s.week, s.side != "both" and perfused[s.side][s.place]) for s in steps],
-                    self.weeks_min,
-                )
-                for steps in in_time
-            ),
-            default=math.inf,
-        )
+        for steps in ways:
+            ends = last_week(steps)
+            if self.weeks_max is not None and ends > self.weeks_max:
+                continue
+            for grain in _GRAINS:
+                course = [
+                    (s.side, s.week - s.week % grain, s.side != "both" and perfused[s.side][s.place])
+                    for s in steps
+                ]
+                harm = net_harm(self.problem, course, max(self.weeks_min, ends))
+                if harm >= most:
+                    break
+            else:
+                most = harm
+        return most
