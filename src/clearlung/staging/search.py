@@ -7,7 +7,7 @@ lets an operation open both sides, as few such operations are tried as save one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Protocol as Interface
@@ -81,6 +81,10 @@ class Search:
         From a draft to what it is ranked by: the smaller, the better.
     fewest_first
         Whether a plan with fewer operations is always the better one.
+    weeks_first
+        Whether ending sooner may be better than a better balance.
+    at_least
+        Operations on each lung that are tried before fewer are: as many as are to be perfused.
     weeks_max
         Week of the last operation, at most.
     joined
@@ -93,6 +97,8 @@ class Search:
     better: Callable[[Draft], tuple[float, ...]]
     joined: Callable[[dict[Side, Items]], Items]
     fewest_first: bool = True
+    weeks_first: bool = False
+    at_least: Mapping[Side, int] = field(default_factory=dict)
     weeks_max: int | None = None
     _packings: dict[tuple[str, bytes, int], Packing | None] = field(default_factory=dict)
     _tapers: dict[tuple[Side, bytes, tuple[int, ...]], Assignment | None] = field(default_factory=dict)
@@ -108,17 +114,21 @@ class Search:
     def proven(self, items: Items, operations: int = 0) -> tuple[int, int, tuple[str, str]]:
         """Return bounds of a lung's number of operations and largest tissue, and what proved them.
 
-        Where the perfusion may be in any operation, a lung's first one, which need not free the lung, may be
-        the perfused one: then bounds are those of perfusions that take no longer than freeing saves.
+        Where the perfusion may be in any operation, it may be in a lung's first one, which need not free the
+        lung, or in one that the surgeon fixed other lesions to than to the last: then bounds are those of
+        perfusions that take no longer than freeing saves, or no time at all.
         """
         side, limits = items.side, self.limits
         packing = self.packing(items, operations)
         if packing is None:
             return 0, 0, ("none", "none")
-        first = side != "both" and limits.perfused[side] > 0 and side not in limits.operated
-        if not (limits.placed_freely and first and limits.reentry and packing.operations):
+        saved = 0
+        if side != "both" and limits.placed_freely and limits.perfused[side] and packing.operations:
+            saved = limits.perfusion if items.columns.placed else 0
+            saved = saved or (0 if side in limits.operated else limits.reentry)
+        if not saved:
             return packing.operations_bound, packing.peak_bound_ml, packing.methods
-        relaxed = replace(limits, perfusion=max(0, limits.perfusion - limits.reentry))
+        relaxed = replace(limits, perfusion=max(0, limits.perfusion - saved))
         key = (f"{side}, perfused first", items.row.tobytes(), operations)
         if key not in self._packings:
             self._packings[key] = pack(items, relaxed, self.seed, at_least=operations)
@@ -130,8 +140,13 @@ class Search:
 
     def complete(self, lungs: dict[Side, Items]) -> Draft | None:
         """Remove all these specimens in the best way that the search finds, or return None."""
+        best = self._complete(lungs, self.at_least)
+        return best if best is not None or not any(self.at_least.values()) else self._complete(lungs, {})
+
+    def _complete(self, lungs: dict[Side, Items], at_least: Mapping[Side, int]) -> Draft | None:
         best: Draft | None = None
-        for split in self._splits(lungs, None if self.fewest_first else _SPLITS_LOOKED_AT):
+        splits = self._splits(lungs, None if self.fewest_first else _SPLITS_LOOKED_AT, at_least)
+        for split in splits:
             found = self._best_of(lungs, split)
             if found is not None and (best is None or self.better(found) < self.better(best)):
                 best = found
@@ -144,14 +159,15 @@ class Search:
         if next(self._drafts(lungs, split, "search"), None) is None:
             return None
         best: Draft | None = None
+        balance_first = self.fewest_first and not self.weeks_first
         for draft in self._drafts(lungs, split, "all"):
             # Tapered operations are worse balanced: they are for where nothing balanced is borne.
-            settled = self.fewest_first and best is not None and best.packings is not None
+            settled = balance_first and best is not None and best.packings is not None
             if settled and draft.packings is None:
                 break
             if best is None or self.better(draft) < self.better(best):
                 best = draft
-            balanced = self.fewest_first and best.packings is not None
+            balanced = balance_first and best.packings is not None
             if balanced and best.both is None and best.weeks <= weeks_bound(best, self.budget):
                 return best
         return best and reordered(best, self.limits, self.budget, self.better, self.ends_in_time)
@@ -170,20 +186,27 @@ class Search:
 
     def removes(self, lungs: dict[Side, Items]) -> bool:
         """Whether a quick look finds a draft that removes all these specimens."""
-        splits = self._splits(lungs, 2, quick=True)
+        splits = self._splits(lungs, 2, {}, quick=True)
         return any(next(self._drafts(lungs, split, "glance"), None) is not None for split in splits)
 
     def _splits(
-        self, lungs: dict[Side, Items], at_once: int | None, *, quick: bool = False
+        self,
+        lungs: dict[Side, Items],
+        at_once: int | None,
+        at_least: Mapping[Side, int],
+        *,
+        quick: bool = False,
     ) -> Iterator[Split]:
         """Yield how many operations there may be of each kind, fewer in all first.
 
-        ``at_once`` limits the ways to share as many operations between the lungs. A quick look leaves out
-        those with operations on both sides: they save operations, not lung function.
+        ``at_once`` limits the ways to share as many operations between the lungs, ``at_least`` those on each
+        lung. A quick look leaves out those with operations on both sides: they save operations, not lung
+        function.
         """
         right, left = (self.fewest(lungs[side]) for side in SIDES)
         if right is None or left is None:
             return
+        right, left = max(right, at_least.get("right", 0)), max(left, at_least.get("left", 0))
         by_function = self.operations_bound(lungs)
         if self.limits.both_sides and right and left and not quick:
             bound = max(self.pooled_bound(lungs)[0], by_function)

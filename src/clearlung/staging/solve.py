@@ -115,7 +115,10 @@ def _solve(problem: StagingProblem, say: Callable[[str], None]) -> Plan:
 
 def _search_of(problem: StagingProblem, lungs: dict[Side, Items]) -> Search:
     """Return the search, which ranks drafts by the protocol's goals."""
-    limits, budget, ranked = limits_of(problem), Budget.of(problem), problem.protocol.goals.ranked
+    limits, budget, goals = limits_of(problem), Budget.of(problem), problem.protocol.goals
+    ranked = goals.ranked
+    weighs = PERFUSION if PERFUSION not in goals.weights else WEIGHTED
+    early = ranked[: ranked.index(weighs)] if problem.weighs_perfusion else ranked
 
     def better(draft: Draft) -> tuple[float, ...]:
         return rank(Outcome(problem, lungs, draft, 0, "", limits, budget, search))
@@ -130,6 +133,11 @@ def _search_of(problem: StagingProblem, lungs: dict[Side, Items]) -> Search:
         better,
         joined,
         fewest_first=next(key for key in ranked[1:] if key != PERFUSION) == "operations",
+        weeks_first=not {"balance_right", "balance_left"} & set(early),
+        # More operations than need be, only to perfuse the lung as often: where these do not count for more.
+        at_least={}
+        if "operations" in early
+        else {side: min(limits.perfused[side], len(lungs[side])) for side in SIDES},
         weeks_max=problem.protocol.weeks.total_max,
     )
     return search
@@ -208,7 +216,7 @@ def _polished(problem: StagingProblem, draft: Draft, search: Search) -> Draft:
 
     Only where the protocol ranks or weighs that.
     """
-    if problem.perfusions_placed_freely:
+    if problem.weighs_perfusion:
         draft = placed(draft, search.limits, search.budget, search.better, search.ends_in_time)
     goals = problem.protocol.goals
     ranked = goals.ranked
