@@ -132,7 +132,10 @@ class _Space:
         """Operations that each lung needs at least."""
         outcome = self.outcome
         return {
-            side: max(self._ways.perfusions[side], outcome.search.proven(items)[0] if outcome.complete else 0)
+            side: max(
+                self._ways.perfusions[side],
+                outcome.search.packings.proven(items)[0] if outcome.complete else 0,
+            )
             for side, items in outcome.lungs.items()
         }
 
