@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, reduce
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -92,6 +93,8 @@ class LungBenefit:
     weeks_since_ct: float = 0.0
     _survive: dict[int, Floats] = field(default_factory=dict, repr=False, compare=False)
     _missed: dict[int, Floats] = field(default_factory=dict, repr=False, compare=False)
+    _missed_counts: dict[int, tuple[Floats, float]] = field(default_factory=dict, repr=False, compare=False)
+    _spared: dict[tuple[int, ...], float] = field(default_factory=dict, repr=False, compare=False)
 
     def left(self, last_week: int, perfused_weeks: Sequence[int] = ()) -> Floats:
         """Return the viable metastases that nobody sees or feels and that stay, shape (draws,).
@@ -112,6 +115,46 @@ class LungBenefit:
         """Return how many fewer stay than without these perfusions, shape (draws,)."""
         return self.left(last_week) - self.left(last_week, perfused_weeks)
 
+    def spared_mean(self, last_week: int, perfused_weeks: Sequence[int]) -> float:
+        """Return the mean of :meth:`spared`, worked out once for the same weeks."""
+        key = (last_week, *sorted(perfused_weeks))
+        if key not in self._spared:
+            staying, total = self._unfelt(last_week)
+            surviving = reduce(np.multiply, map(self._surviving, perfused_weeks))
+            left = float(np.einsum("ij,ij->", staying, surviving))
+            self._spared[key] = (total - left) / len(staying)
+        return self._spared[key]
+
+    @cached_property
+    def risks(self) -> tuple[float, float]:
+        """Mean chances of edema and of death."""
+        return float(self.edema.mean()), float(self.death.mean())
+
+    @cached_property
+    def for_bounds(self) -> LungBenefit:
+        """The lung with chances under which it is never better to wait.
+
+        In the same weeks perfusions spare no less than in this lung; and they spare no more if any of them,
+        or the last operation, is later. Where metastases grow, larger ones are felt no less often and
+        sterilized no more often, this is the lung itself.
+
+        Notes
+        -----
+        What is spared of each size is ``missed(last) * (1 - survive(week) * ...)``. Each chance that a size
+        is missed is raised to the largest of any size that it can still grow (or shrink) to, and the chance
+        that it survives lowered to the least: no factor is less than before, and none grows with its week.
+        """
+        shrinks = (self.growth_per_day < 0)[:, None]
+
+        def ahead(best: np.ufunc, table: Floats) -> Floats:
+            larger = best.accumulate(table[:, ::-1], axis=1)[:, ::-1]
+            return np.where(shrinks, best.accumulate(table, axis=1), larger)
+
+        felt, sterilized = ahead(np.minimum, self.felt), ahead(np.maximum, self.sterilized)
+        if np.array_equal(felt, self.felt) and np.array_equal(sterilized, self.sterilized):
+            return self
+        return self.changed(felt=felt, sterilized=sterilized)
+
     def after(self, perfused_weeks: Sequence[float]) -> LungBenefit:
         """Return what is unseen once perfusions before week 0 have done what they could.
 
@@ -123,7 +166,7 @@ class LungBenefit:
         surviving = self.unseen
         for week in perfused_weeks:
             surviving = surviving * self._at(week, 1.0 - self.sterilized)
-        return replace(self, unseen=surviving, _survive={}, _missed={})
+        return replace(self, unseen=surviving, _survive={}, _missed={}, _missed_counts={}, _spared={})
 
     def changed(
         self,
@@ -142,6 +185,8 @@ class LungBenefit:
             sterilized=self.sterilized if sterilized is None else sterilized,
             _survive={},
             _missed={},
+            _missed_counts={},
+            _spared={},
         )
 
     def _staying(self, week: int) -> Floats:
@@ -149,6 +194,13 @@ class LungBenefit:
         if week not in self._missed:
             self._missed[week] = self._at(week, 1.0 - self.felt)
         return self._missed[week]
+
+    def _unfelt(self, week: int) -> tuple[Floats, float]:
+        """Return those that the hand misses in some week, shape (draws, sizes), and how many in all."""
+        if week not in self._missed_counts:
+            staying = self.unseen * self._staying(week)
+            self._missed_counts[week] = staying, float(staying.sum())
+        return self._missed_counts[week]
 
     def _surviving(self, week: int) -> Floats:
         """Chance that a perfusion in some week leaves viable cells of each size, shape (draws, sizes)."""
@@ -164,8 +216,9 @@ class LungBenefit:
         place = np.clip((grown - np.log(self.table_mm[0])) / step, 0.0, len(self.table_mm) - 1.0)
         below = np.minimum(place.astype(np.int64), len(self.table_mm) - 2)
         part = place - below
-        rows = np.arange(len(table))[:, None]
-        return np.asarray(table[rows, below] * (1 - part) + table[rows, below + 1] * part)
+        below += len(self.table_mm) * np.arange(len(table))[:, None]
+        flat = table.ravel()
+        return np.asarray(flat.take(below) * (1 - part) + flat.take(below + 1) * part)
 
 
 @dataclass(frozen=True)
@@ -235,8 +288,8 @@ class Benefit:
             FEV1 that one takes for good, points of percent predicted.
         """
         lung, worth = self.lungs[side], self.worth
-        each = worth.edema * lung.edema.mean() + worth.death * lung.death.mean() + worth.fev1 * fev1_points
-        return perfusions * float(each)
+        edema, death = lung.risks
+        return perfusions * (worth.edema * edema + worth.death * death + worth.fev1 * fev1_points)
 
 
 def weigh_perfusions(

@@ -10,18 +10,26 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import NamedTuple
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
-from clearlung.staging.perfused import in_steps, most_worth, net_harm
+from clearlung.staging.budget import Budget
+from clearlung.staging.goals.least_harm import least_of_perfused
+from clearlung.staging.items import limits_of, thousandths_up
+from clearlung.staging.perfused import in_steps, net_harm
 from clearlung.staging.perfusion_record import PerfusionWay
 from clearlung.staging.plan import Goal, OperationSide, Plan, sides_of
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol_parts import PERFUSION, WEIGHTED
+from clearlung.staging.screen import some_operation_takes
+from clearlung.staging.sequence import FUNCTION_NOISE
 
 
 def shares(problem: StagingProblem) -> list[dict[Side, int]]:
     """Return every way to share the perfusions between the lungs; none where there is nothing to choose.
+
+    Where perfusions are weighed, ways that no plan can have are left out.
 
     Raises
     ------
@@ -42,8 +50,9 @@ def shares(problem: StagingProblem) -> list[dict[Side, int]]:
     allowed = dict.fromkeys(SIDES, each) if problem.perfusions is None else problem.perfusions
     most = {side: allowed[side] if (problem.specimens.side == side).any() else 0 for side in SIDES}
     if problem.weighs_perfusion:
-        ways = product(*(range(most[side], -1, -1) for side in SIDES))
-        return [dict(zip(SIDES, way, strict=True)) for way in ways if sum(way) <= total]
+        every = product(*(range(most[side], -1, -1) for side in SIDES))
+        ways = [dict(zip(SIDES, way, strict=True)) for way in every if sum(way) <= total]
+        return [way for way in ways if can_be(problem, way)]
     if sum(most.values()) <= total:
         return []
     return [
@@ -51,6 +60,29 @@ def shares(problem: StagingProblem) -> list[dict[Side, int]]:
         for right in range(min(most["right"], total), -1, -1)
         if total - right <= most["left"]
     ]
+
+
+def can_be(problem: StagingProblem, way: Mapping[Side, int]) -> bool:
+    """Whether operations that remove one specimen each, as far as time goes, could be perfused so often.
+
+    Each of a lung's perfused operations removes something that leaves time for the perfusion; at most one of
+    them is the lung's first. Function has to bear them, and it bears no others besides where it does not.
+    """
+    if not any(way.values()):
+        return True
+    limits, fits = limits_of(problem), some_operation_takes(problem)
+    minutes = thousandths_up(problem.specimens.minutes)
+    for side in SIDES:
+        mine = minutes[fits & (problem.specimens.side == side)]
+        later = int((mine <= limits.minutes_left(side, first=False, perfused=True)).sum())
+        first = int((mine <= limits.minutes_left(side, first=True, perfused=True)).sum())
+        if way[side] > min(later + 1, first):
+            return False
+    perfusions = sum(way.values())
+    return least_of_perfused(problem, way) < math.inf and all(
+        measure.permanent(0.0, perfusions) <= measure.final + FUNCTION_NOISE
+        for measure in Budget.of(problem).measures
+    )
 
 
 def in_words(way: Mapping[Side, int]) -> str:
@@ -75,11 +107,15 @@ def best_of(
     plans = [plan for plan in found if plan is not None]
     best = min(plans, key=lambda plan: (_values(plan), _tie(problem, plan)))
     bare = next((plan for way, plan in zip(ways, found, strict=True) if not any(way.values())), None)
-    nothing = _known_anyway(problem, bare, best)
-    compared = [(_values(plan), _bounds(plan)) for plan in plans if not _refused_by_rule(problem, plan)]
-    # A way without a plan has not been shown to have none.
-    compared += [([math.inf] * len(nothing), nothing)] * (len(ways) - len(compared))
-    bounds = _bounds_of_all(_values(best), compared, nothing)
+    compared = []
+    for way, plan in zip(ways, found, strict=True):
+        nothing = _known_anyway(problem, way, bare, best)
+        if plan is None or _refused_by_rule(problem, way, plan):
+            # A way without a plan has not been shown to have none.
+            compared.append(_Compared([math.inf] * len(nothing), nothing, nothing))
+        else:
+            compared.append(_Compared(_values(plan), _bounds(plan), nothing))
+    bounds = _bounds_of_all(_values(best), compared)
     bounds[0] -= _refused(best)
     goals = tuple(
         _with_bound(goal, bound, len(ways)) for goal, bound in zip(best.solver.goals, bounds, strict=True)
@@ -132,8 +168,10 @@ def _course(plan: Plan) -> list[tuple[OperationSide, int, bool]]:
     return [(o.side, o.week, o.perfusion is not None) for o in plan.operations]
 
 
-def _known_anyway(problem: StagingProblem, bare: Plan | None, best: Plan) -> list[float]:
-    """Return what each goal is at least whatever is perfused.
+def _known_anyway(
+    problem: StagingProblem, way: Mapping[Side, int], bare: Plan | None, best: Plan
+) -> list[float]:
+    """Return what each goal is at least where as much is perfused as a way says, and nothing else is known.
 
     Without any perfusion, as in ``bare``, operations have more time and leave more function: what is proven
     then of other goals than the weighing holds for every plan that is as good in the earlier ones.
@@ -142,10 +180,7 @@ def _known_anyway(problem: StagingProblem, bare: Plan | None, best: Plan) -> lis
     least = [0.0] * len(keys)
     if not problem.weighs_perfusion:
         return least
-    most = {
-        side: problem.perfusions_on(side) if (problem.specimens.side == side).any() else 0 for side in SIDES
-    }
-    weighed = in_steps(problem, -most_worth(problem, most))
+    weighed = in_steps(problem, least_of_perfused(problem, way)) if problem.benefit is not None else 0.0
     place = keys.index(PERFUSION) if PERFUSION in keys else len(keys)
     if place < len(keys):
         least[place] = weighed
@@ -162,10 +197,12 @@ def _known_anyway(problem: StagingProblem, bare: Plan | None, best: Plan) -> lis
     return least
 
 
-def _refused_by_rule(problem: StagingProblem, plan: Plan) -> bool:
+def _refused_by_rule(problem: StagingProblem, way: Mapping[Side, int], plan: Plan) -> bool:
     """Whether lesions were refused only as the last operations are the perfused ones, which others may be."""
-    by_rule = {"perfusion_limit", "first_operation_limit"}
-    return problem.perfusions_placed_freely and any(u.code in by_rule for u in plan.unassigned)
+    if not problem.perfusions_placed_freely:
+        return False
+    by_rule = {u.lesion for u in plan.unassigned if u.code in ("perfusion_limit", "first_operation_limit")}
+    return any(lesion.id in by_rule and way[lesion.side] for lesion in plan.lesions)
 
 
 def _perfusions(plan: Plan) -> int:
@@ -188,21 +225,24 @@ def _bounds(plan: Plan) -> list[float]:
     return [bounds[0] + _refused(plan), *bounds[1:]]
 
 
-def _bounds_of_all(
-    best: list[float], compared: list[tuple[list[float], list[float]]], nothing: list[float]
-) -> list[float]:
-    """Return for each goal what no way falls below, given the best plan's values of the earlier goals.
+class _Compared(NamedTuple):
+    """One way: its plan's values and bounds, and what each goal is at least where nothing is known."""
 
-    ``nothing`` is what each goal is at least where nothing is known.
-    """
+    values: list[float]
+    bounds: list[float]
+    nothing: list[float]
+
+
+def _bounds_of_all(best: list[float], compared: Sequence[_Compared]) -> list[float]:
+    """Return for each goal what no way falls below, given the best plan's values of the earlier goals."""
     found = []
     for k, value in enumerate(best):
         least = value
-        for values, bounds in compared:
-            if any(bound > mine for bound, mine in zip(bounds[:k], best[:k], strict=True)):
+        for way in compared:
+            if any(bound > mine for bound, mine in zip(way.bounds[:k], best[:k], strict=True)):
                 continue
             # A bound holds for its own plan's earlier values; where these differ, nothing is known.
-            least = min(least, bounds[k] if values[:k] == best[:k] else nothing[k])
+            least = min(least, way.bounds[k] if way.values[:k] == best[:k] else way.nothing[k])
         found.append(least)
     return found
 
