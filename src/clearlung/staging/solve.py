@@ -26,7 +26,6 @@ from clearlung.staging.screen import screen
 from clearlung.staging.search import Pick, Search
 from clearlung.staging.select import choices
 from clearlung.staging.share import best_of, in_words, shares
-from clearlung.staging.unseen import with_benefit
 from clearlung.staging.within import can_end_in_time, most_of, within_assignments, within_totals, within_weeks
 
 
@@ -72,7 +71,6 @@ def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None =
     perfused one: that goal says which is worth its harm.
     """
     say = progress or (lambda phrase: None)
-    problem = with_benefit(problem)
     ways = shares(problem)
     if not ways:
         return _solve(problem, say)
