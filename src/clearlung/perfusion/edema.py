@@ -207,7 +207,7 @@ def _outside_doses(drug: str, per_volume: float, book: EvidenceBook) -> tuple[st
         return (words,)
     return (
         words,
-        "In pigs perfusion alone caused edema (van der Elst 2006): with little drug it is not none.",
+        "In pigs perfusion alone caused edema (van der Elst 2006): without drug the risk is not 0.",
     )
 
 
