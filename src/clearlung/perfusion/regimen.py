@@ -230,8 +230,8 @@ def _notes(entry: RegimenEntry, basis: DoseBasis, mode: DoseMode, wanted: Regime
         notes.append(f"The dose goes {DOSE_MODES[mode].title}: a hypothesis that nobody has published.")
     elif not basis.target.whole_lung:
         notes.append(
-            f"The dose is that of a whole lung and only {basis.target.title} is perfused; no published rule"
-            " says whether to scale it."
+            f"The dose is that of a whole lung, and only a part of it ({basis.target.title}) is perfused: no"
+            " published rule says whether to scale it."
         )
     if wanted.medium is None:
         notes.append(f"The medium was not published: {MEDIUM_WORDS[entry.medium]} is assumed.")
