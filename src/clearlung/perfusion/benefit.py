@@ -228,12 +228,11 @@ class Benefit:
         """Whether it says what perfusing a target does."""
         return target in self.parts or target in self.lungs
 
-    def left_in(self, lobe: Lobe, last_week: int, perfused_weeks: Sequence[int], target: str) -> Floats:
-        """Return what stays in one lobe after perfusions of a target, in it or beside it, shape (draws,)."""
-        part = self.lobes[lobe]
+    def lobe(self, lobe: Lobe, target: str) -> LungBenefit | None:
+        """Return what perfusing a target does to what is unseen in one lobe; None where it does not reach."""
         if lobe not in TARGETS[target].lobes:
-            return part.left(last_week)
-        return part.changed(sterilized=self.of(target).sterilized).left(last_week, perfused_weeks)
+            return None
+        return self.of(target).changed(unseen=self.lobes[lobe].unseen)
 
     def changed(self, change: Callable[[LungBenefit], LungBenefit]) -> Benefit:
         """Return it with every lung, part and lobe changed in the same way."""

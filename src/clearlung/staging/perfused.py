@@ -40,14 +40,17 @@ def worth_of(problem: StagingProblem, side: Side, last_week: int, weeks: Sequenc
     side, last_week
         The lung, and the week of its last operation.
     weeks
-        Weeks of its perfusions; none are worth nothing.
+        Weeks of its perfusions; none are worth nothing. All of them have the target that is worth most, where
+        that is not settled.
     """
     benefit = problem.benefit
     if benefit is None or not weeks or side not in benefit.lungs:
         return 0.0
-    points = problem.function.baseline_percent * problem.function.perfusion_permanent
-    spared = float(benefit.lungs[side].spared(last_week, weeks).mean())
-    return spared - benefit.harm(side, len(weeks), points)
+    return max(
+        float(benefit.of(target).spared(last_week, weeks).mean())
+        - benefit.harm(target, len(weeks), problem.perfusion_points(target))
+        for target in problem.targets_on(side)
+    )
 
 
 def in_steps(problem: StagingProblem, net_harm: float) -> float:

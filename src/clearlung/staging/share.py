@@ -15,9 +15,10 @@ from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
 from clearlung.staging.perfused import in_steps, most_worth, net_harm
 from clearlung.staging.perfusion_record import PerfusionWay
-from clearlung.staging.plan import Goal, OperationSide, Plan, sides_of
+from clearlung.staging.plan import Goal, Plan, sides_of
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol_parts import PERFUSION, WEIGHTED
+from clearlung.staging.targets import aimed_as, targets_of
 
 
 def shares(problem: StagingProblem) -> list[dict[Side, int]]:
@@ -53,9 +54,10 @@ def shares(problem: StagingProblem) -> list[dict[Side, int]]:
     ]
 
 
-def in_words(way: Mapping[Side, int]) -> str:
-    """Return the number for each lung in words."""
-    return ", ".join(f"{side} lung {way[side]}" for side in SIDES)
+def in_words(way: Mapping[Side, int], targets: Mapping[Side, str] | None = None) -> str:
+    """Return the number for each lung in words, and what of it is perfused where that is not all."""
+    lobar = {side: f" ({name})" for side, name in (targets or {}).items() if name != side}
+    return ", ".join(f"{side} lung {way[side]}{lobar.get(side, '')}" for side in SIDES)
 
 
 def best_of(
@@ -98,7 +100,7 @@ def best_of(
     sentence = (
         f"Perfusions that the protocol allows in all: {problem.perfusions_in_all}. Of the {len(ways)} ways to"
         " share them between the lungs each was planned, and the best by the goals' order taken:"
-        f" {in_words(given)}."
+        f" {in_words(given, targets_of(best.operations))}."
     )
     warnings = (*best.warnings, sentence) if len(ways) > 1 else best.warnings
     update = {"solver": solver, "warnings": warnings}
@@ -113,23 +115,27 @@ def _way(problem: StagingProblem, plan: Plan, chosen: bool) -> PerfusionWay:
         side: sum(o.perfusion is not None for o in plan.operations if side in sides_of(o.side))
         for side in SIDES
     }
+    targets = targets_of(plan.operations)
     return PerfusionWay(
         **counts,
+        right_target=targets.get("right"),
+        left_target=targets.get("left"),
         operations=len(plan.operations),
         weeks=plan.weeks_until_clear,
         lesions_left=len(plan.unassigned),
-        net_harm=net_harm(problem, _course(plan)),
+        net_harm=_net_harm(problem, plan),
         chosen=chosen,
     )
 
 
 def _tie(problem: StagingProblem, plan: Plan) -> float:
     """Return what decides between plans that all goals call equal: less harm, or more perfusions by rule."""
-    return net_harm(problem, _course(plan)) if problem.weighs_perfusion else -_perfusions(plan)
+    return _net_harm(problem, plan) if problem.weighs_perfusion else -_perfusions(plan)
 
 
-def _course(plan: Plan) -> list[tuple[OperationSide, int, bool]]:
-    return [(o.side, o.week, o.perfusion is not None) for o in plan.operations]
+def _net_harm(problem: StagingProblem, plan: Plan) -> float:
+    course = [(o.side, o.week, o.perfusion is not None) for o in plan.operations]
+    return net_harm(aimed_as(problem, plan.operations), course)
 
 
 def _known_anyway(problem: StagingProblem, bare: Plan | None, best: Plan) -> list[float]:

@@ -6,16 +6,16 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from clearlung.anatomy import LOBES, Lobe, Side
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion import (
     DETECTION_CURVES,
+    TARGETS,
     Benefit,
     Findings,
     LobeVolumes,
-    LungBenefit,
     LungVolumes,
     OccultBurden,
     Seen,
@@ -71,6 +71,21 @@ class PerfusedPart(_Part):
 
     week: float = Field(ge=0, description="Weeks after the CT.")
     side: Side
+    target: str | None = Field(
+        default=None, description="What of the lung: a registered target; null: all of it."
+    )
+
+    @model_validator(mode="after")
+    def _of_its_lung(self) -> Self:
+        if self.target is not None and (self.target not in TARGETS or TARGETS[self.target].side != self.side):
+            known = [name for name, target in TARGETS.items() if target.side == self.side]
+            raise ValueError(f"target {self.target!r} is not one of the {self.side} lung: {', '.join(known)}")
+        return self
+
+    @property
+    def reached(self) -> str:
+        """What was perfused, by name."""
+        return self.target or self.side
 
 
 class Unseen(_Part):
@@ -164,12 +179,9 @@ def benefit_of(problem: StagingProblem) -> Benefit | None:
         book,
         body_surface_m2=unseen.body_surface_m2,
         weeks_since_ct=unseen.weeks_since_ct,
+        targets=problem.named_targets,
     )
-
-    def now(lung: LungBenefit) -> LungBenefit:
-        return lung.after([p.week - unseen.weeks_since_ct for p in unseen.perfused if p.side == lung.side])
-
-    return benefit.changed(now)
+    return benefit.after([(one.week - unseen.weeks_since_ct, one.reached) for one in unseen.perfused])
 
 
 def with_benefit(problem: StagingProblem) -> StagingProblem:
