@@ -26,7 +26,7 @@ from clearlung.perfusion import (
 )
 from clearlung.perfusion_sheets import sheets_of_plan
 from clearlung.report import Moved, PerfusionPages
-from clearlung.staging import Plan, StagingProblem, burden_of, perfused_weeks, sides_of, with_benefit
+from clearlung.staging import Plan, StagingProblem, perfused_weeks, sides_of
 
 _IC50, _DECADES = "effect.ic50.center", "pharmacology.kill.decades"
 _FELT, _GROWTH = "occult.felt.half", "growth.slow.doubling"
@@ -50,8 +50,8 @@ def perfusion_pages(problem: StagingProblem, plan: Plan) -> PerfusionPages:
         The problem that the plan solves, and the plan.
     """
     sheets = sheets_of_plan(problem, plan)
-    burden = None if plan.perfusion is None else burden_of(problem)
-    benefit = None if burden is None else with_benefit(problem).benefit
+    burden = None if plan.perfusion is None else problem.burden
+    benefit = None if burden is None else problem.benefit
     if burden is None or benefit is None:
         return PerfusionPages(sheets=sheets)
     book = problem.protocol.book()

@@ -61,7 +61,7 @@ from clearlung.staging.together import choose_together
 from clearlung.staging.tradeoff import trade_off
 from clearlung.staging.tradeoff_points import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint
 from clearlung.staging.under import under
-from clearlung.staging.unseen import Unseen, benefit_of, burden_of, with_benefit
+from clearlung.staging.unseen import Unseen
 
 __all__ = [
     "GOALS",
@@ -113,9 +113,7 @@ __all__ = [
     "Unseen",
     "Wanted",
     "allowed",
-    "benefit_of",
     "broken_limits",
-    "burden_of",
     "candidate_parts",
     "choose_together",
     "compare",
@@ -141,5 +139,4 @@ __all__ = [
     "stress_test",
     "trade_off",
     "under",
-    "with_benefit",
 ]

@@ -91,7 +91,7 @@ def assemble(
         assignments=problem.assignments,
         perfusion=perfusion_choice(problem, operations),
         warnings=(
-            *problem.warnings,
+            *problem.cautions,
             *outlook.extrapolations(),
             *outlook.unlimited(),
             *_warnings(outcome, goals, why),

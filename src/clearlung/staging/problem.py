@@ -12,9 +12,10 @@ from clearlung.anatomy import SIDES, Side
 from clearlung.errors import CaseError, PerfusionError
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
-from clearlung.perfusion import TARGETS, Benefit, Regimen, find_target
+from clearlung.perfusion import TARGETS, Benefit, OccultBurden, Regimen, find_target
 from clearlung.resection import FunctionModel, Loss, OperationModel, PatientFunction, SpecimenSet, operated
 from clearlung.staging.assignment import Assignment, check_lesions
+from clearlung.staging.estimates import Basis, Estimates
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.protocol import Protocol
 from clearlung.staging.targets import function_shares
@@ -24,6 +25,11 @@ ACCESS_EVIDENCE = "time.access"
 PERFUSION_EVIDENCE = "time.perfusion"
 REENTRY_EVIDENCE = "time.reentry"
 PLACEMENT_EVIDENCE = "regimen.placement"
+
+_UNSEEN_ASSUMED = (
+    "What the CT does not show is estimated as on slices of 1 mm read by radiologists, in lungs of published"
+    " size: nothing else was given."
+)
 
 
 @dataclass(frozen=True)
@@ -133,10 +139,10 @@ class StagingProblem:
     assignments
         What the surgeon fixes and forbids.
     unseen
-        What the burden of metastases that the CT does not show is estimated from; None where nothing is said
-        of that, and nothing of what perfusions spare.
-    benefit
-        What perfusing either lung spares and may cost; :func:`solve_plan` works it out where it is left out.
+        What the burden of metastases that the CT does not show is estimated from; None where nothing is
+        known of that: see :attr:`basis`.
+    estimates
+        What has been estimated of it, or of the problem that it was made from.
     targets
         What of a lung its perfusions reach, by name, where that is settled. Of another lung it is what the
         solver finds best of the protocol's targets where the goals weigh perfusions, and their first
@@ -171,8 +177,8 @@ class StagingProblem:
     perfusions: Mapping[Side, int] | None = None
     assignments: tuple[Assignment, ...] = ()
     unseen: Unseen | None = None
-    benefit: Benefit | None = None
     targets: Mapping[Side, str] = field(default_factory=dict)
+    estimates: Estimates = field(default_factory=Estimates, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         side_of = dict(zip(self.lesions.id.tolist(), self.lesions.side.tolist(), strict=True))
@@ -355,10 +361,50 @@ class StagingProblem:
             allowed.append(int(limits.drug_mg_max / self.regimen.dose_mg + 1e-9))
         return min(allowed)
 
+    @cached_property
+    def basis(self) -> Basis | None:
+        """What the estimates rest on; None where nothing is said of what is unseen.
+
+        Where goals weigh perfusions and nothing is said, the lesions are taken for all that radiologists saw
+        on slices of 1 mm, and the lungs for published ones.
+        """
+        unseen = Unseen() if self._unseen_assumed else self.unseen
+        if unseen is None:
+            return None
+        regimen = self.regimen if self.perfusions_per_lung else None
+        seeing, named = unseen.seeing(self.lesions), self.named_targets
+        return Basis(seeing, self.protocol.assumptions, self.seed, regimen, named)
+
+    @cached_property
+    def burden(self) -> OccultBurden | None:
+        """How many metastases are unseen, after all that was found by hand; None as for the basis."""
+        return None if self.basis is None else self.estimates.burden(self.basis)
+
+    @cached_property
+    def benefit(self) -> Benefit | None:
+        """What perfusing either lung spares and may cost; None as for the basis.
+
+        Raises
+        ------
+        CaseError, PerfusionError
+            As for :func:`~clearlung.perfusion.weigh_perfusions`.
+        """
+        return None if self.basis is None else self.estimates.benefit(self.basis)
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """The warnings, and what was assumed of what is unseen."""
+        return (*self.warnings, _UNSEEN_ASSUMED) if self._unseen_assumed else self.warnings
+
+    @property
+    def _unseen_assumed(self) -> bool:
+        perfuses = self.regimen is not None and self.perfusions_per_lung > 0
+        return self.unseen is None and perfuses and self.protocol.goals.weighs_perfusion
+
     @property
     def weighs_perfusion(self) -> bool:
         """Whether the solver chooses which operations are perfused, by what that spares and costs."""
-        return self.benefit is not None and self.protocol.goals.weighs_perfusion and self.regimen is not None
+        return self.basis is not None and self.protocol.goals.weighs_perfusion and self.regimen is not None
 
     @property
     def perfusions_placed_freely(self) -> bool:

@@ -24,7 +24,6 @@ from clearlung.staging.replan_record import FromScratch, Replan
 from clearlung.staging.rest import rest_problem
 from clearlung.staging.solve import solve_plan
 from clearlung.staging.targets import aimed_as
-from clearlung.staging.unseen import with_benefit
 from clearlung.staging.uses import limit_uses
 
 # Operations that may be added on each lung: more than that is a plan from scratch.
@@ -156,7 +155,7 @@ def _rest(problem: StagingProblem, plan: Plan, done: Done, scanned: StagingProbl
     over = {one.number for one in done.operations}
     rest = [operation for operation in plan.operations if operation.number not in over]
     promises = [(side, o.perfusion is not None) for o in rest for side in sides_of(o.side)]
-    left = with_benefit(with_perfusions_left(left, earlier, promises))
+    left = with_perfusions_left(left, earlier, promises)
     where = {lesion: operation.number for operation in rest for lesion in operation.lesions}
     groups = left.specimens.lesions
     promised = [next((where[i] for i in group if i in where), None) for group in groups]

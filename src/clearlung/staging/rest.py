@@ -12,7 +12,6 @@ from clearlung.anatomy import LOBE_SIDES
 from clearlung.errors import CaseConflict
 from clearlung.followup import LesionTable
 from clearlung.nodules import NoduleTable, sphere_volume_mm3
-from clearlung.perfusion import Seen
 from clearlung.resection import SpecimenSet, excise
 from clearlung.staging.done import (
     Done,
@@ -65,10 +64,9 @@ def rest_problem(problem: StagingProblem, plan: Plan, done: Done) -> StagingProb
         lesions=_lesions(problem, new, out),
         operated=problem.operated.union(*(past.sides for past in earlier)),
         assignments=assignments,
-        warnings=(*problem.warnings, *unkept),
+        warnings=(*problem.cautions, *unkept),
         protocol=_from_today(problem.protocol, done.today_week),
         unseen=_still_unseen(problem, plan, done),
-        benefit=None,
     )
     if not done.operations and done.today_week == 0 and done.fev1_percent is None:
         return problem
@@ -77,11 +75,9 @@ def rest_problem(problem: StagingProblem, plan: Plan, done: Done) -> StagingProb
 
 def _still_unseen(problem: StagingProblem, plan: Plan, done: Done) -> Unseen | None:
     """Return what is known of unseen metastases once the hand and perfusions have done what they could."""
-    unseen = problem.unseen
-    if unseen is None:
+    if problem.basis is None:
         return None
-    if unseen.seen is None:
-        unseen = Unseen.of(Seen.of_lesions(problem.lesions), **unseen.model_dump(exclude={"seen"}))
+    unseen = problem.basis.unseen
     start = unseen.weeks_since_ct
     planned = {operation.number: operation for operation in plan.operations}
     found, perfused = [*unseen.found], [*unseen.perfused]

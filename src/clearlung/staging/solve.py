@@ -27,7 +27,6 @@ from clearlung.staging.search import Pick, Search
 from clearlung.staging.select import choices
 from clearlung.staging.share import best_of, in_words, shares
 from clearlung.staging.targets import aimed, targets_to_try
-from clearlung.staging.unseen import with_benefit
 from clearlung.staging.within import can_end_in_time, most_of, within_assignments, within_totals, within_weeks
 
 
@@ -74,7 +73,6 @@ def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None =
     lung, each is tried with each number; all perfusions of one lung have the same.
     """
     say = progress or (lambda phrase: None)
-    problem = with_benefit(problem)
     ways = [(way, targets) for way in shares(problem) for targets in targets_to_try(problem, way)]
     if not ways:
         return _solve(problem, say)

@@ -75,6 +75,4 @@ def aimed(problem: StagingProblem, targets: Mapping[Side, str]) -> StagingProble
     new = {**problem.targets, **targets}
     if all(problem.targets_on(side) == (new[side],) for side in SIDES if side in new):
         return problem
-    benefit = problem.benefit
-    known = benefit is not None and all(benefit.holds(target) for target in new.values())
-    return replace(problem, targets=new, benefit=benefit if known else None)
+    return replace(problem, targets=new)

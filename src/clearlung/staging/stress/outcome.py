@@ -18,7 +18,6 @@ from clearlung.staging.stress.draws import Draws
 from clearlung.staging.stress.simulate import Course, limited_dlco, simulate
 from clearlung.staging.stress.spreads import Floats, Spread, spreads_of
 from clearlung.staging.stress.staged import Staged
-from clearlung.staging.unseen import with_benefit
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ class StressOptions:
 
 def _edema(problem: StagingProblem, published: Spread) -> Spread:
     """Return the chance of edema of this regimen in what it may perfuse, or the published one if unknown."""
-    benefit = with_benefit(problem).benefit
+    benefit = problem.benefit
     if benefit is None or problem.regimen is None or not problem.perfusions_per_lung:
         return published
     targets = [target for side in benefit.lungs for target in problem.targets_on(side)]

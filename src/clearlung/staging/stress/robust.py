@@ -21,7 +21,6 @@ from clearlung.staging.stress.outcome import Rehearsal, StressOptions, quantile
 from clearlung.staging.stress.record import RobustRecord, RobustStep, Share
 from clearlung.staging.stress.simulate import simulate
 from clearlung.staging.stress.staged import Staged
-from clearlung.staging.unseen import with_benefit
 
 # Each step plans anew; limits that do not settle in so many do not settle.
 _STEPS = 12
@@ -85,7 +84,6 @@ def plan_with_reserve(
     """
     options = options or StressOptions()
     say = progress or (lambda phrase: None)
-    problem = with_benefit(problem)
     draws = options.draws(problem)
     first = solve_plan(problem)
     search = _Search(problem, draws, options.confidence, first)
