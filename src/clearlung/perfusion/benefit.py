@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Self, cast
 
 import numpy as np
@@ -83,6 +84,7 @@ class LungBenefit:
     weeks_since_ct: float = 0.0
     _survive: dict[int, Floats] = field(default_factory=dict, repr=False, compare=False)
     _missed: dict[int, Floats] = field(default_factory=dict, repr=False, compare=False)
+    _spared: dict[tuple[int, ...], float] = field(default_factory=dict, repr=False, compare=False)
 
     def left(self, last_week: int, perfused_weeks: Sequence[int] = ()) -> Floats:
         """Return the viable metastases that nobody sees or feels and that stay, shape (draws,).
@@ -102,6 +104,38 @@ class LungBenefit:
     def spared(self, last_week: int, perfused_weeks: Sequence[int]) -> Floats:
         """Return how many fewer stay than without these perfusions, shape (draws,)."""
         return self.left(last_week) - self.left(last_week, perfused_weeks)
+
+    def spared_mean(self, last_week: int, perfused_weeks: Sequence[int]) -> float:
+        """Return the mean of :meth:`spared`, worked out once."""
+        key = (last_week, *sorted(perfused_weeks))
+        if key not in self._spared:
+            self._spared[key] = float(self.spared(last_week, perfused_weeks).mean())
+        return self._spared[key]
+
+    @cached_property
+    def for_bounds(self) -> LungBenefit:
+        """The lung with chances under which it is never better to wait.
+
+        In the same weeks perfusions spare no less than in this lung; and they spare no more if any of them,
+        or the last operation, is later. Where metastases grow, larger ones are felt no less often and
+        sterilized no more often, this is the lung itself.
+
+        Notes
+        -----
+        What is spared of each size is ``missed(last) * (1 - survive(week) * ...)``. Each chance that a size
+        is missed is raised to the largest of any size that it can still grow (or shrink) to, and the chance
+        that it survives lowered to the least: no factor is less than before, and none grows with its week.
+        """
+        shrinks = (self.growth_per_day < 0)[:, None]
+
+        def ahead(best: np.ufunc, table: Floats) -> Floats:
+            larger = best.accumulate(table[:, ::-1], axis=1)[:, ::-1]
+            return np.where(shrinks, best.accumulate(table, axis=1), larger)
+
+        felt, sterilized = ahead(np.minimum, self.felt), ahead(np.maximum, self.sterilized)
+        if np.array_equal(felt, self.felt) and np.array_equal(sterilized, self.sterilized):
+            return self
+        return self.changed(felt=felt, sterilized=sterilized)
 
     def after(self, perfused_weeks: Sequence[float], sterilized: Floats | None = None) -> LungBenefit:
         """Return what is unseen once perfusions before week 0 have done what they could.
@@ -135,6 +169,7 @@ class LungBenefit:
             sterilized=self.sterilized if sterilized is None else sterilized,
             _survive={},
             _missed={},
+            _spared={},
         )
 
     def _staying(self, week: int) -> Floats:

@@ -210,24 +210,35 @@ class Budget:
         Returns
         -------
         budget
-            This one; or, where there are too many ways to look at, one without the wait after a perfusion.
+            This one; or, where there are too many ways to look at, one in which no perfusion makes others
+            wait.
         ways
             For each way, which of each lung's operations are perfused. Without that wait the last ones, which
-            leave the most function to all others, stand for all ways.
+            leave the most function to all others, stand for all ways as far as the weeks of operations go.
         """
         last = tuple(
             tuple(place >= operations - perfused for place in range(operations))
             for operations, perfused in counts
         )
+        every = self.every_placing(counts)
+        return (self.unhindered(), [last]) if every is None else (self, every)
+
+    def every_placing(self, counts: Sequence[tuple[int, int]]) -> list[tuple[Flags, ...]] | None:
+        """Return which operations may be the perfused ones, as :meth:`placings`; None for too many ways."""
         if not self.placed_freely:
-            return self, [last]
+            return [tuple(tuple(place >= n - k for place in range(n)) for n, k in counts)]
         if math.prod(math.comb(n, min(k, n)) for n, k in counts) > _PLACINGS_MAX:
-            return replace(self, weeks=self.weeks.model_copy(update={"after_perfusion_min": 0})), [last]
+            return None
         each = [
             [tuple(place in chosen for place in range(n)) for chosen in combinations(range(n), min(k, n))]
             for n, k in counts
         ]
-        return self, list(product(*each))
+        return list(product(*each))
+
+    def unhindered(self) -> Budget:
+        """Return it with perfusions that make no operation wait."""
+        weeks = self.weeks.model_copy(update={"after_perfusion_min": 0})
+        return replace(self, weeks=weeks, perfusions_between=0)
 
     def bare_course(self, side: OperationSide, flags: Flags) -> Course:
         """Return what operations take that remove nothing: access, and perfusion where they are flagged."""

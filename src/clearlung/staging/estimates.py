@@ -132,3 +132,21 @@ def _known(kept: list[tuple[Basis, Estimate]], basis: Basis, make: Callable[[], 
     kept.append((basis, made))
     del kept[:-_KEPT]
     return made
+
+
+class Given(Estimates):
+    """A benefit that is what it is, whatever it rests on.
+
+    Parameters
+    ----------
+    gain
+        The benefit.
+    """
+
+    def __init__(self, gain: Benefit) -> None:
+        super().__init__()
+        self._gain = gain
+
+    def benefit(self, basis: Basis) -> Benefit:
+        """Return it."""
+        return self._gain

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.budget import Budget
 from clearlung.staging.draft import Candidate, Draft, LungDraft, schedule
+from clearlung.staging.estimates import Given
 from clearlung.staging.items import MINUTES, Limits
 from clearlung.staging.plan import OperationSide, sides_of
 from clearlung.staging.problem import StagingProblem
@@ -47,7 +48,7 @@ def worth_of(problem: StagingProblem, side: Side, last_week: int, weeks: Sequenc
     if benefit is None or not weeks or side not in benefit.lungs:
         return 0.0
     return max(
-        float(benefit.of(target).spared(last_week, weeks).mean())
+        benefit.of(target).spared_mean(last_week, weeks)
         - benefit.harm(target, len(weeks), problem.perfusion_points(target))
         for target in problem.targets_on(side)
     )
@@ -77,30 +78,31 @@ def net_harm(problem: StagingProblem, operations: Sequence[tuple[OperationSide, 
     return problem.benefit.worth.week * operations[-1][1] - worth
 
 
-def most_worth(
-    problem: StagingProblem, most: Mapping[Side, int], last_weeks: Mapping[Side, int] | None = None
-) -> float:
-    """Return what at most so many perfusions of each lung are worth at most.
+def most_worth(problem: StagingProblem, counts: Mapping[Side, int]) -> float:
+    """Return what so many perfusions of each lung are worth at most.
 
     Parameters
     ----------
     problem
         With a benefit.
-    most
+    counts
         Perfusions of each lung.
-    last_weeks
-        Before which a lung's last operation cannot be; the day of the CT if left out.
 
     Notes
     -----
-    No plan perfuses before the day of the CT. The later a lung's last operation, the more hands feel in it,
-    and what grows is sterilized no more often: none spares more.
+    No plan perfuses before the day of the CT, nor is done with a lung before it: see
+    :attr:`~clearlung.perfusion.LungBenefit.for_bounds`.
     """
-    last = last_weeks or dict.fromkeys(SIDES, 0)
-    return sum(
-        max(worth_of(problem, side, last[side], [0] * count) for count in range(most[side] + 1))
-        for side in SIDES
-    )
+    return sum(worth_of(for_bounds(problem), side, 0, [0] * counts[side]) for side in SIDES)
+
+
+def for_bounds(problem: StagingProblem) -> StagingProblem:
+    """Return the problem with what perfusions spare as bounds need it: never more for waiting."""
+    if problem.benefit is None:
+        return problem
+    lungs = {side: lung.for_bounds for side, lung in problem.benefit.lungs.items()}
+    parts = {target: part.for_bounds for target, part in problem.benefit.parts.items()}
+    return replace(problem, estimates=Given(replace(problem.benefit, lungs=lungs, parts=parts)))
 
 
 def placed(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import NamedTuple
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
@@ -77,11 +78,15 @@ def best_of(
     plans = [plan for plan in found if plan is not None]
     best = min(plans, key=lambda plan: (_values(plan), _tie(problem, plan)))
     bare = next((plan for way, plan in zip(ways, found, strict=True) if not any(way.values())), None)
-    nothing = _known_anyway(problem, bare, best)
-    compared = [(_values(plan), _bounds(plan)) for plan in plans if not _refused_by_rule(problem, plan)]
-    # A way without a plan has not been shown to have none.
-    compared += [([math.inf] * len(nothing), nothing)] * (len(ways) - len(compared))
-    bounds = _bounds_of_all(_values(best), compared, nothing)
+    compared = []
+    for way, plan in zip(ways, found, strict=True):
+        nothing = _known_anyway(problem, way, bare, best)
+        if plan is None or _refused_by_rule(problem, plan):
+            # A way without a plan has not been shown to have none.
+            compared.append(_Compared([math.inf] * len(nothing), nothing, nothing))
+        else:
+            compared.append(_Compared(_values(plan), _bounds(plan), nothing))
+    bounds = _bounds_of_all(_values(best), compared)
     bounds[0] -= _refused(best)
     goals = tuple(
         _with_bound(goal, bound, len(ways)) for goal, bound in zip(best.solver.goals, bounds, strict=True)
@@ -138,8 +143,10 @@ def _net_harm(problem: StagingProblem, plan: Plan) -> float:
     return net_harm(aimed_as(problem, plan.operations), course)
 
 
-def _known_anyway(problem: StagingProblem, bare: Plan | None, best: Plan) -> list[float]:
-    """Return what each goal is at least whatever is perfused.
+def _known_anyway(
+    problem: StagingProblem, way: Mapping[Side, int], bare: Plan | None, best: Plan
+) -> list[float]:
+    """Return what each goal is at least where as much is perfused as a way says, and nothing else is known.
 
     Without any perfusion, as in ``bare``, operations have more time and leave more function: what is proven
     then of other goals than the weighing holds for every plan that is as good in the earlier ones.
@@ -148,10 +155,7 @@ def _known_anyway(problem: StagingProblem, bare: Plan | None, best: Plan) -> lis
     least = [0.0] * len(keys)
     if not problem.weighs_perfusion:
         return least
-    most = {
-        side: problem.perfusions_on(side) if (problem.specimens.side == side).any() else 0 for side in SIDES
-    }
-    weighed = in_steps(problem, -most_worth(problem, most))
+    weighed = in_steps(problem, -most_worth(problem, way))
     place = keys.index(PERFUSION) if PERFUSION in keys else len(keys)
     if place < len(keys):
         least[place] = weighed
@@ -194,21 +198,24 @@ def _bounds(plan: Plan) -> list[float]:
     return [bounds[0] + _refused(plan), *bounds[1:]]
 
 
-def _bounds_of_all(
-    best: list[float], compared: list[tuple[list[float], list[float]]], nothing: list[float]
-) -> list[float]:
-    """Return for each goal what no way falls below, given the best plan's values of the earlier goals.
+class _Compared(NamedTuple):
+    """One way: its plan's values and bounds, and what each goal is at least where nothing is known."""
 
-    ``nothing`` is what each goal is at least where nothing is known.
-    """
+    values: list[float]
+    bounds: list[float]
+    nothing: list[float]
+
+
+def _bounds_of_all(best: list[float], compared: Sequence[_Compared]) -> list[float]:
+    """Return for each goal what no way falls below, given the best plan's values of the earlier goals."""
     found = []
     for k, value in enumerate(best):
         least = value
-        for values, bounds in compared:
-            if any(bound > mine for bound, mine in zip(bounds[:k], best[:k], strict=True)):
+        for way in compared:
+            if any(bound > mine for bound, mine in zip(way.bounds[:k], best[:k], strict=True)):
                 continue
             # A bound holds for its own plan's earlier values; where these differ, nothing is known.
-            least = min(least, bounds[k] if values[:k] == best[:k] else nothing[k])
+            least = min(least, way.bounds[k] if way.values[:k] == best[:k] else way.nothing[k])
         found.append(least)
     return found
 
