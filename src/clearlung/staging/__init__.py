@@ -57,6 +57,7 @@ from clearlung.staging.stress import (
     spreads_of,
     stress_test,
 )
+from clearlung.staging.targets import aimed_as, targets_of
 from clearlung.staging.together import choose_together
 from clearlung.staging.tradeoff import trade_off
 from clearlung.staging.tradeoff_points import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint
@@ -112,6 +113,7 @@ __all__ = [
     "Unassigned",
     "Unseen",
     "Wanted",
+    "aimed_as",
     "allowed",
     "broken_limits",
     "candidate_parts",
@@ -137,6 +139,7 @@ __all__ = [
     "solve_plan",
     "spreads_of",
     "stress_test",
+    "targets_of",
     "trade_off",
     "under",
 ]
