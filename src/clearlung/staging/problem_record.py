@@ -138,9 +138,9 @@ class ProblemRecord(Part):
     )
     targets: dict[Side, str] = Field(
         default_factory=dict,
-        description="What of a lung its perfusions reach, by lung: a registered target of it. Of a lung that is"
-        " left out: what the solver finds best of the protocol's targets where the goals weigh perfusions, and"
-        " their first otherwise.",
+        description="What of a lung its perfusions reach: a registered target of it. For a lung that is left"
+        " out: what the solver finds best of the protocol's targets where the goals weigh perfusions, and the"
+        " first otherwise.",
     )
     assignments: tuple[Assignment, ...] = Field(
         default=(), description="What the surgeon fixes and forbids for some lesions."
