@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Self, cast
 
 import numpy as np
@@ -84,6 +84,7 @@ class LungBenefit:
     weeks_since_ct: float = 0.0
     _survive: dict[int, Floats] = field(default_factory=dict, repr=False, compare=False)
     _missed: dict[int, Floats] = field(default_factory=dict, repr=False, compare=False)
+    _missed_counts: dict[int, tuple[Floats, float]] = field(default_factory=dict, repr=False, compare=False)
     _spared: dict[tuple[int, ...], float] = field(default_factory=dict, repr=False, compare=False)
 
     def left(self, last_week: int, perfused_weeks: Sequence[int] = ()) -> Floats:
@@ -106,11 +107,19 @@ class LungBenefit:
         return self.left(last_week) - self.left(last_week, perfused_weeks)
 
     def spared_mean(self, last_week: int, perfused_weeks: Sequence[int]) -> float:
-        """Return the mean of :meth:`spared`, worked out once."""
+        """Return the mean of :meth:`spared`, worked out once for the same weeks."""
         key = (last_week, *sorted(perfused_weeks))
         if key not in self._spared:
-            self._spared[key] = float(self.spared(last_week, perfused_weeks).mean())
+            staying, total = self._unfelt(last_week)
+            surviving = reduce(np.multiply, map(self._surviving, perfused_weeks))
+            left = float(np.einsum("ij,ij->", staying, surviving))
+            self._spared[key] = (total - left) / len(staying)
         return self._spared[key]
+
+    @cached_property
+    def risks(self) -> tuple[float, float]:
+        """Mean chances of edema and of death."""
+        return float(self.edema.mean()), float(self.death.mean())
 
     @cached_property
     def for_bounds(self) -> LungBenefit:
@@ -169,6 +178,7 @@ class LungBenefit:
             sterilized=self.sterilized if sterilized is None else sterilized,
             _survive={},
             _missed={},
+            _missed_counts={},
             _spared={},
         )
 
@@ -177,6 +187,13 @@ class LungBenefit:
         if week not in self._missed:
             self._missed[week] = self._at(week, 1.0 - self.felt)
         return self._missed[week]
+
+    def _unfelt(self, week: int) -> tuple[Floats, float]:
+        """Return those that the hand misses in some week, shape (draws, sizes), and how many in all."""
+        if week not in self._missed_counts:
+            staying = self.unseen * self._staying(week)
+            self._missed_counts[week] = staying, float(staying.sum())
+        return self._missed_counts[week]
 
     def _surviving(self, week: int) -> Floats:
         """Chance that a perfusion in some week leaves viable cells of each size, shape (draws, sizes)."""
@@ -192,8 +209,9 @@ class LungBenefit:
         place = np.clip((grown - np.log(self.table_mm[0])) / step, 0.0, len(self.table_mm) - 1.0)
         below = np.minimum(place.astype(np.int64), len(self.table_mm) - 2)
         part = place - below
-        rows = np.arange(len(table))[:, None]
-        return np.asarray(table[rows, below] * (1 - part) + table[rows, below + 1] * part)
+        below += len(self.table_mm) * np.arange(len(table))[:, None]
+        flat = table.ravel()
+        return np.asarray(flat.take(below) * (1 - part) + flat.take(below + 1) * part)
 
 
 @dataclass(frozen=True)
@@ -318,5 +336,5 @@ class Benefit:
             FEV1 that one takes for good, points of percent predicted.
         """
         part, worth = self.of(target), self.worth
-        each = worth.edema * part.edema.mean() + worth.death * part.death.mean() + worth.fev1 * fev1_points
-        return perfusions * float(each)
+        edema, death = part.risks
+        return perfusions * (worth.edema * edema + worth.death * death + worth.fev1 * fev1_points)

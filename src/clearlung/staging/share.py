@@ -14,16 +14,23 @@ from typing import NamedTuple
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
-from clearlung.staging.perfused import in_steps, most_worth, net_harm
+from clearlung.staging.budget import Budget
+from clearlung.staging.goals.least_harm import least_of_perfused
+from clearlung.staging.items import limits_of, thousandths_up
+from clearlung.staging.perfused import in_steps, net_harm
 from clearlung.staging.perfusion_record import PerfusionWay
 from clearlung.staging.plan import Goal, Plan, sides_of
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol_parts import PERFUSION, WEIGHTED
+from clearlung.staging.screen import some_operation_takes
+from clearlung.staging.sequence import FUNCTION_NOISE
 from clearlung.staging.targets import aimed_as, targets_of
 
 
 def shares(problem: StagingProblem) -> list[dict[Side, int]]:
     """Return every way to share the perfusions between the lungs; none where there is nothing to choose.
+
+    Where perfusions are weighed, ways that no plan can have are left out.
 
     Raises
     ------
@@ -44,8 +51,9 @@ def shares(problem: StagingProblem) -> list[dict[Side, int]]:
     allowed = dict.fromkeys(SIDES, each) if problem.perfusions is None else problem.perfusions
     most = {side: allowed[side] if (problem.specimens.side == side).any() else 0 for side in SIDES}
     if problem.weighs_perfusion:
-        ways = product(*(range(most[side], -1, -1) for side in SIDES))
-        return [dict(zip(SIDES, way, strict=True)) for way in ways if sum(way) <= total]
+        every = product(*(range(most[side], -1, -1) for side in SIDES))
+        ways = [dict(zip(SIDES, way, strict=True)) for way in every if sum(way) <= total]
+        return [way for way in ways if can_be(problem, way)]
     if sum(most.values()) <= total:
         return []
     return [
@@ -53,6 +61,27 @@ def shares(problem: StagingProblem) -> list[dict[Side, int]]:
         for right in range(min(most["right"], total), -1, -1)
         if total - right <= most["left"]
     ]
+
+
+def can_be(problem: StagingProblem, way: Mapping[Side, int]) -> bool:
+    """Whether operations that remove one specimen each, as far as time goes, could be perfused so often.
+
+    Each of a lung's perfused operations removes something that leaves time for the perfusion; at most one of
+    them is the lung's first. Function has to bear them, and it bears no others besides where it does not.
+    """
+    if not any(way.values()):
+        return True
+    limits, fits = limits_of(problem), some_operation_takes(problem)
+    minutes = thousandths_up(problem.specimens.minutes)
+    for side in SIDES:
+        mine = minutes[fits & (problem.specimens.side == side)]
+        later = int((mine <= limits.minutes_left(side, first=False, perfused=True)).sum())
+        first = int((mine <= limits.minutes_left(side, first=True, perfused=True)).sum())
+        if way[side] > min(later + 1, first):
+            return False
+    return least_of_perfused(problem, way) < math.inf and all(
+        measure.perfusions(way) <= measure.final + FUNCTION_NOISE for measure in Budget.of(problem).measures
+    )
 
 
 def in_words(way: Mapping[Side, int], targets: Mapping[Side, str] | None = None) -> str:
@@ -81,7 +110,7 @@ def best_of(
     compared = []
     for way, plan in zip(ways, found, strict=True):
         nothing = _known_anyway(problem, way, bare, best)
-        if plan is None or _refused_by_rule(problem, plan):
+        if plan is None or _refused_by_rule(problem, way, plan):
             # A way without a plan has not been shown to have none.
             compared.append(_Compared([math.inf] * len(nothing), nothing, nothing))
         else:
@@ -155,7 +184,7 @@ def _known_anyway(
     least = [0.0] * len(keys)
     if not problem.weighs_perfusion:
         return least
-    weighed = in_steps(problem, -most_worth(problem, way))
+    weighed = in_steps(problem, least_of_perfused(problem, way)) if problem.benefit is not None else 0.0
     place = keys.index(PERFUSION) if PERFUSION in keys else len(keys)
     if place < len(keys):
         least[place] = weighed
@@ -172,10 +201,12 @@ def _known_anyway(
     return least
 
 
-def _refused_by_rule(problem: StagingProblem, plan: Plan) -> bool:
+def _refused_by_rule(problem: StagingProblem, way: Mapping[Side, int], plan: Plan) -> bool:
     """Whether lesions were refused only as the last operations are the perfused ones, which others may be."""
-    by_rule = {"perfusion_limit", "first_operation_limit"}
-    return problem.perfusions_placed_freely and any(u.code in by_rule for u in plan.unassigned)
+    if not problem.perfusions_placed_freely:
+        return False
+    by_rule = {u.lesion for u in plan.unassigned if u.code in ("perfusion_limit", "first_operation_limit")}
+    return any(lesion.id in by_rule and way[lesion.side] for lesion in plan.lesions)
 
 
 def _perfusions(plan: Plan) -> int:

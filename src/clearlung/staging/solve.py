@@ -17,7 +17,7 @@ from clearlung.staging.goals import Outcome, goals_of, rank
 from clearlung.staging.growth import WAITING
 from clearlung.staging.infeasible import check_function, check_perfusion
 from clearlung.staging.items import Items, items_of, limits_of
-from clearlung.staging.perfused import placed
+from clearlung.staging.perfused_places import placed
 from clearlung.staging.plan import Plan
 from clearlung.staging.polish import polish_waiting
 from clearlung.staging.problem import StagingProblem

@@ -15,7 +15,7 @@ operations are looked at from the fewest on until bare ones alone are no better 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -30,6 +30,9 @@ from clearlung.staging.weeks_bound import LungParts, relaxed
 
 # Numbers of operations above the fewest that are looked at with their tissue; those above count as bare ones.
 _MORE_OPERATIONS = 6
+# What perfusions are worth is read from thousands of imagined patients for each week. Most interleavings are
+# out of the question already if perfusions were in the first of every so many weeks.
+_GRAINS = (8, 1)
 
 
 def least_net_harm(outcome: Outcome, fewest: int, held: Collection[str]) -> float:
@@ -52,13 +55,34 @@ def least_net_harm(outcome: Outcome, fewest: int, held: Collection[str]) -> floa
     space = _Space(outcome, frozenset(held))
     best = net_harm(outcome.problem, [(e.side, e.week, e.perfused) for e in outcome.outlook.events])
     if "operations" in held:
-        return min(best, space.packed(outcome.draft.operations))
+        return space.packed(outcome.draft.operations, best)
     fewest = max(fewest, space.fewest)
     for operations in range(fewest, fewest + _MORE_OPERATIONS):
-        if space.bare(operations) >= best:
+        if space.bare(operations, best) >= best:
             return best
-        best = min(best, space.packed(operations))
-    return min(best, space.bare(fewest + _MORE_OPERATIONS))
+        best = space.packed(operations, best)
+    return space.bare(fewest + _MORE_OPERATIONS, best)
+
+
+def least_of_perfused(problem: StagingProblem, perfusions: Mapping[Side, int], weeks_min: int = 0) -> float:
+    """Return the least net harm of any plan that perfuses each lung so often, whatever it removes.
+
+    Infinite where there is none: of the perfused operations alone, if they took nothing but access and
+    perfusion. All others only make them wait.
+
+    Parameters
+    ----------
+    problem
+        That weighs perfusions.
+    perfusions
+        Of each lung.
+    weeks_min
+        Week before which the plan does not end.
+    """
+    weeks = weeks_min, problem.protocol.weeks.total_max
+    ways = Ways(for_bounds(problem), Budget.of(problem), perfusions, *weeks)
+    right, left = (perfusions[side] for side in SIDES)
+    return ways.bare((right, left))
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,37 +92,43 @@ class _Space:
     outcome: Outcome
     held: frozenset[str]
 
-    def bare(self, operations: int) -> float:
-        """Return the least net harm of so many operations that take nothing but access and perfusion."""
-        return min(map(self._bare, self._splits(operations)), default=math.inf)
-
-    def packed(self, operations: int) -> float:
-        """Return the least net harm of so many operations that remove what the plan does."""
-        if not self.outcome.complete or any(measure.anatomical for measure in self.outcome.budget.measures):
-            # Which tissue is taken, or what of it counts, is not known.
-            return self.bare(operations)
-        return min(map(self._packed, self._splits(operations)), default=math.inf)
-
-    @cached_property
-    def _problem(self) -> StagingProblem:
-        return for_bounds(self.outcome.problem)
-
     @property
     def fewest(self) -> int:
         """Operations that there are at least, by each lung alone."""
         return sum(self._fewest.values())
 
+    def bare(self, operations: int, most: float) -> float:
+        """Return the least net harm of so many operations that take nothing but access and perfusion.
+
+        It is ``most`` at most: what is more is not told apart.
+        """
+        for split in self._splits(operations):
+            most = self._ways.bare(split, most)
+        return most
+
+    def packed(self, operations: int, most: float) -> float:
+        """Return the least net harm of so many operations that remove what the plan does, as :meth:`bare`."""
+        if not self.outcome.complete or any(measure.anatomical for measure in self.outcome.budget.measures):
+            # Which tissue is taken, or what of it counts, is not known.
+            return self.bare(operations, most)
+        for split in self._splits(operations):
+            most = self._packed(split, most)
+        return most
+
     @cached_property
-    def _perfusions(self) -> dict[Side, int]:
-        limits, lungs = self.outcome.limits, self.outcome.lungs
-        return {side: min(limits.perfused[side], len(lungs[side])) for side in SIDES}
+    def _ways(self) -> Ways:
+        outcome = self.outcome
+        perfusions = {side: min(outcome.limits.perfused[side], len(outcome.lungs[side])) for side in SIDES}
+        ends = outcome.draft.weeks
+        weeks = (ends, ends) if "weeks" in self.held else (0, outcome.search.weeks_max)
+        return Ways(for_bounds(outcome.problem), outcome.budget, perfusions, *weeks)
 
     @cached_property
     def _fewest(self) -> dict[Side, int]:
         """Operations that each lung needs at least."""
         outcome = self.outcome
         return {
-            side: max(self._perfusions[side], outcome.search.proven(items)[0] if outcome.complete else 0)
+            side: max(self._ways.perfusions[side], outcome.search.proven(items)[0] if outcome.complete else 0)
             for side, items in outcome.lungs.items()
         }
 
@@ -107,25 +137,15 @@ class _Space:
         drafted = tuple(len(outcome.draft.lungs[side].operations) for side in SIDES)
         for right in range(operations + 1):
             split = (right, operations - right)
-            if any(n < self._fewest[side] for side, n in zip(SIDES, split, strict=True)):
-                continue
-            if any(n and not len(outcome.lungs[side]) for side, n in zip(SIDES, split, strict=True)):
+            lungs = list(zip(SIDES, split, strict=True))
+            if any(n < self._fewest[side] or (n and not len(outcome.lungs[side])) for side, n in lungs):
                 continue
             if operations == outcome.draft.operations and outcome.split_is_unique and split != drafted:
                 continue
             yield split
 
-    def _bare(self, split: tuple[int, int]) -> float:
-        budget, placings = self._placings(split)
-        found = []
-        for flags in placings:
-            right, left = (budget.bare_course(side, mine) for side, mine in zip(SIDES, flags, strict=True))
-            found.append(self._least(undominated_weeks(right, left, budget.rules), flags))
-        return min(found, default=math.inf)
-
-    def _packed(self, split: tuple[int, int]) -> float:
-        budget, placings = self._placings(split)
-        found = []
+    def _packed(self, split: tuple[int, int], most: float) -> float:
+        budget, placings = self._ways.placings(split)
         for flags in placings:
             right, left = (
                 LungParts(side, mine, self.outcome.lungs[side].ml, self._most_ml(side))
@@ -133,22 +153,8 @@ class _Space:
             )
             # What does not fit into so many operations is not removed by them.
             if min(right.spare_ml, left.spare_ml) >= -1e-6:
-                found.append(max(self._least(ways, flags) for ways in relaxed(right, left, budget)))
-        return min(found, default=math.inf)
-
-    def _placings(self, split: tuple[int, int]) -> tuple[Budget, Sequence[tuple[Flags, ...]]]:
-        """Return every choice of operations to perfuse, and the budget to look at them with.
-
-        Where there are too many: perfusions that take nothing and make nothing wait, which come first.
-        """
-        counts = [(n, self._perfusions[side]) for side, n in zip(SIDES, split, strict=True)]
-        every = self.outcome.budget.every_placing(counts)
-        if every is not None:
-            return self.outcome.budget, every
-        free = self.outcome.budget.unhindered()
-        nothing = dict.fromkeys(SIDES, 0.0)
-        free = replace(free, measures=tuple(replace(measure, perfusion=nothing) for measure in free.measures))
-        return free, [tuple(tuple(place < k for place in range(n)) for n, k in counts)]
+                most = max(self._ways.least(ways, flags, most) for ways in relaxed(right, left, budget))
+        return most
 
     def _most_ml(self, side: Side) -> float:
         """Return what one operation on a lung takes at most."""
@@ -157,21 +163,71 @@ class _Space:
             most = min(most, self.outcome.draft.lungs[side].peak_ml())
         return most
 
-    def _least(self, ways: Sequence[Sequence[Step]], flags: tuple[Flags, ...]) -> float:
-        """Return the least net harm of some interleavings that end in time."""
+
+@dataclass(frozen=True, eq=False)
+class Ways:
+    """Every choice of operations to perfuse, every interleaving, and what they come to.
+
+    Parameters
+    ----------
+    problem
+        As bounds need it: :func:`~clearlung.staging.perfused.for_bounds`.
+    budget
+        Of function.
+    perfusions
+        Of each lung.
+    weeks_min, weeks_max
+        Weeks in which the last operation is at the earliest, and at the latest if that is limited.
+    """
+
+    problem: StagingProblem
+    budget: Budget
+    perfusions: Mapping[Side, int]
+    weeks_min: int = 0
+    weeks_max: int | None = None
+
+    def bare(self, split: tuple[int, int], most: float = math.inf) -> float:
+        """Return the least net harm of so many operations that take nothing but access and perfusion.
+
+        It is ``most`` where it is more, or where function does not bear them.
+        """
+        budget, placings = self.placings(split)
+        for flags in placings:
+            right, left = (budget.bare_course(side, mine) for side, mine in zip(SIDES, flags, strict=True))
+            most = self.least(undominated_weeks(right, left, budget.rules), flags, most)
+        return most
+
+    def placings(self, split: tuple[int, int]) -> tuple[Budget, Sequence[tuple[Flags, ...]]]:
+        """Return every choice of operations to perfuse, and the budget to look at them with.
+
+        Where there are too many: perfusions that take nothing and make nothing wait, which come first.
+        """
+        counts = [(n, self.perfusions[side]) for side, n in zip(SIDES, split, strict=True)]
+        if any(n < k for n, k in counts):
+            return self.budget, []
+        every = self.budget.every_placing(counts)
+        if every is not None:
+            return self.budget, every
+        free = self.budget.unhindered()
+        nothing = dict.fromkeys(SIDES, 0.0)
+        free = replace(free, measures=tuple(replace(measure, perfusion=nothing) for measure in free.measures))
+        return free, [tuple(tuple(place < k for place in range(n)) for n, k in counts)]
+
+    def least(self, ways: Sequence[Sequence[Step]], flags: tuple[Flags, ...], most: float) -> float:
+        """Return the least net harm of some interleavings that can end in time; ``most`` if it is more."""
         perfused = dict(zip(SIDES, flags, strict=True))
-        benefit, latest = self._problem.benefit, self.outcome.search.weeks_max
-        week = 0.0 if benefit is None else benefit.worth.week
-        ends = self.outcome.draft.weeks if "weeks" in self.held else None
-        if ends is not None:
-            latest = ends
-        least = math.inf
         for steps in ways:
-            if latest is not None and last_week(steps) > latest:
+            ends = last_week(steps)
+            if self.weeks_max is not None and ends > self.weeks_max:
                 continue
-            harm = net_harm(
-                self._problem,
-                [(s.side, s.week, s.side != "both" and perfused[s.side][s.place]) for s in steps],
-            )
-            least = min(least, harm if ends is None else harm + week * (ends - last_week(steps)))
-        return least
+            for grain in _GRAINS:
+                course = [
+                    (s.side, s.week - s.week % grain, s.side != "both" and perfused[s.side][s.place])
+                    for s in steps
+                ]
+                harm = net_harm(self.problem, course, max(self.weeks_min, ends))
+                if harm >= most:
+                    break
+            else:
+                most = harm
+        return most
