@@ -57,6 +57,7 @@ from clearlung.staging.stress import (
     spreads_of,
     stress_test,
 )
+from clearlung.staging.targets import aimed_as, perfusion_points, regimen_for, targets_of
 from clearlung.staging.together import choose_together
 from clearlung.staging.tradeoff import trade_off
 from clearlung.staging.tradeoff_points import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint
@@ -112,6 +113,7 @@ __all__ = [
     "Unassigned",
     "Unseen",
     "Wanted",
+    "aimed_as",
     "allowed",
     "broken_limits",
     "candidate_parts",
@@ -125,11 +127,13 @@ __all__ = [
     "parse_problem",
     "parse_protocol",
     "perfused_weeks",
+    "perfusion_points",
     "plan_with_reserve",
     "problem_json",
     "read_assignments",
     "read_done",
     "read_problem",
+    "regimen_for",
     "replan",
     "rest_problem",
     "shipped_protocols",
@@ -137,6 +141,7 @@ __all__ = [
     "solve_plan",
     "spreads_of",
     "stress_test",
+    "targets_of",
     "trade_off",
     "under",
 ]

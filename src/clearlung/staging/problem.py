@@ -12,12 +12,13 @@ from clearlung.anatomy import SIDES, Side
 from clearlung.errors import CaseError
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
-from clearlung.perfusion import Benefit, OccultBurden, Regimen
+from clearlung.perfusion import Benefit, OccultBurden, Regimen, find_target
 from clearlung.resection import FunctionModel, Loss, OperationModel, PatientFunction, SpecimenSet, operated
 from clearlung.staging.assignment import Assignment, check_lesions
 from clearlung.staging.estimates import Basis, Estimates
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.protocol import Protocol
+from clearlung.staging.targets import function_shares, named_targets, perfused_share
 from clearlung.staging.unseen import Unseen
 
 ACCESS_EVIDENCE = "time.access"
@@ -142,11 +143,17 @@ class StagingProblem:
         known of that: see :attr:`basis`.
     estimates
         What has been estimated of it, or of the problem that it was made from.
+    targets
+        What of a lung its perfusions reach, by name, where that is settled. Of another lung it is what the
+        solver finds best of the protocol's targets where the goals weigh perfusions, and their first
+        otherwise.
 
     Raises
     ------
     CaseError
         If an assignment names a lesion that is not in the table.
+    PerfusionError
+        If a target is not one of its lung.
     ValueError
         If a specimen holds a lesion that is unknown or on another side than the specimen.
     """
@@ -170,6 +177,7 @@ class StagingProblem:
     perfusions: Mapping[Side, int] | None = None
     assignments: tuple[Assignment, ...] = ()
     unseen: Unseen | None = None
+    targets: Mapping[Side, str] = field(default_factory=dict)
     estimates: Estimates = field(default_factory=Estimates, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -184,6 +192,8 @@ class StagingProblem:
         if unknown:
             raise ValueError(f"unresectable lesions that are not in the table: {sorted(unknown)}")
         check_lesions(self.assignments, side_of)
+        for lung, target in self.targets.items():
+            find_target(target, lung)
 
     @classmethod
     def build(
@@ -245,17 +255,20 @@ class StagingProblem:
     def loss(self, rows: Sequence[int], *, perfused: bool, model: FunctionModel | None = None) -> Loss:
         """Return what an operation that takes these specimens loses, of FEV1 unless told otherwise.
 
-        Specimens of both lungs mean that both are opened: access takes its part of function twice.
+        Specimens of both lungs mean that both are opened: access takes its part of function twice. A
+        perfusion takes its part by the share of the lung that it reaches.
         """
         chosen = np.asarray(rows, dtype=np.intp)
+        opened = [side for side in SIDES if (self.specimens.side[chosen] == side).any()]
+        reached = max((perfused_share(self, side) for side in opened), default=1.0)
         volume_ml = self.specimens.volume_ml[chosen]
         model = model or self.function
         loss = model.loss(
             float(volume_ml.sum()),
-            perfused=perfused,
+            perfused=reached if perfused else 0.0,
             anatomical_ml=float(volume_ml[self.specimens.anatomical[chosen]].sum()),
         )
-        if len(set(self.specimens.side[chosen].tolist())) < len(SIDES):
+        if len(opened) < len(SIDES):
             return loss
         return Loss(permanent=loss.permanent, early=loss.early + model.early_access)
 
@@ -286,6 +299,11 @@ class StagingProblem:
             )
         return fev1, Floor(self.patient.lungs.dlco, *dlco)
 
+    @cached_property
+    def function_shares(self) -> Mapping[str, float]:
+        """What share of its lung's function each target has that is there, 0 to 1, by name."""
+        return function_shares(self.unseen, self.protocol.book())
+
     @property
     def perfusions_per_lung(self) -> int:
         """How many of each lung's last operations may be perfused."""
@@ -313,7 +331,14 @@ class StagingProblem:
         if unseen is None:
             return None
         regimen = self.regimen if self.perfusions_per_lung else None
-        return Basis(unseen.seeing(self.lesions), self.protocol.assumptions, self.seed, regimen)
+        return Basis(
+            unseen.seeing(self.lesions),
+            self.protocol.assumptions,
+            self.seed,
+            regimen,
+            targets=named_targets(self),
+            dose_by_share=self.protocol.perfusion.lobes_dose == "lung_share",
+        )
 
     @cached_property
     def burden(self) -> OccultBurden | None:

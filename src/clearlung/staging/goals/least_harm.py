@@ -148,7 +148,7 @@ class _Space:
         budget, placings = self._ways.placings(split)
         for flags in placings:
             right, left = (
-                LungParts(mine, self.outcome.lungs[side].ml, self._most_ml(side))
+                LungParts(side, mine, self.outcome.lungs[side].ml, self._most_ml(side))
                 for side, mine in zip(SIDES, flags, strict=True)
             )
             # What does not fit into so many operations is not removed by them.
@@ -193,7 +193,7 @@ class Ways:
         """
         budget, placings = self.placings(split)
         for flags in placings:
-            right, left = (budget.bare_course(mine) for mine in flags)
+            right, left = (budget.bare_course(side, mine) for side, mine in zip(SIDES, flags, strict=True))
             most = self.least(undominated_weeks(right, left, budget.rules), flags, most)
         return most
 
@@ -209,7 +209,8 @@ class Ways:
         if every is not None:
             return self.budget, every
         free = self.budget.unhindered()
-        free = replace(free, measures=tuple(replace(measure, perfusion=0.0) for measure in free.measures))
+        nothing = dict.fromkeys(SIDES, 0.0)
+        free = replace(free, measures=tuple(replace(measure, perfusion=nothing) for measure in free.measures))
         return free, [tuple(tuple(place < k for place in range(n)) for n, k in counts)]
 
     def least(self, ways: Sequence[Sequence[Step]], flags: tuple[Flags, ...], most: float) -> float:
