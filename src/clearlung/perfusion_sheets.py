@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from clearlung.anatomy import SIDES, Side
 from clearlung.errors import CaseError
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion import (
@@ -17,6 +16,7 @@ from clearlung.perfusion import (
     Maxima,
     PerfusionHarm,
     Regimen,
+    aimed_at,
     perfuse,
     perfusion_harm,
     reference_lungs,
@@ -25,7 +25,7 @@ from clearlung.perfusion import (
 )
 from clearlung.perfusion_jobs import Perfusion
 from clearlung.report import PerfusionSheet, SizeEffect
-from clearlung.staging import Plan, StagingProblem, UnseenPerfused, maxima_of, unseen_perfused
+from clearlung.staging import Plan, StagingProblem, UnseenPerfused, maxima_of, targets_of, unseen_perfused
 
 SIZES_MM = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Metastases whose chance to be sterilized stands on a sheet."""
@@ -130,16 +130,16 @@ def sheets_of_plan(problem: StagingProblem, plan: Plan) -> tuple[PerfusionSheet,
     lungs = reference_lungs(book) if unseen is None else unseen.volumes(book)
     surface = None if unseen is None else unseen.body_surface_m2
     found: list[PerfusionSheet] = []
-    known: dict[Side, PerfusionSheet] = {}
-    weeks: dict[Side, list[int]] = {side: [] for side in SIDES}
+    known: dict[str, PerfusionSheet] = {}
+    weeks: dict[str, list[int]] = {}
     for operation in plan.operations:
         if operation.perfusion is None:
             continue
-        for side in (side for side in SIDES if operation.side in (side, "both")):
-            regimen = operation.perfusion.model_copy(update={"target": side})
-            if side not in known:
+        for target in targets_of([operation]).values():
+            regimen = aimed_at(operation.perfusion, target)
+            if target not in known:
                 try:
-                    known[side] = perfusion_sheet(
+                    known[target] = perfusion_sheet(
                         regimen,
                         lungs,
                         book,
@@ -149,9 +149,10 @@ def sheets_of_plan(problem: StagingProblem, plan: Plan) -> tuple[PerfusionSheet,
                     )
                 except CaseError:
                     return ()
-            counted = _unseen(problem, known[side], operation.week, weeks[side])
-            weeks[side].append(operation.week)
-            found.append(_placed(known[side], operation.number, operation.week, counted))
+            earlier = weeks.setdefault(target, [])
+            counted = _unseen(problem, known[target], operation.week, earlier)
+            earlier.append(operation.week)
+            found.append(_placed(known[target], operation.number, operation.week, counted))
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from clearlung.perfusion import Benefit, LungBenefit, Worth, make_regimen
 from clearlung.staging import Unseen, solve_plan
-from clearlung.staging.estimates import Estimates
+from clearlung.staging.estimates import Given
 from tests.staging.problems import function, problem, protocol
 from tests.staging.random_problems import with_parts
 from tests.staging.test_every_plan import enclosed, tight_problem
@@ -39,23 +39,12 @@ def benefit(right, left, worth=None):
     return Benefit({"right": right, "left": left}, worth, ())
 
 
-class Known(Estimates):
-    """A benefit that is what it is for every problem."""
-
-    def __init__(self, gain):
-        super().__init__()
-        self._gain = gain
-
-    def benefit(self, basis):
-        return self._gain
-
-
 def weighed(given, gain, order=("lesions_left", "perfusion", "operations"), **limits):
     """The problem with a goal that weighs perfusions."""
     limits = {"goals": {"order": order, "weights": {}}} | limits
     changed = with_parts(given.protocol, **limits)
     regimen = make_regimen("petrov-melphalan-50", changed.book())
-    return replace(given, protocol=changed, regimen=regimen, unseen=Unseen(), estimates=Known(gain))
+    return replace(given, protocol=changed, regimen=regimen, unseen=Unseen(), estimates=Given(gain))
 
 
 def perfused(plan):

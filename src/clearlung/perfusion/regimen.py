@@ -14,7 +14,7 @@ from clearlung.evidence import EvidenceBook, load_evidence
 from clearlung.perfusion.dose import DOSE_MODES, ML_PER_L, Dose, DoseBasis, DoseMode
 from clearlung.perfusion.lungs import LungVolumes
 from clearlung.perfusion.registry import MEDIUM_WORDS, REGIMENS, Drug, Medium, RegimenEntry
-from clearlung.perfusion.target import TARGETS, find_target
+from clearlung.perfusion.target import TARGETS, Target, find_target
 
 PRIME, FLOW, PRESSURE = "circuit.prime.volume", "circuit.flow.human", "circuit.pressure.limit"
 WASHOUT_VOLUME, WASHOUT_MINUTES = "circuit.washout.volume", "circuit.washout.minutes_others"
@@ -229,13 +229,50 @@ def _notes(entry: RegimenEntry, basis: DoseBasis, mode: DoseMode, wanted: Regime
     if DOSE_MODES[mode].hypothesis:
         notes.append(f"The dose goes {DOSE_MODES[mode].title}: a hypothesis that nobody has published.")
     elif not basis.target.whole_lung:
-        notes.append(
-            f"The dose is that of a whole lung and only {basis.target.title} is perfused; no published rule"
-            " says whether to scale it."
-        )
+        notes.append(_whole_dose_note(basis.target))
     if wanted.medium is None:
         notes.append(f"The medium was not published: {MEDIUM_WORDS[entry.medium]} is assumed.")
     return tuple(notes)
+
+
+def _whole_dose_note(target: Target) -> str:
+    return (
+        f"The dose is that of a whole lung and only {target.title} is perfused; no published rule"
+        " says whether to scale it."
+    )
+
+
+def aimed_at(regimen: Regimen, target: str) -> Regimen:
+    """Return a regimen with the same dose for another target.
+
+    Parameters
+    ----------
+    regimen
+        With its dose for one patient.
+    target
+        One of :data:`TARGETS`.
+
+    Raises
+    ------
+    PerfusionError
+        If there is no such target.
+
+    Examples
+    --------
+    >>> from clearlung.evidence import load_evidence
+    >>> regimen = make_regimen("petrov-melphalan-50", load_evidence())
+    >>> aimed_at(regimen, "left-upper").notes[-1][:61]
+    'The dose is that of a whole lung and only the left upper lobe'
+    """
+    new, old = find_target(target), find_target(regimen.target)
+    if new == old:
+        return regimen
+    notes = [note for note in regimen.notes if note != _whole_dose_note(old)]
+    if not new.whole_lung and not regimen.hypothesis:
+        notes.append(_whole_dose_note(new))
+    evidence = [key for key in regimen.evidence if key not in old.evidence]
+    update = {"target": target, "notes": tuple(notes), "evidence": (*evidence, *new.evidence)}
+    return regimen.model_copy(update=update)
 
 
 @dataclass

@@ -65,6 +65,7 @@ from clearlung.staging.stress import (
     spreads_of,
     stress_test,
 )
+from clearlung.staging.targets import aimed_as, targets_of
 from clearlung.staging.together import choose_together
 from clearlung.staging.tradeoff import trade_off
 from clearlung.staging.tradeoff_points import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint
@@ -126,6 +127,7 @@ __all__ = [
     "UnseenCount",
     "UnseenPerfused",
     "Wanted",
+    "aimed_as",
     "allowed",
     "broken_limits",
     "candidate_parts",
@@ -151,6 +153,7 @@ __all__ = [
     "solve_plan",
     "spreads_of",
     "stress_test",
+    "targets_of",
     "trade_off",
     "under",
     "unseen_perfused",

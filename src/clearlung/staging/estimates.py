@@ -11,7 +11,6 @@ from clearlung.evidence import EvidenceBook, load_evidence
 from clearlung.perfusion import (
     Benefit,
     Findings,
-    LungBenefit,
     OccultBurden,
     Regimen,
     detection_curve,
@@ -43,12 +42,15 @@ class Basis:
         Of the imagined patients.
     regimen
         How a lung is perfused; None where none is, and only the hand finds what is unseen.
+    targets
+        What else than whole lungs perfusions may reach, or have reached, by name.
     """
 
     unseen: Unseen
     assumptions: Mapping[str, float]
     seed: int
     regimen: Regimen | None
+    targets: tuple[str, ...] = ()
 
     @property
     def book(self) -> EvidenceBook:
@@ -86,14 +88,9 @@ class Basis:
             book,
             body_surface_m2=unseen.body_surface_m2,
             weeks_since_ct=unseen.weeks_since_ct,
+            targets=self.targets,
         )
-
-        def now(lung: LungBenefit) -> LungBenefit:
-            return lung.after(
-                [p.week - unseen.weeks_since_ct for p in unseen.perfused if p.side == lung.side]
-            )
-
-        return benefit.changed(now)
+        return benefit.after([(one.week - unseen.weeks_since_ct, one.reached) for one in unseen.perfused])
 
 
 class Estimates:
@@ -112,7 +109,7 @@ class Estimates:
         unseen = basis.unseen.model_copy(
             update={"perfused": (), "weeks_since_ct": 0.0, "body_surface_m2": None}
         )
-        own = replace(basis, unseen=unseen, regimen=None)
+        own = replace(basis, unseen=unseen, regimen=None, targets=())
         return _known(self._burdens, own, own.burden)
 
     def benefit(self, basis: Basis) -> Benefit:
@@ -135,3 +132,21 @@ def _known(kept: list[tuple[Basis, Estimate]], basis: Basis, make: Callable[[], 
     kept.append((basis, made))
     del kept[:-_KEPT]
     return made
+
+
+class Given(Estimates):
+    """A benefit that is what it is, whatever it rests on.
+
+    Parameters
+    ----------
+    gain
+        The benefit.
+    """
+
+    def __init__(self, gain: Benefit) -> None:
+        super().__init__()
+        self._gain = gain
+
+    def benefit(self, basis: Basis) -> Benefit:
+        """Return it."""
+        return self._gain

@@ -9,15 +9,16 @@ from functools import cached_property
 import numpy as np
 
 from clearlung.anatomy import SIDES, Side
-from clearlung.errors import CaseError
+from clearlung.errors import CaseError, PerfusionError
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
-from clearlung.perfusion import Benefit, OccultBurden, Regimen
+from clearlung.perfusion import TARGETS, Benefit, OccultBurden, Regimen, find_target
 from clearlung.resection import FunctionModel, Loss, OperationModel, PatientFunction, SpecimenSet, operated
 from clearlung.staging.assignment import Assignment, check_lesions
 from clearlung.staging.estimates import Basis, Estimates
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.protocol import Protocol
+from clearlung.staging.targets import function_shares
 from clearlung.staging.unseen import Unseen
 
 ACCESS_EVIDENCE = "time.access"
@@ -142,11 +143,17 @@ class StagingProblem:
         known of that: see :attr:`basis`.
     estimates
         What has been estimated of it, or of the problem that it was made from.
+    targets
+        What of a lung its perfusions reach, by name, where that is settled. Of another lung it is what the
+        solver finds best of the protocol's targets where the goals weigh perfusions, and their first
+        otherwise.
 
     Raises
     ------
     CaseError
         If an assignment names a lesion that is not in the table.
+    PerfusionError
+        If a target is not one of its lung.
     ValueError
         If a specimen holds a lesion that is unknown or on another side than the specimen.
     """
@@ -170,6 +177,7 @@ class StagingProblem:
     perfusions: Mapping[Side, int] | None = None
     assignments: tuple[Assignment, ...] = ()
     unseen: Unseen | None = None
+    targets: Mapping[Side, str] = field(default_factory=dict)
     estimates: Estimates = field(default_factory=Estimates, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -184,6 +192,8 @@ class StagingProblem:
         if unknown:
             raise ValueError(f"unresectable lesions that are not in the table: {sorted(unknown)}")
         check_lesions(self.assignments, side_of)
+        for lung, target in self.targets.items():
+            find_target(target, lung)
 
     @classmethod
     def build(
@@ -245,17 +255,20 @@ class StagingProblem:
     def loss(self, rows: Sequence[int], *, perfused: bool, model: FunctionModel | None = None) -> Loss:
         """Return what an operation that takes these specimens loses, of FEV1 unless told otherwise.
 
-        Specimens of both lungs mean that both are opened: access takes its part of function twice.
+        Specimens of both lungs mean that both are opened: access takes its part of function twice. A
+        perfusion takes its part by the share of the lung that it reaches.
         """
         chosen = np.asarray(rows, dtype=np.intp)
+        opened = [side for side in SIDES if (self.specimens.side[chosen] == side).any()]
+        reached = max((self.perfused_share(side) for side in opened), default=1.0)
         volume_ml = self.specimens.volume_ml[chosen]
         model = model or self.function
         loss = model.loss(
             float(volume_ml.sum()),
-            perfused=perfused,
+            perfused=reached if perfused else 0.0,
             anatomical_ml=float(volume_ml[self.specimens.anatomical[chosen]].sum()),
         )
-        if len(set(self.specimens.side[chosen].tolist())) < len(SIDES):
+        if len(opened) < len(SIDES):
             return loss
         return Loss(permanent=loss.permanent, early=loss.early + model.early_access)
 
@@ -286,6 +299,52 @@ class StagingProblem:
             )
         return fev1, Floor(self.patient.lungs.dlco, *dlco)
 
+    @cached_property
+    def function_shares(self) -> Mapping[str, float]:
+        """What share of its lung's function each target has that is there, 0 to 1, by name."""
+        return function_shares(self.unseen, self.protocol.book())
+
+    def targets_on(self, side: Side) -> tuple[str, ...]:
+        """Return what a perfusion of a lung may reach, by name: one, unless that is to be chosen."""
+        if side in self.targets:
+            return (self.targets[side],)
+        allowed = [name for name in self.protocol.perfusion.targets if TARGETS[name].side == side]
+        if len(allowed) > 1 and self.protocol.goals.weighs_perfusion:
+            return tuple(name for name in allowed if name in self.function_shares) or (allowed[0],)
+        return (allowed[0],)
+
+    @property
+    def named_targets(self) -> tuple[str, ...]:
+        """All that the protocol, the problem and perfusions that were done name, sorted."""
+        done = () if self.unseen is None else self.unseen.perfused
+        reached = (one.reached for one in done)
+        return tuple(sorted({*self.protocol.perfusion.targets, *self.targets.values(), *reached}))
+
+    def perfused_share(self, side: Side) -> float:
+        """Return the share of a lung's function that a perfusion of it reaches, the least that it may be."""
+        return min(self.function_share(target) for target in self.targets_on(side))
+
+    def function_share(self, target: str) -> float:
+        """Return the share of its lung's function that a target has.
+
+        Raises
+        ------
+        PerfusionError
+            If nothing of the target is there.
+        """
+        if TARGETS[target].whole_lung:
+            return 1.0
+        if target not in self.function_shares:
+            raise PerfusionError(
+                "target", f"{TARGETS[target].title} is not there: there is nothing to perfuse"
+            )
+        return self.function_shares[target]
+
+    def perfusion_points(self, target: str) -> float:
+        """Return the FEV1 that a perfusion of a target takes for good, points of percent predicted."""
+        model = self.function
+        return model.baseline_percent * model.perfusion_permanent * self.function_share(target)
+
     @property
     def perfusions_per_lung(self) -> int:
         """How many of each lung's last operations may be perfused."""
@@ -313,7 +372,8 @@ class StagingProblem:
         if unseen is None:
             return None
         regimen = self.regimen if self.perfusions_per_lung else None
-        return Basis(unseen.seeing(self.lesions), self.protocol.assumptions, self.seed, regimen)
+        seeing, named = unseen.seeing(self.lesions), self.named_targets
+        return Basis(seeing, self.protocol.assumptions, self.seed, regimen, named)
 
     @cached_property
     def burden(self) -> OccultBurden | None:

@@ -13,9 +13,16 @@ from clearlung.errors import CaseConflict
 from clearlung.followup import LesionTable
 from clearlung.nodules import NoduleTable, sphere_volume_mm3
 from clearlung.resection import SpecimenSet, excise
-from clearlung.staging.done import Done, FoundLesion, earlier_sessions, removed_lesions, week_of
+from clearlung.staging.done import (
+    Done,
+    FoundLesion,
+    earlier_sessions,
+    removed_lesions,
+    targets_reached,
+    week_of,
+)
 from clearlung.staging.kept import assignments_left
-from clearlung.staging.plan import Plan, sides_of
+from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol import Protocol
 from clearlung.staging.today import function_today
@@ -79,8 +86,8 @@ def _still_unseen(problem: StagingProblem, plan: Plan, done: Done) -> Unseen | N
         week = start + week_of(operation, one)
         if one.found_by_lobe is not None:
             found.append(FoundPart(week=week, found=one.found_by_lobe))
-        if (operation.perfusion is not None) if one.perfused is None else one.perfused:
-            perfused += [PerfusedPart(week=week, side=side) for side in sides_of(operation.side)]
+        for side, target in targets_reached(operation, one).items():
+            perfused.append(PerfusedPart(week=week, side=side, target=None if target == side else target))
     return unseen.model_copy(
         update={
             "found": tuple(found),

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from clearlung.anatomy import Lobe, Side
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
 from clearlung.perfusion import (
     DETECTION_CURVES,
+    TARGETS,
     LobeVolumes,
     LungVolumes,
     Seen,
@@ -58,6 +59,21 @@ class PerfusedPart(_Part):
 
     week: float = Field(ge=0, description="Weeks after the CT.")
     side: Side
+    target: str | None = Field(
+        default=None, description="What of the lung: a registered target; null: all of it."
+    )
+
+    @model_validator(mode="after")
+    def _of_its_lung(self) -> Self:
+        if self.target is not None and (self.target not in TARGETS or TARGETS[self.target].side != self.side):
+            known = [name for name, target in TARGETS.items() if target.side == self.side]
+            raise ValueError(f"target {self.target!r} is not one of the {self.side} lung: {', '.join(known)}")
+        return self
+
+    @property
+    def reached(self) -> str:
+        """What was perfused, by name."""
+        return self.target or self.side
 
 
 class Unseen(_Part):

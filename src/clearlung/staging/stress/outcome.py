@@ -77,11 +77,12 @@ class StressOptions:
 
 
 def _edema(problem: StagingProblem, published: Spread) -> Spread:
-    """Return the chance of edema of this regimen in these lungs, or what was published if that is unknown."""
+    """Return the chance of edema of this regimen in what it may perfuse, or the published one if unknown."""
     benefit = problem.benefit
     if benefit is None or problem.regimen is None or not problem.perfusions_per_lung:
         return published
-    chances = np.concatenate([100 * lung.edema for lung in benefit.lungs.values()])
+    targets = [target for side in benefit.lungs for target in problem.targets_on(side)]
+    chances = np.concatenate([100 * benefit.of(target).edema for target in targets])
     interval = Interval.of(chances)
     return replace(
         published,

@@ -372,14 +372,16 @@ def _specimens_too_large(
     return reasons
 
 
-def _perfused_lungs(problem: StagingProblem, rows: NDArray[np.intp]) -> int:
-    """Return how many lungs are perfused at least in a plan that removes these specimens."""
+def _perfused_lungs(problem: StagingProblem, rows: NDArray[np.intp]) -> float:
+    """Return how many lungs' function is perfused at least in a plan that removes these specimens."""
     opened = [side for side in SIDES if (problem.specimens.side[rows] == side).any()]
+    shares = {side: problem.perfused_share(side) for side in opened}
     if problem.perfusions is not None:
-        return sum(problem.perfusions[side] > 0 for side in opened)
+        return sum(shares[side] for side in opened if problem.perfusions[side])
     # Where fewer are allowed in all than for each lung, one may have had them all.
     each = problem.perfusions_per_lung
-    return min(len(opened), -(-problem.perfusions_in_all // each)) if each else 0
+    lungs = min(len(opened), -(-problem.perfusions_in_all // each)) if each else 0
+    return sum(sorted(shares.values())[:lungs])
 
 
 def _final_broken(problem: StagingProblem, rows: NDArray[np.intp], draws: Draws) -> Share:
