@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from clearlung.perfusion import Benefit, LungBenefit, Worth, make_regimen
-from clearlung.staging import solve_plan
+from clearlung.staging import Unseen, solve_plan
+from clearlung.staging.estimates import Given
 from clearlung.staging.share import shares
 from tests.staging.every_plan import every_plan
 from tests.staging.problems import function, problem, protocol
@@ -45,7 +46,7 @@ def weighed(given, gain, order=("lesions_left", "perfusion", "operations"), **li
     limits = {"goals": {"order": order, "weights": {}}} | limits
     changed = with_parts(given.protocol, **limits)
     regimen = make_regimen("petrov-melphalan-50", changed.book())
-    return replace(given, protocol=changed, regimen=regimen, benefit=gain)
+    return replace(given, protocol=changed, regimen=regimen, unseen=Unseen(), estimates=Given(gain))
 
 
 def perfused(plan):

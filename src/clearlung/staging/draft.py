@@ -189,10 +189,10 @@ class Candidate:
 
     def bearable(self, budget: Budget) -> bool:
         """Whether function bears it, however long it waits."""
-        perfusions = sum(sum(line.perfused) for line in self._lines)
+        perfused: dict[Side, int] = {"right": sum(self.right.perfused), "left": sum(self.left.perfused)}
         for measure in budget.measures:
             counted_ml = sum(measure.counted_ml(line.items) for line in self._lines)
-            if measure.permanent(counted_ml, perfusions) > measure.final + FUNCTION_NOISE:
+            if measure.permanent(counted_ml, measure.perfusions(perfused)) > measure.final + FUNCTION_NOISE:
                 return False
         right, left, both = self.courses(budget)
         return bearable(right, left, budget.rules, both)

@@ -143,9 +143,9 @@ class Packings:
 
     def operations_bound(self, lungs: dict[Side, Items]) -> int:
         """Fewest operations in which function bears all these specimens, whatever the other limits."""
-        perfusions = sum(min(self.limits.perfused[side], 1) for side, items in lungs.items() if len(items))
+        perfused = [side for side, items in lungs.items() if len(items) and self.limits.perfused[side]]
         total = sum(items.ml for items in lungs.values())
         return max(
-            operations_bound_by_function(total, perfusions, self.limits, measure)
+            operations_bound_by_function(total, perfused, self.limits, measure)
             for measure in self.budget.measures
         )

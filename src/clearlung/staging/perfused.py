@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from clearlung.anatomy import SIDES, Side
+from clearlung.staging.estimates import Given
 from clearlung.staging.plan import OperationSide, sides_of
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.targets import perfusion_points, targets_on
 
 
 def perfused_weeks(operations: Iterable[tuple[OperationSide, int, bool]]) -> dict[Side, list[int]]:
@@ -30,13 +32,17 @@ def worth_of(problem: StagingProblem, side: Side, last_week: int, weeks: Sequenc
     side, last_week
         The lung, and the week of its last operation.
     weeks
-        Weeks of its perfusions; none are worth nothing.
+        Weeks of its perfusions; none are worth nothing. All of them have the target that is worth most, where
+        that is not settled.
     """
     benefit = problem.benefit
     if benefit is None or not weeks or side not in benefit.lungs:
         return 0.0
-    points = problem.function.baseline_percent * problem.function.perfusion_permanent
-    return benefit.lungs[side].spared_mean(last_week, weeks) - benefit.harm(side, len(weeks), points)
+    return max(
+        benefit.of(target).spared_mean(last_week, weeks)
+        - benefit.harm(target, len(weeks), perfusion_points(problem, target))
+        for target in targets_on(problem, side)
+    )
 
 
 def in_steps(problem: StagingProblem, net_harm: float) -> float:
@@ -74,4 +80,5 @@ def for_bounds(problem: StagingProblem) -> StagingProblem:
     if problem.benefit is None:
         return problem
     lungs = {side: lung.for_bounds for side, lung in problem.benefit.lungs.items()}
-    return replace(problem, benefit=replace(problem.benefit, lungs=lungs))
+    parts = {target: part.for_bounds for target, part in problem.benefit.parts.items()}
+    return replace(problem, estimates=Given(replace(problem.benefit, lungs=lungs, parts=parts)))

@@ -213,12 +213,12 @@ class Search:
                 yield candidate
 
     def _balanced(self, lungs: dict[Side, Items], split: tuple[int, int]) -> Iterator[Candidate]:
-        perfusions = sum(min(self.limits.perfused[side], n) for side, n in zip(SIDES, split, strict=True))
+        perfused = {side: min(self.limits.perfused[side], n) for side, n in zip(SIDES, split, strict=True)}
         # Balanced operations are near their mean: where function does not bear half of it, do not pack.
         for measure in self.budget.measures:
             total = sum(measure.counted_ml(items) for items in lungs.values())
             means = [measure.bedded_ml(lungs[side]) / n for side, n in zip(SIDES, split, strict=True) if n]
-            if not measure.allows(total, min(means, default=0.0) / 2, perfusions):
+            if not measure.allows(total, min(means, default=0.0) / 2, measure.perfusions(perfused)):
                 return
         packings: dict[Side, Packing] = {}
         for side, operations in zip(SIDES, split, strict=True):

@@ -20,11 +20,12 @@ from clearlung.staging.goals.least_harm import least_of_perfused
 from clearlung.staging.items import limits_of, thousandths_up
 from clearlung.staging.perfused import in_steps, net_harm
 from clearlung.staging.perfusion_record import PerfusionWay
-from clearlung.staging.plan import Goal, OperationSide, Plan, sides_of
+from clearlung.staging.plan import Goal, Plan, sides_of
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol_parts import PERFUSION, WEIGHTED
 from clearlung.staging.screen import some_operation_takes
 from clearlung.staging.sequence import FUNCTION_NOISE
+from clearlung.staging.targets import aimed_as, targets_of
 
 
 def shares(problem: StagingProblem) -> list[dict[Side, int]]:
@@ -79,16 +80,15 @@ def can_be(problem: StagingProblem, way: Mapping[Side, int]) -> bool:
         first = int((mine <= limits.minutes_left(side, first=True, perfused=True)).sum())
         if way[side] > min(later + 1, first):
             return False
-    perfusions = sum(way.values())
     return least_of_perfused(problem, way) < math.inf and all(
-        measure.permanent(0.0, perfusions) <= measure.final + FUNCTION_NOISE
-        for measure in Budget.of(problem).measures
+        measure.perfusions(way) <= measure.final + FUNCTION_NOISE for measure in Budget.of(problem).measures
     )
 
 
-def in_words(way: Mapping[Side, int]) -> str:
-    """Return the number for each lung in words."""
-    return ", ".join(f"{side} lung {way[side]}" for side in SIDES)
+def in_words(way: Mapping[Side, int], targets: Mapping[Side, str] | None = None) -> str:
+    """Return the number for each lung in words, and what of it is perfused where that is not all."""
+    lobar = {side: f" ({name})" for side, name in (targets or {}).items() if name != side}
+    return ", ".join(f"{side} lung {way[side]}{lobar.get(side, '')}" for side in SIDES)
 
 
 def best_of(
@@ -135,7 +135,7 @@ def best_of(
     sentence = (
         f"Perfusions that the protocol allows in all: {problem.perfusions_in_all}. Of the {len(ways)} ways to"
         " share them between the lungs each was planned, and the best by the goals' order taken:"
-        f" {in_words(given)}."
+        f" {in_words(given, targets_of(best.operations))}."
     )
     warnings = (*best.warnings, sentence) if len(ways) > 1 else best.warnings
     update = {"solver": solver, "warnings": warnings}
@@ -150,23 +150,27 @@ def _way(problem: StagingProblem, plan: Plan, chosen: bool) -> PerfusionWay:
         side: sum(o.perfusion is not None for o in plan.operations if side in sides_of(o.side))
         for side in SIDES
     }
+    targets = targets_of(plan.operations)
     return PerfusionWay(
         **counts,
+        right_target=targets.get("right"),
+        left_target=targets.get("left"),
         operations=len(plan.operations),
         weeks=plan.weeks_until_clear,
         lesions_left=len(plan.unassigned),
-        net_harm=net_harm(problem, _course(plan)),
+        net_harm=_net_harm(problem, plan),
         chosen=chosen,
     )
 
 
 def _tie(problem: StagingProblem, plan: Plan) -> float:
     """Return what decides between plans that all goals call equal: less harm, or more perfusions by rule."""
-    return net_harm(problem, _course(plan)) if problem.weighs_perfusion else -_perfusions(plan)
+    return _net_harm(problem, plan) if problem.weighs_perfusion else -_perfusions(plan)
 
 
-def _course(plan: Plan) -> list[tuple[OperationSide, int, bool]]:
-    return [(o.side, o.week, o.perfusion is not None) for o in plan.operations]
+def _net_harm(problem: StagingProblem, plan: Plan) -> float:
+    course = [(o.side, o.week, o.perfusion is not None) for o in plan.operations]
+    return net_harm(aimed_as(problem, plan.operations), course)
 
 
 def _known_anyway(

@@ -19,10 +19,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, cast
 
 from clearlung.anatomy import SIDES, Side
-from clearlung.staging.budget import Budget
+from clearlung.staging.budget import Allowance, Budget
 from clearlung.staging.draft import Draft, LungDraft
 from clearlung.staging.items import THOUSAND, Items, Limits
 from clearlung.staging.sequence import Course, Losses, Step, last_week, undominated_weeks
@@ -34,12 +34,15 @@ class LungParts:
 
     Parameters
     ----------
+    side
+        The lung.
     perfused
         Which of them are perfused.
     total_ml, most_ml
         What they take in all, and each of them at most.
     """
 
+    side: Side
     perfused: tuple[bool, ...]
     total_ml: float
     most_ml: float
@@ -47,12 +50,16 @@ class LungParts:
     @classmethod
     def of(cls, lung: LungDraft) -> Self:
         """Read it from a draft: the same perfused, and no operation larger than its largest."""
-        return cls(lung.perfused, lung.items.ml, lung.peak_ml())
+        return cls(cast(Side, lung.items.side), lung.perfused, lung.items.ml, lung.peak_ml())
 
     @property
     def spare_ml(self) -> float:
         """By how much more they could take, if each took the most."""
         return len(self.perfused) * self.most_ml - self.total_ml
+
+    def _perfusions(self, measure: Allowance, operations: int) -> float:
+        """Return what the perfusions of the first so many operations take for good."""
+        return measure.perfusions({self.side: sum(self.perfused[:operations])})
 
     def least(self, budget: Budget) -> Course:
         """Return a course with the least tissue that each, and the first ones together, can take."""
@@ -61,7 +68,7 @@ class LungParts:
         prefix = [max(0.0, self.total_ml - (n - i) * self.most_ml, i * least) for i in range(n + 1)]
         losses = (
             Losses(
-                tuple(measure.permanent(prefix[i], sum(self.perfused[:i])) for i in range(n + 1)),
+                tuple(measure.permanent(prefix[i], self._perfusions(measure, i)) for i in range(n + 1)),
                 (measure.early(least),) * n,
             )
             for measure in budget.measures
@@ -74,7 +81,8 @@ class LungParts:
         losses = []
         for measure in budget.measures:
             taken = [
-                measure.permanent(i * self.most_ml - spare, sum(self.perfused[:i])) for i in range(1, n + 1)
+                measure.permanent(i * self.most_ml - spare, self._perfusions(measure, i))
+                for i in range(1, n + 1)
             ]
             losses.append(Losses((0.0, *taken), (measure.early(self.most_ml - spare),) * n))
         return Course(
@@ -122,7 +130,7 @@ def weeks_of_split(
     parts = []
     for side, n in zip(SIDES, split, strict=True):
         flags = tuple(place >= n - limits.perfused[side] for place in range(n))
-        parts.append(LungParts(flags, lungs[side].ml, min(limits.ml / THOUSAND, lungs[side].ml)))
+        parts.append(LungParts(side, flags, lungs[side].ml, min(limits.ml / THOUSAND, lungs[side].ml)))
     # What does not fit into so many operations is not removed by them.
     if any(part.spare_ml < -1e-6 for part in parts):
         return math.inf

@@ -156,7 +156,7 @@ class _Space:
         found = []
         for flags in placings:
             right, left = (
-                LungParts(mine, self.outcome.lungs[side].ml, self._most_ml(side))
+                LungParts(side, mine, self.outcome.lungs[side].ml, self._most_ml(side))
                 for side, mine in zip(SIDES, flags, strict=True)
             )
             # What does not fit into so many operations is not removed by them.
@@ -203,7 +203,7 @@ class Ways:
         # One that is left out may be the only one that week 0 bears while earlier operations are felt.
         budget, found = budget.recovered(), []
         for flags in placings:
-            right, left = (budget.bare_course(mine) for mine in flags)
+            right, left = (budget.bare_course(side, mine) for side, mine in zip(SIDES, flags, strict=True))
             found.append((flags, [undominated_weeks(right, left, budget.rules)]))
         return self.least(found, most)
 
@@ -219,7 +219,8 @@ class Ways:
         if every is not None:
             return self.budget, every
         free = self.budget.unhindered()
-        free = replace(free, measures=tuple(replace(measure, perfusion=0.0) for measure in free.measures))
+        nothing = dict.fromkeys(SIDES, 0.0)
+        free = replace(free, measures=tuple(replace(measure, perfusion=nothing) for measure in free.measures))
         return free, [tuple(tuple(place < k for place in range(n)) for n, k in counts)]
 
     def least(self, found: Sequence[tuple[tuple[Flags, ...], Sequence[Interleavings]]], most: float) -> float:
