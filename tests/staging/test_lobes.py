@@ -143,7 +143,7 @@ def test_a_plan_says_of_a_perfusion_what_perfuse_says(dose):
     assert sheet.regimen.dose_mg == alone.dose_mg
     # FEV1 for good: of the whole lung's perfusion it takes the share that the lobe has of the lung.
     finals = [
-        solve_plan(replace(given, targets={"left": name})).function.fev1_final_percent
+        solve_plan(replace(given, targets={"left": name})).function.course[-1].fev1_percent
         for name in ("left", "left-upper")
     ]
     share = function_share(given, "left-upper")
