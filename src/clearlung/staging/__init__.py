@@ -11,11 +11,19 @@ from clearlung.staging.conflicts import (
     limit_gains,
 )
 from clearlung.staging.done import Done, DoneOperation, FoundLesion, read_done
+from clearlung.staging.estimates import Basis, Estimates
 from clearlung.staging.explain import LesionExplanation, explain_lesion
 from clearlung.staging.figures import Difference
 from clearlung.staging.goals import GOALS
 from clearlung.staging.limits import LIMITS, Limit, Reached, broken_limits
 from clearlung.staging.maxima import allowed, maxima_of
+from clearlung.staging.one_perfusion import (
+    NO_UNSEEN,
+    UNSEEN_WORDS,
+    UnseenCount,
+    UnseenPerfused,
+    unseen_perfused,
+)
 from clearlung.staging.perfused import perfused_weeks
 from clearlung.staging.perfusion_record import (
     Expected,
@@ -67,13 +75,17 @@ from clearlung.staging.unseen import Unseen
 __all__ = [
     "GOALS",
     "LIMITS",
+    "NO_UNSEEN",
+    "UNSEEN_WORDS",
     "Assignment",
+    "Basis",
     "Comparison",
     "ComparisonRow",
     "Conflict",
     "Difference",
     "Done",
     "DoneOperation",
+    "Estimates",
     "Expected",
     "FoundLesion",
     "Goal",
@@ -112,6 +124,8 @@ __all__ = [
     "TradeoffPoint",
     "Unassigned",
     "Unseen",
+    "UnseenCount",
+    "UnseenPerfused",
     "Wanted",
     "aimed_as",
     "allowed",
@@ -144,4 +158,5 @@ __all__ = [
     "targets_of",
     "trade_off",
     "under",
+    "unseen_perfused",
 ]
