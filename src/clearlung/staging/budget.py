@@ -187,7 +187,7 @@ class Budget:
             problem.protocol.weeks,
             problem.protocol.perfusion.weeks_between_min or 0,
             problem.protocol.scans.weeks_between_operations,
-            problem.perfusions_placed_freely,
+            problem.weighs_perfusion,
         )
 
     @property

@@ -203,7 +203,7 @@ def _known_anyway(
 
 def _refused_by_rule(problem: StagingProblem, way: Mapping[Side, int], plan: Plan) -> bool:
     """Whether lesions were refused only as the last operations are the perfused ones, which others may be."""
-    if not problem.perfusions_placed_freely:
+    if not problem.weighs_perfusion:
         return False
     by_rule = {u.lesion for u in plan.unassigned if u.code in ("perfusion_limit", "first_operation_limit")}
     return any(lesion.id in by_rule and way[lesion.side] for lesion in plan.lesions)
