@@ -19,7 +19,6 @@ from clearlung.perfusion import (
     LungVolumes,
     OccultBurden,
     Sensitivity,
-    aimed_at,
     by_swing,
     perfuse,
     reference_lungs,
@@ -28,7 +27,15 @@ from clearlung.perfusion import (
 )
 from clearlung.perfusion_sheets import sheets_of_plan
 from clearlung.report import Moved, PerfusionPages
-from clearlung.staging import Plan, StagingProblem, perfused_weeks, sides_of, targets_of
+from clearlung.staging import (
+    Plan,
+    StagingProblem,
+    perfused_weeks,
+    perfusion_points,
+    regimen_for,
+    sides_of,
+    targets_of,
+)
 
 _IC50, _DECADES = "effect.ic50.center", "pharmacology.kill.decades"
 _FELT, _GROWTH = "occult.felt.half", "growth.slow.doubling"
@@ -184,9 +191,9 @@ class _Case:
         perfused = {side: benefit.of(target) for side, target in course.targets.items()}
         self.start = _State(benefit.lungs, perfused, worth.edema, worth.death, worth.fev1)
         self.courses = {
-            side: perfuse(aimed_at(problem.regimen, target), self._volumes(), self.book)
+            side: perfuse(regimen, self._volumes(), self.book)
             for side, target in course.targets.items()
-            if problem.regimen is not None
+            if (regimen := regimen_for(problem, target)) is not None
         }
         self.held = tuple(self._held())
 
@@ -206,7 +213,7 @@ class _Case:
         worth = np.zeros(self.burden.draws)
         for side, part in state.perfused.items():
             weeks, target = self.course.perfused[side], self.course.targets[side]
-            points = state.fev1_factor * self.problem.perfusion_points(target)
+            points = state.fev1_factor * perfusion_points(self.problem, target)
             each = state.edema * part.edema.mean() + state.death * part.death.mean() + state.fev1 * points
             worth = worth + part.spared(self.course.last[side], weeks) - len(weeks) * each
         return worth

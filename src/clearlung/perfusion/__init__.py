@@ -23,7 +23,6 @@ from clearlung.perfusion.harm import (
     PerfusionHarm,
     death_risk,
     function_course,
-    perfused_share,
     perfusion_harm,
 )
 from clearlung.perfusion.interval import Interval
@@ -151,7 +150,6 @@ __all__ = [
     "occult_burden",
     "one_at_a_time",
     "perfuse",
-    "perfused_share",
     "perfusion_harm",
     "phase1_doses",
     "published_maxima",

@@ -33,6 +33,7 @@ def weigh_perfusions(
     body_surface_m2: float | None = None,
     weeks_since_ct: float = 0.0,
     targets: Collection[str] = (),
+    dose_by_share: bool = False,
 ) -> Benefit:
     """Return what perfusing each lung would spare, as a whole or some lobes of it, and what it may cost.
 
@@ -41,8 +42,8 @@ def weigh_perfusions(
     burden
         What the CT does not show; its draws are the imagined patients.
     regimen
-        The perfusion, at the same dose for either lung and for lobes; None where no lung is perfused, and
-        only the hand finds what is unseen.
+        The perfusion, at the same dose for either lung; None where no lung is perfused, and only the hand
+        finds what is unseen.
     lungs
         The patient's volumes, or the reference ones.
     book
@@ -53,6 +54,8 @@ def weigh_perfusions(
         Weeks from the CT to week 0.
     targets
         Names of what is perfused besides whole lungs, as far as it is there.
+    dose_by_share
+        Whether lobes get their share of the lung's dose by volume, and not all of it.
 
     Raises
     ------
@@ -80,7 +83,8 @@ def weigh_perfusions(
             none = np.zeros(burden.draws)
             effect = _Effect(np.zeros((burden.draws, len(table))), none, none, ())
         else:
-            effect = _effect(regimen, name, table, burden, lungs, book, body_surface_m2)
+            own = aimed_at(regimen, name, lungs if dose_by_share else None)
+            effect = _effect(own, table, burden, lungs, book, body_surface_m2)
         evidence.extend(effect.evidence)
         rows = [row for row, lobe in enumerate(burden.lobes) if lobe in TARGETS[name].lobes]
         return LungBenefit(
@@ -117,15 +121,14 @@ class _Effect(NamedTuple):
 
 
 def _effect(
-    regimen: Regimen,
-    target: str,
+    own: Regimen,
     table_mm: Floats,
     burden: OccultBurden,
     lungs: LungVolumes,
     book: EvidenceBook,
     body_surface_m2: float | None,
 ) -> _Effect:
-    own, draws, seed = aimed_at(regimen, target), burden.draws, burden.seed
+    draws, seed = burden.draws, burden.seed
     course = perfuse(own, lungs, book)
     exposure = tumor_exposure(course, lungs, book, draws=draws, seed=seed)
     harm = perfusion_harm(own, lungs, book, body_surface_m2=body_surface_m2, draws=draws, seed=seed)

@@ -65,7 +65,7 @@ from clearlung.staging.stress import (
     spreads_of,
     stress_test,
 )
-from clearlung.staging.targets import aimed_as, targets_of
+from clearlung.staging.targets import aimed_as, perfusion_points, regimen_for, targets_of
 from clearlung.staging.together import choose_together
 from clearlung.staging.tradeoff import trade_off
 from clearlung.staging.tradeoff_points import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint
@@ -141,11 +141,13 @@ __all__ = [
     "parse_problem",
     "parse_protocol",
     "perfused_weeks",
+    "perfusion_points",
     "plan_with_reserve",
     "problem_json",
     "read_assignments",
     "read_done",
     "read_problem",
+    "regimen_for",
     "replan",
     "rest_problem",
     "shipped_protocols",

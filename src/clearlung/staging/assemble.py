@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from clearlung.anatomy import LOBES, SIDES, Lobe, Side
 from clearlung.evidence import Evidence
 from clearlung.followup import diameter_after_mm
-from clearlung.perfusion import TARGETS, Regimen, aimed_at
+from clearlung.perfusion import TARGETS, Regimen
 from clearlung.resection import Approach, OperationModel
 from clearlung.staging.exact import SOLVER
 from clearlung.staging.goals import Outcome
@@ -38,7 +38,7 @@ from clearlung.staging.problem import (
     StagingProblem,
 )
 from clearlung.staging.select import choices
-from clearlung.staging.targets import SHARE_EVIDENCE
+from clearlung.staging.targets import SHARE_EVIDENCE, regimen_for, targets_on
 
 
 @dataclass(frozen=True)
@@ -214,9 +214,7 @@ def operations_of(problem: StagingProblem, outlook: Outlook) -> tuple[Operation,
 
 def _perfusion(problem: StagingProblem, side: OperationSide) -> Regimen | None:
     """Return how an operation perfuses its lung; on both sides the regimen stands for either."""
-    if problem.regimen is None or side == "both":
-        return problem.regimen
-    return aimed_at(problem.regimen, problem.targets_on(side)[0])
+    return problem.regimen if side == "both" else regimen_for(problem, targets_on(problem, side)[0])
 
 
 def _approach(problem: StagingProblem, side: OperationSide) -> Approach:
@@ -394,7 +392,7 @@ def evidence_of(problem: StagingProblem, outlook: Outlook) -> tuple[Evidence, ..
     }
     if problem.regimen is not None and any(problem.perfusions_on(side) for side in SIDES):
         ids |= {*problem.regimen.evidence, PERFUSION_EVIDENCE, PLACEMENT_EVIDENCE}
-        targets = (TARGETS[name] for side in SIDES for name in problem.targets_on(side))
+        targets = (TARGETS[name] for side in SIDES for name in targets_on(problem, side))
         for target in targets:
             ids |= set() if target.whole_lung else {SHARE_EVIDENCE, *target.evidence}
     if problem.benefit is not None:

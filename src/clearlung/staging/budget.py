@@ -17,6 +17,7 @@ from clearlung.staging.plan import OperationSide, sides_of
 from clearlung.staging.problem import Floor, StagingProblem
 from clearlung.staging.protocol_parts import Weeks
 from clearlung.staging.sequence import FUNCTION_NOISE, Course, Demand, Losses, Rules, earliest_weeks
+from clearlung.staging.targets import perfused_share
 
 if TYPE_CHECKING:
     from clearlung.staging.draft import LungDraft
@@ -86,7 +87,7 @@ class Allowance:
             tissue=(liter.permanent - nothing.permanent) / 1000,
             tissue_early=(liter.early - nothing.early) / 1000,
             perfusion={
-                side: model.loss(0.0, perfused=problem.perfused_share(side)).permanent for side in SIDES
+                side: model.loss(0.0, perfused=perfused_share(problem, side)).permanent for side in SIDES
             },
             demand=Demand(
                 after,

@@ -44,6 +44,8 @@ class Basis:
         How a lung is perfused; None where none is, and only the hand finds what is unseen.
     targets
         What else than whole lungs perfusions may reach, or have reached, by name.
+    dose_by_share
+        Whether lobes get their share of the lung's dose by volume, and not all of it.
     """
 
     unseen: Unseen
@@ -51,6 +53,7 @@ class Basis:
     seed: int
     regimen: Regimen | None
     targets: tuple[str, ...] = ()
+    dose_by_share: bool = False
 
     @property
     def book(self) -> EvidenceBook:
@@ -89,6 +92,7 @@ class Basis:
             body_surface_m2=unseen.body_surface_m2,
             weeks_since_ct=unseen.weeks_since_ct,
             targets=self.targets,
+            dose_by_share=self.dose_by_share,
         )
         return benefit.after([(one.week - unseen.weeks_since_ct, one.reached) for one in unseen.perfused])
 
@@ -109,7 +113,7 @@ class Estimates:
         unseen = basis.unseen.model_copy(
             update={"perfused": (), "weeks_since_ct": 0.0, "body_surface_m2": None}
         )
-        own = replace(basis, unseen=unseen, regimen=None, targets=())
+        own = replace(basis, unseen=unseen, regimen=None, targets=(), dose_by_share=False)
         return _known(self._burdens, own, own.burden)
 
     def benefit(self, basis: Basis) -> Benefit:

@@ -9,6 +9,7 @@ from clearlung.anatomy import SIDES, Side
 from clearlung.staging.estimates import Given
 from clearlung.staging.plan import OperationSide, sides_of
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.targets import perfusion_points, targets_on
 
 
 def perfused_weeks(operations: Iterable[tuple[OperationSide, int, bool]]) -> dict[Side, list[int]]:
@@ -39,8 +40,8 @@ def worth_of(problem: StagingProblem, side: Side, last_week: int, weeks: Sequenc
         return 0.0
     return max(
         benefit.of(target).spared_mean(last_week, weeks)
-        - benefit.harm(target, len(weeks), problem.perfusion_points(target))
-        for target in problem.targets_on(side)
+        - benefit.harm(target, len(weeks), perfusion_points(problem, target))
+        for target in targets_on(problem, side)
     )
 
 

@@ -20,7 +20,7 @@ from clearlung.staging.perfusion_record import (
 )
 from clearlung.staging.plan import Operation, sides_of
 from clearlung.staging.problem import StagingProblem
-from clearlung.staging.targets import targets_of
+from clearlung.staging.targets import perfusion_points, targets_of, targets_on
 
 Floats = NDArray[np.float64]
 Stages = tuple[Floats, Floats, Floats]
@@ -108,7 +108,7 @@ def _perfusions(
     weighed = [o for o in own if o.perfusion is not None] or [o for o in own if o.side == side]
     planned = targets_of(operations).get(side)
     free = replace(problem, targets={lung: t for lung, t in problem.targets.items() if lung != side})
-    targets = [name for name in dict.fromkeys((planned, *free.targets_on(side))) if name is not None]
+    targets = [name for name in dict.fromkeys((planned, *targets_on(free, side))) if name is not None]
     return [
         _perfusion(problem, benefit, target, o, own[-1].week, weeks, planned=target == planned)
         for target in targets
@@ -131,7 +131,7 @@ def _perfusion(
     others = list(weeks)
     if operation.perfusion is not None:
         others.remove(operation.week)
-    part, points = benefit.of(target), problem.perfusion_points(target)
+    part, points = benefit.of(target), perfusion_points(problem, target)
     spared = part.left(last, others) - part.left(last, [*others, operation.week])
     harm = benefit.harm(target, 1, points)
     return PlannedPerfusion(

@@ -9,16 +9,16 @@ from functools import cached_property
 import numpy as np
 
 from clearlung.anatomy import SIDES, Side
-from clearlung.errors import CaseError, PerfusionError
+from clearlung.errors import CaseError
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
-from clearlung.perfusion import TARGETS, Benefit, OccultBurden, Regimen, find_target
+from clearlung.perfusion import Benefit, OccultBurden, Regimen, find_target
 from clearlung.resection import FunctionModel, Loss, OperationModel, PatientFunction, SpecimenSet, operated
 from clearlung.staging.assignment import Assignment, check_lesions
 from clearlung.staging.estimates import Basis, Estimates
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.protocol import Protocol
-from clearlung.staging.targets import function_shares
+from clearlung.staging.targets import function_shares, named_targets, perfused_share
 from clearlung.staging.unseen import Unseen
 
 ACCESS_EVIDENCE = "time.access"
@@ -260,7 +260,7 @@ class StagingProblem:
         """
         chosen = np.asarray(rows, dtype=np.intp)
         opened = [side for side in SIDES if (self.specimens.side[chosen] == side).any()]
-        reached = max((self.perfused_share(side) for side in opened), default=1.0)
+        reached = max((perfused_share(self, side) for side in opened), default=1.0)
         volume_ml = self.specimens.volume_ml[chosen]
         model = model or self.function
         loss = model.loss(
@@ -304,47 +304,6 @@ class StagingProblem:
         """What share of its lung's function each target has that is there, 0 to 1, by name."""
         return function_shares(self.unseen, self.protocol.book())
 
-    def targets_on(self, side: Side) -> tuple[str, ...]:
-        """Return what a perfusion of a lung may reach, by name: one, unless that is to be chosen."""
-        if side in self.targets:
-            return (self.targets[side],)
-        allowed = [name for name in self.protocol.perfusion.targets if TARGETS[name].side == side]
-        if len(allowed) > 1 and self.protocol.goals.weighs_perfusion:
-            return tuple(name for name in allowed if name in self.function_shares) or (allowed[0],)
-        return (allowed[0],)
-
-    @property
-    def named_targets(self) -> tuple[str, ...]:
-        """All that the protocol, the problem and perfusions that were done name, sorted."""
-        done = () if self.unseen is None else self.unseen.perfused
-        reached = (one.reached for one in done)
-        return tuple(sorted({*self.protocol.perfusion.targets, *self.targets.values(), *reached}))
-
-    def perfused_share(self, side: Side) -> float:
-        """Return the share of a lung's function that a perfusion of it reaches, the least that it may be."""
-        return min(self.function_share(target) for target in self.targets_on(side))
-
-    def function_share(self, target: str) -> float:
-        """Return the share of its lung's function that a target has.
-
-        Raises
-        ------
-        PerfusionError
-            If nothing of the target is there.
-        """
-        if TARGETS[target].whole_lung:
-            return 1.0
-        if target not in self.function_shares:
-            raise PerfusionError(
-                "target", f"{TARGETS[target].title} is not there: there is nothing to perfuse"
-            )
-        return self.function_shares[target]
-
-    def perfusion_points(self, target: str) -> float:
-        """Return the FEV1 that a perfusion of a target takes for good, points of percent predicted."""
-        model = self.function
-        return model.baseline_percent * model.perfusion_permanent * self.function_share(target)
-
     @property
     def perfusions_per_lung(self) -> int:
         """How many of each lung's last operations may be perfused."""
@@ -372,8 +331,14 @@ class StagingProblem:
         if unseen is None:
             return None
         regimen = self.regimen if self.perfusions_per_lung else None
-        seeing, named = unseen.seeing(self.lesions), self.named_targets
-        return Basis(seeing, self.protocol.assumptions, self.seed, regimen, named)
+        return Basis(
+            unseen.seeing(self.lesions),
+            self.protocol.assumptions,
+            self.seed,
+            regimen,
+            targets=named_targets(self),
+            dose_by_share=self.protocol.perfusion.lobes_dose == "lung_share",
+        )
 
     @cached_property
     def burden(self) -> OccultBurden | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -163,6 +163,11 @@ class Perfusion(Part):
         description="What a perfusion may reach: registered targets, whole lungs unless others are named. Of"
         " several for one lung the solver takes the best where the goals weigh perfusions, and the first"
         " otherwise; all perfusions of one lung in a plan have the same.",
+    )
+    lobes_dose: Literal["lung", "lung_share"] = Field(
+        default="lung",
+        description="Dose where only lobes are perfused: that of the whole lung, or in proportion to their"
+        " share of its volume. Neither is published for lobes.",
     )
     per_lung_max: int = _limit("1", "Perfusions of each lung, at most.", ge=0, le=10)
     total_max: int | None = _limit("1", "Perfusions in all, at most.", default=None, ge=0, le=20)

@@ -12,6 +12,7 @@ from clearlung.resection import Loss as ModelLoss
 from clearlung.staging.done import Done, earlier_sessions, taken_in, targets_reached
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.targets import function_share
 
 # Nobody is planned on with less than this share of the first value: the loss of operations days ago could
 # come out as more than there was.
@@ -79,7 +80,7 @@ def _lost(problem: StagingProblem, plan: Plan, done: Done) -> list[Loss]:
         taken = taken_in(plan, one)
         reached = targets_reached(planned[one.number], one)
         for side in past.sides:
-            share = problem.function_share(reached[side]) if side in reached else 0.0
+            share = function_share(problem, reached[side]) if side in reached else 0.0
             own = [(s, part) for s, part in taken if s.side == side or len(past.sides) == 1]
             removed = sum(part * s.volume_ml for s, part in own)
             if not taken and one.removed_ml is not None:

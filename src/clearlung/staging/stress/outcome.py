@@ -18,6 +18,7 @@ from clearlung.staging.stress.draws import Draws
 from clearlung.staging.stress.simulate import Course, limited_dlco, simulate
 from clearlung.staging.stress.spreads import Floats, Spread, spreads_of
 from clearlung.staging.stress.staged import Staged
+from clearlung.staging.targets import targets_on
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _edema(problem: StagingProblem, published: Spread) -> Spread:
     benefit = problem.benefit
     if benefit is None or problem.regimen is None or not problem.perfusions_per_lung:
         return published
-    targets = [target for side in benefit.lungs for target in problem.targets_on(side)]
+    targets = [target for side in benefit.lungs for target in targets_on(problem, side)]
     chances = np.concatenate([100 * benefit.of(target).edema for target in targets])
     interval = Interval.of(chances)
     return replace(

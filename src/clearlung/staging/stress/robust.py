@@ -21,6 +21,7 @@ from clearlung.staging.stress.outcome import Rehearsal, StressOptions, quantile
 from clearlung.staging.stress.record import RobustRecord, RobustStep, Share
 from clearlung.staging.stress.simulate import simulate
 from clearlung.staging.stress.staged import Staged
+from clearlung.staging.targets import perfused_share
 
 # Each step plans anew; limits that do not settle in so many do not settle.
 _STEPS = 12
@@ -384,7 +385,7 @@ def _least_found(draws: Draws) -> Draws:
 def _perfused_lungs(problem: StagingProblem, rows: NDArray[np.intp]) -> float:
     """Return how many lungs' function is perfused at least in a plan that removes these specimens."""
     opened = [side for side in SIDES if (problem.specimens.side[rows] == side).any()]
-    shares = {side: problem.perfused_share(side) for side in opened}
+    shares = {side: perfused_share(problem, side) for side in opened}
     if problem.perfusions is not None:
         return sum(shares[side] for side in opened if problem.perfusions[side])
     # Where fewer are allowed in all than for each lung, one may have had them all.

@@ -12,7 +12,7 @@ from clearlung.errors import CaseConflict
 from clearlung.staging.plan import Operation, Plan, sides_of
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.stress.spreads import Floats
-from clearlung.staging.targets import targets_of
+from clearlung.staging.targets import function_share, targets_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,7 @@ def _rows(problem: StagingProblem, operation: Operation) -> NDArray[np.intp]:
 def _share(problem: StagingProblem, operation: Operation) -> float:
     """Return the share of its lung's function that an operation perfuses."""
     targets = targets_of([operation]).values()
-    return max((problem.function_share(target) for target in targets), default=0.0)
+    return max((function_share(problem, target) for target in targets), default=0.0)
 
 
 def _freed(problem: StagingProblem, operations: Sequence[Operation]) -> Floats:
