@@ -120,7 +120,7 @@ def harm_lines(record: PerfusionRecord) -> list[str]:
         f"Fallen apart in the circuit and the lung: {100 * record.hydrolyzed_fraction:.1f} %; mass balance"
         f" closed to {record.mass_balance_error:.0e} of the dose.",
         f"Edema: {_percent(record.edema_risk)}. Death: {_percent(record.death_risk)}. Respiratory toxicity as"
-        f" published, {toxicity}.",
+        f" published of melphalan 45 mg at 37 °C with resection, {toxicity}.",
         f"Lost for good by the perfusion: {lost} of the value before.",
     ]
 

@@ -242,8 +242,8 @@ def _hypothesis_note(mode: DoseMode) -> str:
 
 def _whole_dose_note(target: Target) -> str:
     return (
-        f"The dose is that of a whole lung and only {target.title} is perfused; no published rule"
-        " says whether to scale it."
+        f"The dose is that of a whole lung, and only a part of it ({target.title}) is perfused: no"
+        " published rule says whether to scale it."
     )
 
 

@@ -231,7 +231,7 @@ def _effects(sheet: PerfusionSheet) -> Table:
         ),
         rows,
         "Chance that no cell is left that can regrow it. Sensitivity is assumed over two decades, so that the"
-        f" chance of one patient is nearly 0 or nearly 1.{shared}",
+        f" chance of one patient is mostly near 0 or near 1.{shared}",
     )
 
 
