@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import torch
 
 from clearlung.nodules.network import PATCH
 from training.model import NoduleNetwork
+from training.planes import in_planes
 
 OPSET = 17
 
@@ -34,3 +36,4 @@ def export(network: NoduleNetwork, path: Path) -> None:
         opset_version=OPSET,
         dynamo=False,
     )
+    onnx.save(in_planes(onnx.load(path)), path)

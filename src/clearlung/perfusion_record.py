@@ -25,6 +25,7 @@ from clearlung.perfusion import (
 )
 from clearlung.perfusion_jobs import Perfusion
 from clearlung.perfusion_sensitivity import SensitivityFound
+from clearlung.staging import UnseenPerfused
 
 # Curves are kept by the minute while the lung is isolated, and more coarsely in the hours after it.
 _STEP_ISOLATED_MIN, _STEP_AFTER_MIN = 1.0, 10.0
@@ -191,6 +192,11 @@ class PerfusionRecord(_Part):
     curves: CurvesFound
     effect: tuple[EffectFound, ...]
     sensitivity: SensitivityFound
+    unseen: UnseenPerfused | None = Field(
+        default=None,
+        description="Metastases that the CT does not show in what is perfused, and how many are left after"
+        " an operation with and without this perfusion; null where no nodule is known.",
+    )
     edema_risk: Interval = Field(description="Chance of edema after this perfusion, 0 to 1.")
     death_risk: Interval = Field(description="Chance of death, 0 to 1.")
     respiratory_percent: dict[str, float] = Field(
@@ -249,6 +255,7 @@ def describe_perfusion(made: Perfusion) -> PerfusionRecord:
         curves=_curves(course),
         effect=_effect(made),
         sensitivity=SensitivityFound.of(made.matters),
+        unseen=made.unseen,
         edema_risk=_rounded(harm.edema.interval),
         death_risk=_rounded(harm.death.interval),
         respiratory_percent={

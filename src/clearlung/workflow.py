@@ -36,7 +36,6 @@ from clearlung.staging import (
     load_protocol,
     shipped_protocols,
     solve_plan,
-    with_benefit,
 )
 from clearlung.unseen_of_case import unseen_of
 
@@ -374,7 +373,7 @@ def _stage(
         problem = choose_together(problem, excision)
         specimens = problem.specimens
         warnings = plan_warnings(scan, anatomy, nodules, assumed, specimens, reviewed=found.reviewed)
-        problem = with_benefit(replace(problem, warnings=warnings + problem.warnings))
+        problem = replace(problem, warnings=warnings + problem.warnings)
         plan = solve_plan(problem)
     return PlanResult(
         scan=scan,

@@ -273,7 +273,7 @@ def perfusion_harm(
         seed=seed,
     )
     death = death_risk(book, temperature_c=regimen.temperature_c, drug=regimen.drug, draws=draws, seed=seed)
-    share = perfused_share(regimen, lungs)
+    share = perfused_share(regimen.target, lungs)
     fev1, dlco = (function_course(measure, book, perfused_share=share) for measure in ("fev1", "dlco"))
     grade3, grade4 = (book.value(key, unit="%") for key in _RESPIRATORY)
     evidence = (
@@ -295,7 +295,13 @@ def compared_volumes(regimen: Regimen, lungs: LungVolumes, book: EvidenceBook) -
     return volume_ml(lungs.of(find_target(regimen.target))), both / 2
 
 
-def perfused_share(regimen: Regimen, lungs: LungVolumes) -> float:
-    """Return the volume of what is perfused over that of its whole lung, 0 to 1."""
-    target = find_target(regimen.target)
+def perfused_share(name: str, lungs: LungVolumes) -> float:
+    """Return the volume of a target over that of its whole lung, 0 to 1.
+
+    Raises
+    ------
+    PerfusionError
+        If there is no target of this name, or nothing of it is there.
+    """
+    target = find_target(name)
     return volume_ml(lungs.of(target)) / volume_ml(lungs.lung(target.side))

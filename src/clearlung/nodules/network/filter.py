@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ BATCH = 128
 # What the first look gives less than this, the second would not save: on held-out scans it holds back one
 # nodule in a thousand, and nine tenths of everything else.
 FIRST_LOOK_LOGIT = -3.5
+PLAIN = ((1, 1, 1),)
 # The second look is taken from four sides, whose answers are averaged.
 MIRRORS = ((1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1))
 # A first look moves and resizes a candidate by no more than this: half a diameter, and a factor of 1.8.
@@ -82,13 +83,12 @@ def judge(
     Judged
         The likeliest first; what is surely none is left out.
     """
-    plain = np.eye(3)
-    first = _look(network, pyramid, centers, diameter_mm, plain)
+    first = _look(network, pyramid, centers, diameter_mm, PLAIN)
     promising = np.flatnonzero(first[:, 0] >= FIRST_LOOK_LOGIT)
     centers, diameter_mm = _moved(
         pyramid, centers[promising], diameter_mm[promising], first[promising, 1], first[promising, 2:]
     )
-    second = _second_look(network, pyramid, centers, diameter_mm)
+    second = _look(network, pyramid, centers, diameter_mm, MIRRORS)
     centers, diameter_mm = _moved(pyramid, centers, diameter_mm, second[:, 1], second[:, 2:])
     order = np.argsort(-second[:, 0], kind="stable")
     judged = Judged(centers[order], diameter_mm[order], second[order, 0])
@@ -113,17 +113,7 @@ def rate(
     array
         Shape (n,): logits, not calibrated.
     """
-    return _second_look(network, pyramid, centers, diameter_mm)[:, 0]
-
-
-def _second_look(
-    network: Network,
-    pyramid: Pyramid,
-    centers: NDArray[np.float64],
-    diameter_mm: NDArray[np.float64],
-) -> Answers:
-    again = [_look(network, pyramid, centers, diameter_mm, np.diag(m).astype(float)) for m in MIRRORS]
-    return np.asarray(np.mean(again, axis=0), dtype=np.float64)
+    return _look(network, pyramid, centers, diameter_mm, MIRRORS)[:, 0]
 
 
 def _look(
@@ -131,19 +121,36 @@ def _look(
     pyramid: Pyramid,
     centers: NDArray[np.float64],
     diameter_mm: NDArray[np.float64],
-    turn: NDArray[np.float64],
+    mirrors: Sequence[tuple[int, int, int]],
 ) -> Answers:
-    """Answers for each candidate, its offset along the scan's axes; shape (n, 5)."""
+    """Answers for each candidate, averaged over the sides it is looked at from; shape (n, 5).
+
+    Offsets are along the scan's axes.
+    """
     answers = np.empty((len(centers), 5))
     step = near_step_mm(diameter_mm)
     terms = size_terms(diameter_mm, pyramid.spacings_mm[0])
     for start in range(0, len(centers), BATCH):
         part = slice(start, start + BATCH)
-        turns = np.broadcast_to(turn, (len(step[part]), 3, 3))
-        near = sample_patches(pyramid, centers[part], step[part], turns)
-        wide = sample_patches(pyramid, centers[part], step[part] * WIDE_PER_NEAR, turns)
-        answers[part] = network(near, wide, terms[part])
-    answers[:, 2:] = answers[:, 2:] @ turn.T
+        near = sample_patches(pyramid, centers[part], step[part])
+        wide = sample_patches(pyramid, centers[part], step[part] * WIDE_PER_NEAR)
+        seen = [_mirrored(network, near, wide, terms[part], mirror) for mirror in mirrors]
+        answers[part] = np.mean(seen, axis=0)
+    return answers
+
+
+def _mirrored(
+    network: Network,
+    near: NDArray[np.float32],
+    wide: NDArray[np.float32],
+    terms: NDArray[np.float32],
+    mirror: tuple[int, int, int],
+) -> Answers:
+    """Answers to mirrored patches, their offsets mirrored back."""
+    axes = tuple(2 + axis for axis, sign in enumerate(mirror) if sign < 0)
+    turned = [np.ascontiguousarray(np.flip(patches, axes)) for patches in (near, wide)]
+    answers = network(turned[0], turned[1], terms).astype(np.float64)
+    answers[:, 2:] *= mirror
     return answers
 
 
