@@ -100,6 +100,20 @@ def healthy_anatomy(once, healthy) -> Anatomy:
 
 
 @pytest.fixture(scope="session")
+def one_lung(once) -> tuple[Phantom, Anatomy]:
+    """A phantom with emphysema after a left pneumonectomy, and what is segmented on it."""
+    spec = PhantomSpec(
+        nodules=6, seed=3, shape=(160, 200, 200), operation="left pneumonectomy", emphysema=0.3
+    )
+
+    def make() -> tuple[Phantom, Anatomy]:
+        phantom = make_phantom(spec)
+        return phantom, segment_anatomy(phantom.scan)
+
+    return once("one-lung", make)
+
+
+@pytest.fixture(scope="session")
 def coarse(once) -> Phantom:
     """A phantom of few voxels."""
     return once("coarse", lambda: make_phantom(PhantomSpec(nodules=20, seed=3, shape=(100, 128, 128))))
