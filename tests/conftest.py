@@ -30,6 +30,7 @@ FIRST = (
     "tests/test_phantom_to_plan.py",
     "tests/ct/",
     "tests/staging/",
+    "tests/test_demo.py",
     "tests/report/",
     "tests/test_cli",
     "tests/test_real_scans.py",
