@@ -103,6 +103,8 @@ def test_the_table_for_people_says_what_it_rests_on(left):
     assert "no prediction for one patient" in shown
     assert f"{100 * left['edema_risk']['median']:.1f} %" in shown
     assert RESEARCH_NOTICE in shown
+    assert left["unseen"] is None
+    assert "not estimated: no nodules are known" in shown
 
 
 def test_a_folder_is_written_where_one_is_named_and_nowhere_else(tmp_path, monkeypatch):
@@ -136,6 +138,10 @@ def test_a_list_says_what_lies_in_the_target(tmp_path, monkeypatch):
     found = said("list.csv", *MELPHALAN, "--side", "left")
     assert found["target"]["nodules"] == len(in_left)
     assert found["out"] == "list-perfusion-left"
+    unseen = found["unseen"]
+    assert [one["lobe"] for one in unseen["lobes"]] == ["LUL", "LLL"]
+    assert unseen["left"]["mean"] < unseen["left_without"]["mean"] < unseen["unseen"]["mean"]
+    assert "occult.felt.half" in {entry["id"] for entry in found["evidence"]}
     assert (tmp_path / "list-perfusion-left" / "perfusion.json").is_file()
 
 

@@ -105,6 +105,9 @@ def test_a_scan_with_its_reviewed_nodules_is_perfused_end_to_end(scan, found, pr
     lungs = lungs_of_scan(read_scan(scan), opened.anatomy(), BOOK, nodules)
     assert pairs(made.patient.lungs) == pairs(lungs)
     assert record.target.nodules == int((nodules.side == "right").sum())
+    assert record.unseen is not None
+    assert made.patient.unseen.slice_mm == pytest.approx(opened.found.grid.spacing_mm[0])
+    assert [part.volume_ml for part in made.patient.unseen.lungs] == [ml for ml, _ in pairs(lungs)]
 
 
 def test_a_dose_above_the_maximum_is_refused_before_the_scan_is_read(protocol, tmp_path):
@@ -125,6 +128,8 @@ def test_a_folder_of_nodules_has_the_scans_volumes_and_published_tissue(scan, fo
         assert ours.volume_ml == pytest.approx(theirs.volume_ml, rel=1e-6)
         assert ours.tissue_ml == pytest.approx(ours.volume_ml * 530 / 5000)
     assert without_scan.seen == with_scan.seen
+    assert without_scan.unseen.seen == with_scan.unseen.seen
+    assert without_scan.unseen.detection == with_scan.unseen.detection
     assert any("densities of the scan are not known" in note for note in without_scan.lungs.notes)
 
 
@@ -136,6 +141,7 @@ def test_a_folder_of_anatomy_keeps_volume_and_tissue(phantom, protocol, tmp_path
         pairs(kept.lungs), pairs(lungs_of_scan(phantom.scan, truth(phantom), BOOK)), atol=0.06
     )
     assert kept.seen is None
+    assert kept.unseen is None
     assert NODULES_COUNTED in kept.lungs.notes
     (tmp_path / "anatomy.json").write_text("{}")
     with pytest.raises(OutputError, match="make it again"):
@@ -149,6 +155,7 @@ def test_a_plan_of_a_list_has_published_lungs_and_its_lesions(protocol, tmp_path
     assert kept.lungs == reference_lungs(protocol.book())
     assert kept.seen is not None
     assert sum(kept.seen.values()) == 12
+    assert kept.unseen == made.problem.unseen
 
 
 def test_a_plan_of_a_scan_has_its_volumes_and_published_tissue(protocol, tmp_path):

@@ -11,7 +11,7 @@ from clearlung.perfusion import make_regimen
 from clearlung.perfusion_outlook import perfusion_pages
 from clearlung.report import ReportInput, write_report
 from clearlung.report_folder import _nodules_of
-from clearlung.staging import Unseen, benefit_of, solve_plan
+from clearlung.staging import Unseen, solve_plan
 
 from .staging.problems import function, problem, protocol
 
@@ -23,7 +23,6 @@ def made():
     limits = protocol("high-volume", nodules_max=8, per_lung_max=1)
     given = replace(problem(ROWS, limits, model=function(early_access=0.0)), unseen=Unseen())
     given = replace(given, regimen=make_regimen("petrov-melphalan-50", limits.book()))
-    given = replace(given, benefit=benefit_of(given))
     plan = solve_plan(given)
     return given, plan, perfusion_pages(given, plan)
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+import typer.core
 
 from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.cli_compare import compare
 from clearlung.cli_explain import explain, replan
+from clearlung.cli_lists import evidence, protocols, series
 from clearlung.cli_nodules import app as nodules_app
 from clearlung.cli_perfuse import perfuse
 from clearlung.cli_report import report
@@ -45,28 +48,10 @@ if TYPE_CHECKING:
     from clearlung.anatomy_folder import AnatomyRecord
     from clearlung.workflow import PlanResult
 
-app = typer.Typer(
-    name="clearlung",
-    help=f"Plan how to clear the lungs of very many metastases. {RESEARCH_NOTICE}",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.add_typer(nodules_app)
-app.command()(resect)
-app.command()(perfuse)
-app.command()(stage)
-app.command()(explain)
-app.command()(replan)
-app.command()(compare)
-app.command()(stress)
-app.command()(report)
-
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of everything random.", min=0)]
 NodulesOption = Annotated[int, typer.Option("--nodules", help="Number of metastases.", min=0, max=2000)]
 
 
-@app.callback(invoke_without_command=True)
 def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and leave.")] = False,
 ) -> None:
@@ -75,7 +60,6 @@ def _root(
         raise typer.Exit
 
 
-@app.command()
 def plan(
     source: Annotated[
         Path, typer.Argument(metavar="INPUT", help="DICOM folder or .zip, .nii[.gz], .nrrd, .mha, or .csv.")
@@ -144,7 +128,6 @@ def plan(
     _print_plans(result, others, folder, as_json=as_json)
 
 
-@app.command()
 def anatomy(
     source: Annotated[
         Path, typer.Argument(metavar="SCAN", help="DICOM folder or .zip, .nii[.gz], .nrrd or .mha.")
@@ -192,7 +175,6 @@ def anatomy(
     _print_anatomy(record, folder, as_json=as_json)
 
 
-@app.command()
 def demo(
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the result.")] = Path("clearlung-demo"),
     nodules: NodulesOption = 170,
@@ -214,7 +196,6 @@ def demo(
     _print_plans(first, others, out, as_json=as_json, extra={"detection": result.detection.as_dict()})
 
 
-@app.command()
 def phantom(
     out: Annotated[Path, typer.Option("-o", "--out", help="The scan: .nii.gz, .nii, .nrrd or .mha.")],
     nodules: NodulesOption = 170,
@@ -235,7 +216,6 @@ def phantom(
             typer.echo(f"  {file}")
 
 
-@app.command()
 def serve(
     folder: Annotated[Path, typer.Argument(metavar="OUT", help="A result folder.")],
     port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8765,
@@ -247,82 +227,47 @@ def serve(
     serve_folder(folder, port)
 
 
-@app.command()
-def series(
-    folder: Annotated[Path, typer.Argument(help="DICOM folder, DICOMDIR or .zip.")],
-    as_json: JsonOption = False,
-) -> None:
-    """List the series of a DICOM folder or zip."""
-    from dataclasses import asdict
-
-    from rich.console import Console
-    from rich.table import Table
-
-    from clearlung.ct import list_series
-
-    found = list_series(folder)
-    if as_json:
-        print_json([asdict(s) for s in found])
-        return
-    table = Table("", "Number", "Modality", "Description", "Slices", "Apart, mm")
-    for s in found:
-        apart = "" if s.slice_spacing_mm is None else f"{s.slice_spacing_mm:.3g}"
-        number = "" if s.number is None else str(s.number)
-        table.add_row(str(s.place), number, s.modality, s.description, str(s.slices), apart)
-    Console().print(table)
+# In the order of the work, as the help shows them.
+COMMANDS: dict[str, tuple[Callable[..., None] | typer.Typer, ...]] = {
+    "From the scan to the plan": (series, anatomy, nodules_app, resect, perfuse, plan),
+    "What a plan rests on, and what may become of it": (explain, compare, stress, replan),
+    "To read": (report, serve, protocols, evidence),
+    "To rehearse": (demo, phantom, stage),
+}
 
 
-@app.command()
-def protocols(as_json: JsonOption = False) -> None:
-    """List the shipped protocols and their limits."""
-    from rich.console import Console
-    from rich.table import Column, Table
+class InOrderOfWork(typer.core.TyperGroup):
+    """Commands as ``COMMANDS`` lists them; typer alone puts groups of commands last."""
 
-    from clearlung.staging import load_protocol, shipped_protocols
-
-    loaded = [load_protocol(name) for name in shipped_protocols()]
-    if as_json:
-        print_json([p.model_dump() for p in loaded])
-        return
-    table = Table(Column("Limit", no_wrap=True), *(p.name for p in loaded))
-    for part in ("per_operation", "total", "weeks", "function", "perfusion", "scans", "goals"):
-        for key in type(getattr(loaded[0], part)).model_fields:
-            table.add_row(f"{part}.{key}", *(_limit_words(getattr(getattr(p, part), key)) for p in loaded))
-    Console().print(table)
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the names of all commands."""
+        return [_name(command) for commands in COMMANDS.values() for command in commands]
 
 
-def _limit_words(value: object) -> str:
-    """Return a protocol's value for a table; what is empty limits nothing."""
-    if value is None or value == () or value == {}:
-        return "none"
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _name(command: Callable[..., None] | typer.Typer) -> str:
+    return str(command.info.name) if isinstance(command, typer.Typer) else command.__name__
 
 
-@app.command()
-def evidence(
-    prefix: Annotated[str, typer.Argument(metavar="[ID]", help="An entry, or the beginning of ids.")] = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Show the clinical numbers that plans rest on: value, unit, n, source, and whether it is assumed."""
-    from rich.console import Console
-    from rich.table import Column, Table
+def _app() -> typer.Typer:
+    app = typer.Typer(
+        name="clearlung",
+        help=f"Plan how to clear the lungs of very many metastases. {RESEARCH_NOTICE}",
+        cls=InOrderOfWork,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback(invoke_without_command=True)(_root)
+    for panel, commands in COMMANDS.items():
+        for command in commands:
+            if isinstance(command, typer.Typer):
+                app.add_typer(command, rich_help_panel=panel)
+            else:
+                app.command(rich_help_panel=panel)(command)
+    return app
 
-    from clearlung.errors import EvidenceError
-    from clearlung.evidence import load_evidence
 
-    entries = [entry for key, entry in load_evidence().items() if key.startswith(prefix)]
-    if not entries:
-        raise EvidenceError(prefix, "no entry's id begins so; clearlung evidence lists all")
-    if as_json:
-        print_json([entry.model_dump() for entry in entries])
-        return
-    table = Table(Column("Id", no_wrap=True), "Value", "n", "Tag", "Source")
-    for entry in entries:
-        interval = "" if entry.low is None and entry.high is None else f" ({entry.low} to {entry.high})"
-        table.add_row(
-            entry.id, f"{entry.value:g} {entry.unit}{interval}", entry.n or "", entry.tag, entry.source
-        )
-    Console().print(table)
+app = _app()
 
 
 def main(arguments: list[str] | None = None) -> None:

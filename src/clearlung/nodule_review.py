@@ -23,9 +23,9 @@ from clearlung.errors import InfeasiblePlan
 from clearlung.followup import LesionTable, lesions_of_first_scan
 from clearlung.function_of_case import function_model
 from clearlung.nodules import NoduleTable, planned_from, sphere_diameter_mm
+from clearlung.regimen_of_case import regimen_of
 from clearlung.resection import Excision, SpecimenSet, Technique, make_techniques, prepare_excision
 from clearlung.staging import Plan, Protocol, StagingProblem, solve_plan
-from clearlung.workflow import regimen_of
 
 # Whether two nodules that touch are one nobody knows: as likely as not.
 CHANCE_OF_ONE = 0.5

@@ -35,7 +35,7 @@ from clearlung.perfusion import (
 )
 from clearlung.perfusion_lungs import PatientLungs, ScanOptions, find_lungs
 from clearlung.progress import Stopwatch
-from clearlung.staging import Protocol, maxima_of
+from clearlung.staging import Basis, Estimates, Protocol, UnseenPerfused, maxima_of, unseen_perfused
 
 PERFUSE_PHASES = ("scan", "anatomy", "nodules", "perfusion", "files")
 """The phases of :func:`make_perfusion` and of writing its result, in order."""
@@ -124,6 +124,8 @@ class Perfusion:
         What it does not exceed.
     matters
         Which assumptions decide most whether it sterilizes a metastasis.
+    unseen
+        Metastases that the CT does not show in what is perfused; None where no nodule is known.
     protocol, book
         Name of the protocol whose limits it keeps to, None for the regimen's own center's; the evidence.
     seed, draws
@@ -140,6 +142,7 @@ class Perfusion:
     harm: PerfusionHarm
     maxima: Maxima
     matters: WhatMatters
+    unseen: UnseenPerfused | None
     protocol: str | None
     book: EvidenceBook
     seed: int
@@ -192,7 +195,8 @@ def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) ->
             regimen, patient.lungs, book, body_surface_m2=surface_m2, draws=draws, seed=seed
         )
         effect = _effect(course, patient, book, request)
-    evidence = (*course.evidence, *harm.evidence, *EFFECT_EVIDENCE, *target.evidence)
+        unseen, rests_on = _unseen(course, patient, request)
+    evidence = (*course.evidence, *harm.evidence, *EFFECT_EVIDENCE, *target.evidence, *rests_on)
     return Perfusion(
         regimen=regimen,
         target=target,
@@ -202,6 +206,7 @@ def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) ->
         harm=harm,
         maxima=maxima,
         matters=what_matters(regimen, patient.lungs, book, draws=_MATTERS_DRAWS, seed=seed),
+        unseen=unseen,
         protocol=protocol.name if request.keep_limits else None,
         book=book,
         seed=seed,
@@ -252,6 +257,28 @@ def _effect(course: Course, patient: PatientLungs, book: EvidenceBook, request: 
             )[:, 0]
         )
     return Effect(sizes, np.stack(exposures, axis=1), np.stack(chances, axis=1))
+
+
+def _unseen(
+    course: Course, patient: PatientLungs, request: PerfusionRequest
+) -> tuple[UnseenPerfused | None, tuple[str, ...]]:
+    """Return what is unseen in what is perfused, and the entries that rests on.
+
+    Perfusions that were done before are taken for this regimen, given to the whole lung.
+    """
+    if patient.unseen is None:
+        return None, ()
+    surface_m2 = request.case.patient.body_surface_m2 or patient.unseen.body_surface_m2
+    basis = Basis(
+        patient.unseen.model_copy(update={"body_surface_m2": surface_m2}),
+        request.protocol.assumptions,
+        request.seed,
+        course.regimen if patient.unseen.perfused else None,
+    )
+    known = Estimates()
+    burden, benefit = known.burden(basis), known.benefit(basis)
+    unseen = unseen_perfused(burden, benefit.lobes, course, patient.lungs, basis.book)
+    return unseen, burden.evidence
 
 
 def _warnings(

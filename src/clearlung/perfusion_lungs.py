@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from clearlung.anatomy import LOBE_LABELS, LOBES, Anatomy, AnatomySource, Lobe, segment_anatomy
 from clearlung.anatomy_folder import AnatomyRecord
-from clearlung.ct import read_scan
+from clearlung.ct import Volume, read_scan
 from clearlung.errors import OutputError
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
@@ -22,12 +22,14 @@ from clearlung.nodules import NoduleOptions, NoduleTable, find_nodules, read_nod
 from clearlung.perfusion import (
     LobeVolumes,
     LungVolumes,
+    Seen,
     lungs_of_scan,
     lungs_of_volumes,
     reference_lungs,
 )
 from clearlung.progress import Stopwatch
-from clearlung.staging import Protocol, read_problem
+from clearlung.staging import Protocol, StagingProblem, Unseen, read_problem
+from clearlung.unseen_of_case import unseen_on_scan
 
 NODULES_COUNTED = "What the nodules take up is counted as lung: their outlines are not known here."
 """What is said where nodules could not be left out."""
@@ -63,6 +65,8 @@ class PatientLungs:
         Volume and tissue of each lobe.
     seen
         How many nodules each lobe is known to have; None where nobody looked.
+    unseen
+        What the CT does not show is estimated from; None where no nodule is known.
     source
         What they are, in words: never the patient's identity.
     inputs
@@ -73,6 +77,7 @@ class PatientLungs:
 
     lungs: LungVolumes
     seen: Mapping[Lobe, int] | None = None
+    unseen: Unseen | None = None
     source: str = ""
     inputs: tuple[InputFile, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -135,6 +140,7 @@ def _of_list(source: Path, book: EvidenceBook) -> PatientLungs:
     return PatientLungs(
         reference_lungs(book),
         seen=_by_lobe(nodules),
+        unseen=Unseen.of(Seen.of_nodules(nodules)) if len(nodules) else None,
         source=f"a radiologist's list of {len(nodules)} nodules",
         inputs=(InputFile(kind="nodule list", sha256=file_sha256(source)),),
     )
@@ -160,9 +166,11 @@ def _of_scan(
         with watch.phase("nodules"):
             nodules = planned_nodules(opened, protocol.nodules.false_per_scan)
         inputs = (*inputs, InputFile(kind="review", sha256=file_sha256(options.nodules / RECORD)))
+    lungs = lungs_of_scan(scan, anatomy, book, nodules)
     return PatientLungs(
-        lungs_of_scan(scan, anatomy, book, nodules),
+        lungs,
         seen=_by_lobe(nodules),
+        unseen=_unseen(nodules, lungs, scan.volume, reviewed=options.nodules is not None),
         source=scan.series,
         inputs=inputs,
         warnings=(*scan.warnings, *_conditions(anatomy), *_unreviewed(nodules)),
@@ -180,9 +188,11 @@ def _of_nodules(folder: Path, protocol: Protocol, book: EvidenceBook, watch: Sto
         taken = np.bincount(anatomy.lobes.array[nodules.labels.array > 0], minlength=len(LOBES) + 1)
         for lobe, label in LOBE_LABELS.items():
             lobe_ml[lobe] -= float(taken[label]) * anatomy.lobes.voxel_ml
+    lungs = lungs_of_volumes(lobe_ml, book)
     return PatientLungs(
-        lungs_of_volumes(lobe_ml, book),
+        lungs,
         seen=_by_lobe(nodules),
+        unseen=_unseen(nodules, lungs, found.grid),
         source=found.series,
         inputs=(
             *inputs_of(found.source, found.scan_sha256),
@@ -205,6 +215,7 @@ def _of_plan(folder: Path, book: EvidenceBook) -> PatientLungs:
     return PatientLungs(
         lungs,
         seen=_by_lobe(problem.lesions),
+        unseen=_unseen_in_plan(problem),
         source=f"a plan of {len(problem.lesions)} nodules",
         inputs=(InputFile(kind="problem", sha256=file_sha256(folder / _PROBLEM)),),
         warnings=problem.warnings if on_scan else (),
@@ -228,6 +239,22 @@ def _of_anatomy(folder: Path) -> PatientLungs:
         inputs=(InputFile(kind="anatomy", sha256=file_sha256(path)),),
         warnings=(*record.warnings, *(condition.sentence for condition in record.conditions)),
     )
+
+
+def _unseen(
+    nodules: NoduleTable, lungs: LungVolumes, grid: Volume, *, reviewed: bool = True
+) -> Unseen | None:
+    """Return what a scan's nodules say of the unseen ones; some that nobody looked at are the detector's."""
+    if not len(nodules):
+        return None
+    looked_at = reviewed and bool((nodules.review != "").all())
+    return unseen_on_scan(nodules, lungs, slice_mm=float(grid.spacing_mm[0]), reviewed=looked_at)
+
+
+def _unseen_in_plan(problem: StagingProblem) -> Unseen | None:
+    """Return what a plan was made on, also where operations have left no lesion; its lesions for nothing."""
+    known = problem.unseen or (Unseen() if len(problem.lesions) else None)
+    return None if known is None else known.seeing(problem.lesions)
 
 
 def _by_lobe(table: NoduleTable | LesionTable) -> dict[Lobe, int]:

@@ -12,6 +12,7 @@ from clearlung.anatomy import Side
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion import (
     EFFECT_EVIDENCE,
+    TARGETS,
     WORTH_EVIDENCE,
     Benefit,
     LungBenefit,
@@ -26,7 +27,15 @@ from clearlung.perfusion import (
 )
 from clearlung.perfusion_sheets import sheets_of_plan
 from clearlung.report import Moved, PerfusionPages
-from clearlung.staging import Plan, StagingProblem, burden_of, perfused_weeks, sides_of, with_benefit
+from clearlung.staging import (
+    Plan,
+    StagingProblem,
+    perfused_weeks,
+    perfusion_points,
+    regimen_for,
+    sides_of,
+    targets_of,
+)
 
 _IC50, _DECADES = "effect.ic50.center", "pharmacology.kill.decades"
 _FELT, _GROWTH = "occult.felt.half", "growth.slow.doubling"
@@ -50,8 +59,8 @@ def perfusion_pages(problem: StagingProblem, plan: Plan) -> PerfusionPages:
         The problem that the plan solves, and the plan.
     """
     sheets = sheets_of_plan(problem, plan)
-    burden = None if plan.perfusion is None else burden_of(problem)
-    benefit = None if burden is None else with_benefit(problem).benefit
+    burden = None if plan.perfusion is None else problem.burden
+    benefit = None if burden is None else problem.benefit
     if burden is None or benefit is None:
         return PerfusionPages(sheets=sheets)
     book = problem.protocol.book()
@@ -65,16 +74,17 @@ def perfusion_pages(problem: StagingProblem, plan: Plan) -> PerfusionPages:
 
 @dataclass(frozen=True)
 class _Operations:
-    """Weeks of the last operation on each lung that has one, and of each lung's perfusions."""
+    """Weeks of each lung's last operation and of its perfusions, and what these reach."""
 
     last: Mapping[Side, int]
     perfused: Mapping[Side, tuple[int, ...]]
+    targets: Mapping[Side, str]
 
     @classmethod
     def of(cls, plan: Plan) -> _Operations:
         last = {side: operation.week for operation in plan.operations for side in sides_of(operation.side)}
         weeks = perfused_weeks((o.side, o.week, o.perfusion is not None) for o in plan.operations)
-        return cls(last, {side: tuple(own) for side, own in weeks.items()})
+        return cls(last, {side: tuple(own) for side, own in weeks.items()}, targets_of(plan.operations))
 
 
 def moved_outcomes(
@@ -108,10 +118,12 @@ def moved_outcomes(
     if not weighed:
         return (left,)
     best = max(weighed, key=lambda one: one.worth)
-    course = replace(case.course, perfused={**case.course.perfused, best.side: (best.week,)})
+    perfused = {**case.course.perfused, best.side: (best.week,)}
+    course = replace(case.course, perfused=perfused, targets={best.side: best.target})
     case = _Case(problem, course, burden, benefit)
     title = (
-        f"Worth of a perfusion of the {best.side} lung in operation {best.operation}, which the plan has not"
+        f"Worth of a perfusion of {TARGETS[best.target].title} in operation {best.operation}, which the plan"
+        " has not"
     )
     return left, _moved(title, case, case.worth)
 
@@ -148,9 +160,10 @@ def _compared(book: EvidenceBook, key: str, draws: Floats, outcome: Floats) -> S
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """Lungs and weights of harm under one set of assumptions."""
+    """Lungs, what of them is perfused, and weights of harm under one set of assumptions."""
 
     lungs: Mapping[Side, LungBenefit]
+    perfused: Mapping[Side, LungBenefit]
     edema: float
     death: float
     fev1: float
@@ -175,11 +188,12 @@ class _Case:
         self.problem, self.course, self.burden = problem, course, burden
         self.book = problem.protocol.book()
         worth = benefit.worth
-        self.start = _State(benefit.lungs, worth.edema, worth.death, worth.fev1)
+        perfused = {side: benefit.of(target) for side, target in course.targets.items()}
+        self.start = _State(benefit.lungs, perfused, worth.edema, worth.death, worth.fev1)
         self.courses = {
-            side: perfuse(problem.regimen.model_copy(update={"target": side}), self._volumes(), self.book)
-            for side, weeks in course.perfused.items()
-            if weeks and problem.regimen is not None
+            side: perfuse(regimen, self._volumes(), self.book)
+            for side, target in course.targets.items()
+            if (regimen := regimen_for(problem, target)) is not None
         }
         self.held = tuple(self._held())
 
@@ -188,22 +202,20 @@ class _Case:
         course = self.course
         left = np.zeros(self.burden.draws)
         for side, lung in state.lungs.items():
-            if side in course.last:
-                left = left + lung.left(course.last[side], course.perfused[side])
-            else:
-                left = left + lung.unseen.sum(axis=1)
+            last = course.last.get(side)
+            left = left + (lung.unseen.sum(axis=1) if last is None else lung.left(last))
+            if last is not None and side in state.perfused:
+                left = left - state.perfused[side].spared(last, course.perfused[side])
         return left
 
     def worth(self, state: _State) -> Floats:
         """Return what the plan's perfusions spare less what they may cost, shape (draws,)."""
-        model = self.problem.function
-        points = state.fev1_factor * model.baseline_percent * model.perfusion_permanent
         worth = np.zeros(self.burden.draws)
-        for side, weeks in self.course.perfused.items():
-            if weeks:
-                lung = state.lungs[side]
-                each = state.edema * lung.edema.mean() + state.death * lung.death.mean() + state.fev1 * points
-                worth = worth + lung.spared(self.course.last[side], weeks) - len(weeks) * each
+        for side, part in state.perfused.items():
+            weeks, target = self.course.perfused[side], self.course.targets[side]
+            points = state.fev1_factor * perfusion_points(self.problem, target)
+            each = state.edema * part.edema.mean() + state.death * part.death.mean() + state.fev1 * points
+            worth = worth + part.spared(self.course.last[side], weeks) - len(weeks) * each
         return worth
 
     def _held(self) -> Iterator[_Held]:
@@ -254,13 +266,17 @@ class _Case:
         return _Held(moved, *states)
 
     def _with(self, change: Callable[[LungBenefit], LungBenefit]) -> _State:
-        return replace(self.start, lungs={side: change(lung) for side, lung in self.start.lungs.items()})
+        lungs, perfused = (
+            {side: change(part) for side, part in parts.items()}
+            for parts in (self.start.lungs, self.start.perfused)
+        )
+        return replace(self.start, lungs=lungs, perfused=perfused)
 
     def _with_effect(self, values: Mapping[str, float]) -> _State:
         """Return the state in which entries of the evidence on course or effect have other values."""
         book, lungs = self.book.overriding(values), self._volumes()
         simulated = any(key not in EFFECT_EVIDENCE and not key.startswith(_OF_TUMOR) for key in values)
-        changed = dict(self.start.lungs)
+        changed = dict(self.start.perfused)
         for side, known in self.courses.items():
             regimen = known.regimen
             course = perfuse(regimen, lungs, book) if simulated else known
@@ -274,7 +290,7 @@ class _Case:
                 seed=self.burden.seed,
             )
             changed[side] = changed[side].changed(sterilized=table)
-        return replace(self.start, lungs=changed)
+        return replace(self.start, perfused=changed)
 
     def _volumes(self) -> LungVolumes:
         unseen = self.problem.unseen

@@ -19,11 +19,13 @@ from clearlung.perfusion import (
     LobeVolumes,
     Regimen,
     dose_per_liter,
+    effect_words,
     tissue_ml,
     volume_ml,
 )
 from clearlung.perfusion_jobs import Perfusion
 from clearlung.perfusion_sensitivity import SensitivityFound
+from clearlung.staging import UnseenPerfused
 
 # Curves are kept by the minute while the lung is isolated, and more coarsely in the hours after it.
 _STEP_ISOLATED_MIN, _STEP_AFTER_MIN = 1.0, 10.0
@@ -35,7 +37,7 @@ TUMOR_WORDS = (
 """What is said wherever the exposure of tumor is shown."""
 
 EFFECT_WORDS = (
-    "Over a prior of two decades of sensitivity the chance of one patient is nearly 0 or nearly 1; the"
+    "Over a prior of two decades of sensitivity the chance of one patient is mostly near 0 or near 1; the"
     " expected share is over imagined patients."
 )
 """What is said wherever the effect on metastases is shown."""
@@ -106,7 +108,7 @@ class LevelsFound(_Part):
 
 
 class ExposureFound(LevelsFound):
-    """Areas under the curves, mg min/l; of the tumor an interval."""
+    """Areas under the curves to the end of the last phase, mg min/l; of the tumor an interval."""
 
     tumor: Interval = Field(description=TUMOR_WORDS)
 
@@ -118,7 +120,7 @@ class LeakFound(_Part):
     alarm_percent: float = Field(description="Of the dose; whoever perfuses stops here.")
     alarm_minute: float | None = Field(description="When the usual leak reaches it; null if it does not.")
     systemic_over_perfusate: float = Field(
-        description="Peak in the body before reconnection, over the perfusate's level at the end."
+        description="Peak in the body at any time, over the perfusate's level at the end."
     )
     systemic_peak_minute: float
 
@@ -190,9 +192,16 @@ class PerfusionRecord(_Part):
     curves: CurvesFound
     effect: tuple[EffectFound, ...]
     sensitivity: SensitivityFound
+    unseen: UnseenPerfused | None = Field(
+        default=None,
+        description="Metastases that the CT does not show in what is perfused, and how many are left after"
+        " an operation with and without this perfusion; null where no nodule is known.",
+    )
     edema_risk: Interval = Field(description="Chance of edema after this perfusion, 0 to 1.")
     death_risk: Interval = Field(description="Chance of death, 0 to 1.")
-    respiratory_percent: dict[str, float] = Field(description="Published respiratory toxicity by grade.")
+    respiratory_percent: dict[str, float] = Field(
+        description="Respiratory toxicity by grade, as published of melphalan 45 mg at 37 °C with resection."
+    )
     function: tuple[FunctionFound, ...]
     rests_on: tuple[str, ...] = Field(description="How little the risks rest on, in words.")
     warnings: tuple[str, ...]
@@ -246,6 +255,7 @@ def describe_perfusion(made: Perfusion) -> PerfusionRecord:
         curves=_curves(course),
         effect=_effect(made),
         sensitivity=SensitivityFound.of(made.matters),
+        unseen=made.unseen,
         edema_risk=_rounded(harm.edema.interval),
         death_risk=_rounded(harm.death.interval),
         respiratory_percent={
@@ -254,7 +264,12 @@ def describe_perfusion(made: Perfusion) -> PerfusionRecord:
         },
         function=tuple(_function(one) for one in (harm.fev1, harm.dlco)),
         rests_on=tuple(
-            dict.fromkeys((harm.edema.words[0], harm.death.words[0], *harm.fev1.words, EFFECT_WORDS))
+            dict.fromkeys(
+                (
+                    *(harm.edema.words[0], harm.death.words[0], *harm.fev1.words),
+                    *(EFFECT_WORDS, *effect_words(regimen.drug)),
+                )
+            )
         ),
         warnings=made.warnings,
         assumed=tuple(entry.id for entry in entries if entry.tag == "assumed"),

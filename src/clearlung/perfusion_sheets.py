@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from clearlung.anatomy import SIDES, Side
 from clearlung.errors import CaseError
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion import (
@@ -17,6 +16,7 @@ from clearlung.perfusion import (
     Maxima,
     PerfusionHarm,
     Regimen,
+    aimed_at,
     perfuse,
     perfusion_harm,
     reference_lungs,
@@ -25,7 +25,7 @@ from clearlung.perfusion import (
 )
 from clearlung.perfusion_jobs import Perfusion
 from clearlung.report import PerfusionSheet, SizeEffect
-from clearlung.staging import Plan, StagingProblem, maxima_of
+from clearlung.staging import Plan, StagingProblem, UnseenPerfused, maxima_of, targets_of, unseen_perfused
 
 SIZES_MM = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Metastases whose chance to be sterilized stands on a sheet."""
@@ -44,8 +44,7 @@ def perfusion_sheet(
     harm: PerfusionHarm | None = None,
     body_surface_m2: float | None = None,
     warnings: tuple[str, ...] = (),
-    operation: int | None = None,
-    week: int | None = None,
+    unseen: UnseenPerfused | None = None,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> PerfusionSheet:
@@ -63,8 +62,8 @@ def perfusion_sheet(
         The patient's; needed by drugs whose risk goes by it.
     warnings
         What its reader must know.
-    operation, week
-        Of the plan.
+    unseen
+        What the CT does not show in what is perfused.
     draws, seed
         Imagined patients: how many, and which.
 
@@ -87,8 +86,7 @@ def perfusion_sheet(
         maxima=maxima,
         book=book,
         warnings=warnings,
-        operation=operation,
-        week=week,
+        unseen=unseen,
     )
 
 
@@ -108,6 +106,7 @@ def sheet_of_perfusion(made: Perfusion) -> PerfusionSheet:
         course=made.course,
         harm=made.harm,
         warnings=made.warnings,
+        unseen=made.unseen,
         draws=made.draws,
         seed=made.seed,
     )
@@ -131,15 +130,16 @@ def sheets_of_plan(problem: StagingProblem, plan: Plan) -> tuple[PerfusionSheet,
     lungs = reference_lungs(book) if unseen is None else unseen.volumes(book)
     surface = None if unseen is None else unseen.body_surface_m2
     found: list[PerfusionSheet] = []
-    known: dict[Side, PerfusionSheet] = {}
+    known: dict[str, PerfusionSheet] = {}
+    weeks: dict[str, list[int]] = {}
     for operation in plan.operations:
         if operation.perfusion is None:
             continue
-        for side in (side for side in SIDES if operation.side in (side, "both")):
-            regimen = operation.perfusion.model_copy(update={"target": side})
-            if side not in known:
+        for target in targets_of([operation]).values():
+            regimen = aimed_at(operation.perfusion, target)
+            if target not in known:
                 try:
-                    known[side] = perfusion_sheet(
+                    known[target] = perfusion_sheet(
                         regimen,
                         lungs,
                         book,
@@ -149,15 +149,32 @@ def sheets_of_plan(problem: StagingProblem, plan: Plan) -> tuple[PerfusionSheet,
                     )
                 except CaseError:
                     return ()
-            found.append(_placed(known[side], operation.number, operation.week))
+            earlier = weeks.setdefault(target, [])
+            counted = _unseen(problem, known[target], operation.week, earlier)
+            earlier.append(operation.week)
+            found.append(_placed(known[target], operation.number, operation.week, counted))
     return tuple(found)
 
 
-def _placed(sheet: PerfusionSheet, operation: int, week: int) -> PerfusionSheet:
+def _unseen(
+    problem: StagingProblem, sheet: PerfusionSheet, week: int, earlier: list[int]
+) -> UnseenPerfused | None:
+    """Return what is unseen around one of a plan's perfusions, after those of the lung that came before."""
+    burden, benefit = problem.burden, problem.benefit
+    if burden is None or benefit is None:
+        return None
+    return unseen_perfused(
+        burden, benefit.lobes, sheet.course, sheet.lungs, sheet.book, week=week, earlier=earlier
+    )
+
+
+def _placed(
+    sheet: PerfusionSheet, operation: int, week: int, unseen: UnseenPerfused | None
+) -> PerfusionSheet:
     doubts = (f"{doubt[:1].upper()}{doubt[1:]}." for doubt in sheet.course.doubts)
     words = (*sheet.lungs.notes, *sheet.regimen.notes, *doubts)
     words = (*words, *sheet.harm.edema.words[1:], *sheet.harm.death.words[1:])
-    return replace(sheet, operation=operation, week=week, warnings=tuple(dict.fromkeys(words)))
+    return replace(sheet, operation=operation, week=week, unseen=unseen, warnings=tuple(dict.fromkeys(words)))
 
 
 def _effect(

@@ -12,6 +12,7 @@ from rich.table import Table
 from clearlung import RESEARCH_NOTICE
 from clearlung.perfusion import MEDIUM_WORDS, Interval
 from clearlung.perfusion_record import TUMOR_WORDS, PerfusionRecord
+from clearlung.staging import NO_UNSEEN, UNSEEN_WORDS, Expected, UnseenCount, UnseenPerfused
 
 
 def perfusion_summary(record: PerfusionRecord) -> dict[str, Any]:
@@ -78,6 +79,31 @@ def effect_table(record: PerfusionRecord) -> Table:
     return table
 
 
+def unseen_table(unseen: UnseenPerfused) -> Table:
+    """Return what the CT does not show in what is perfused, by lobe and by size, for the terminal."""
+    table = Table("Not shown", "There", "Left without it", "Left with it", "Spared, mean")
+    rows: list[tuple[str, UnseenCount]] = [(one.lobe, one) for one in unseen.lobes]
+    if len(rows) > 1:
+        rows.append(("all perfused", unseen))
+    rows += [(size_words(one.low_mm, one.high_mm), one) for one in unseen.sizes]
+    for name, one in rows:
+        counts = map(expected_words, (one.unseen, one.left_without, one.left))
+        table.add_row(name, *counts, f"{one.spared.mean:.1f}")
+    return table
+
+
+def size_words(low_mm: float, high_mm: float | None) -> str:
+    """Name a class of sizes."""
+    if high_mm is None:
+        return f"{low_mm:g} mm and more"
+    return f"{low_mm:g} to {high_mm:g} mm" if low_mm else f"under {high_mm:g} mm"
+
+
+def expected_words(count: Expected) -> str:
+    """Say how many: the median, and nine in ten."""
+    return f"{count.median:.0f} ({count.low:.0f} to {count.high:.0f})"
+
+
 def harm_lines(record: PerfusionRecord) -> list[str]:
     """Say what leaks, what falls apart and what may go wrong."""
     leak = record.leak
@@ -94,7 +120,7 @@ def harm_lines(record: PerfusionRecord) -> list[str]:
         f"Fallen apart in the circuit and the lung: {100 * record.hydrolyzed_fraction:.1f} %; mass balance"
         f" closed to {record.mass_balance_error:.0e} of the dose.",
         f"Edema: {_percent(record.edema_risk)}. Death: {_percent(record.death_risk)}. Respiratory toxicity as"
-        f" published, {toxicity}.",
+        f" published of melphalan 45 mg at 37 °C with resection, {toxicity}.",
         f"Lost for good by the perfusion: {lost} of the value before.",
     ]
 
@@ -113,6 +139,12 @@ def show_perfusion(record: PerfusionRecord, folder: Path | None) -> None:
     console.print(exposure_table(record))
     say(f"Tumor: {TUMOR_WORDS}")
     console.print(effect_table(record))
+    if record.unseen is None:
+        say(NO_UNSEEN)
+    else:
+        console.print(unseen_table(record.unseen))
+        for words in (UNSEEN_WORDS, *record.unseen.words):
+            say(words)
     for line in (*harm_lines(record), *record.rests_on):
         say(line)
     say(f"Intervals: nine in ten of {record.draws} imagined patients; seed {record.seed}.")

@@ -9,7 +9,7 @@ from clearlung.casefile import Case
 from clearlung.ct import Scan
 from clearlung.evidence import EvidenceBook
 from clearlung.nodules import NoduleTable
-from clearlung.perfusion import Seen, lungs_of_scan
+from clearlung.perfusion import LungVolumes, Seen, lungs_of_scan
 from clearlung.staging import Unseen
 
 
@@ -37,14 +37,33 @@ def unseen_of(
     reviewed
         Whether a reader has gone through the nodules, and what the CT shows is what readers see.
     """
-    seen, surface = Seen.of_nodules(nodules), case.patient.body_surface_m2
+    surface = case.patient.body_surface_m2
     if scan is None or anatomy is None:
-        return Unseen.of(seen, body_surface_m2=surface)
-    lungs = lungs_of_scan(scan, anatomy, book, nodules)
-    return Unseen.of(
-        seen,
-        detection="reader" if reviewed else "detector",
+        return Unseen.of(Seen.of_nodules(nodules), body_surface_m2=surface)
+    unseen = unseen_on_scan(
+        nodules,
+        lungs_of_scan(scan, anatomy, book, nodules),
         slice_mm=float(scan.volume.spacing_mm[0]),
+        reviewed=reviewed,
+    )
+    return unseen.model_copy(update={"body_surface_m2": surface})
+
+
+def unseen_on_scan(nodules: NoduleTable, lungs: LungVolumes, *, slice_mm: float, reviewed: bool) -> Unseen:
+    """Return what a scan's nodules and lungs say of what it does not show.
+
+    Parameters
+    ----------
+    nodules, lungs
+        What was found, and in what.
+    slice_mm
+        Thickness of its slices.
+    reviewed
+        As for :func:`unseen_of`.
+    """
+    return Unseen.of(
+        Seen.of_nodules(nodules),
+        detection="reader" if reviewed else "detector",
+        slice_mm=slice_mm,
         lungs=[asdict(lobe) for lobe in lungs.lobes],
-        body_surface_m2=surface,
     )

@@ -14,7 +14,6 @@ from clearlung.anatomy import Anatomy, AnatomySource, segment_anatomy
 from clearlung.casefile import Case
 from clearlung.ct import Scan, read_scan
 from clearlung.errors import CaseError, InfeasiblePlan
-from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable, lesions_of_first_scan
 from clearlung.function_of_case import function_model
 from clearlung.manifest import InputFile, file_sha256, inputs_of
@@ -24,21 +23,19 @@ from clearlung.nodules import (
     find_nodules,
     read_nodule_list,
 )
-from clearlung.perfusion import Regimen, make_regimen
 from clearlung.plan_warnings import plan_warnings
 from clearlung.progress import PhaseTime, Stopwatch
+from clearlung.regimen_of_case import regimen_of
 from clearlung.resection import Excision, SpecimenSet, prepare_excision
 from clearlung.staging import (
     Assignment,
     Plan,
     Protocol,
     StagingProblem,
-    allowed,
     choose_together,
     load_protocol,
     shipped_protocols,
     solve_plan,
-    with_benefit,
 )
 from clearlung.unseen_of_case import unseen_of
 
@@ -376,7 +373,7 @@ def _stage(
         problem = choose_together(problem, excision)
         specimens = problem.specimens
         warnings = plan_warnings(scan, anatomy, nodules, assumed, specimens, reviewed=found.reviewed)
-        problem = with_benefit(replace(problem, warnings=warnings + problem.warnings))
+        problem = replace(problem, warnings=warnings + problem.warnings)
         plan = solve_plan(problem)
     return PlanResult(
         scan=scan,
@@ -393,20 +390,3 @@ def _stage(
         reviewed=found.reviewed,
         times=tuple(watch.times),
     )
-
-
-def regimen_of(protocol: Protocol, case: Case, book: EvidenceBook) -> Regimen | None:
-    """Return how the protocol perfuses this patient's lungs, or None where it does not.
-
-    Raises
-    ------
-    CaseError
-        If the dose needs something that the case does not give.
-    PerfusionRefused
-        If it lies above the protocol's maxima.
-    """
-    if protocol.perfusion.regimen == "none" or protocol.perfusion.per_lung_max == 0:
-        return None
-    surface_m2 = case.patient.body_surface_m2
-    regimen = make_regimen(protocol.perfusion.regimen, book, body_surface_m2=surface_m2)
-    return allowed(regimen, protocol, book, body_surface_m2=surface_m2)

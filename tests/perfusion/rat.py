@@ -6,6 +6,7 @@ import numpy as np
 
 from clearlung.perfusion.chemistry import hydrolysis
 from clearlung.perfusion.circuit import Places, Setup
+from clearlung.perfusion.compartments import Flows, run
 from clearlung.perfusion.kinetics import Body, kinetics_of
 
 
@@ -53,3 +54,33 @@ def rat_setup(book, **changes):
         ),
         **changes,
     )
+
+
+def level_in_series(setup, places):
+    """Level in the lung's tissue at the end of a single pass through so many stirred places in a row, mg/l.
+
+    Many places are vessels that fluid travels through; one is the well-stirred lung of the model. Nothing
+    runs back into the reservoir.
+    """
+    drug, flow = setup.kinetics, setup.flow_ml_per_min
+    vessels_ml, water_ml = setup.vessels_ml[0] / places, setup.water_ml[0] / places
+    inward = drug.exchange_per_min * water_ml / vessels_ml * setup.free_in_perfusate * setup.uptake
+    reservoir, drained, hydrolyzed = range(3)
+    flows = Flows()
+    flows.add(reservoir, hydrolyzed, setup.hydrolysis_perfused_per_min)
+    before, before_ml, lung = reservoir, setup.circuit_ml, []
+    for vessels in range(3, 3 + 3 * places, 3):
+        water, bound = vessels + 1, vessels + 2
+        flows.add(before, vessels, flow / before_ml)
+        flows.add(vessels, water, inward)
+        flows.add(water, vessels, drug.exchange_per_min)
+        flows.add(water, bound, drug.release_per_min * drug.bound_over_free)
+        flows.add(bound, water, drug.release_per_min)
+        for place in (vessels, water):
+            flows.add(place, hydrolyzed, setup.hydrolysis_perfused_per_min)
+        before, before_ml, lung = vessels, vessels_ml, [*lung, water, bound]
+    flows.add(before, drained, flow / before_ml)
+    start = np.zeros(3 + 3 * places)
+    start[reservoir] = setup.dose_mg
+    end = run(start, flows, setup.perfusion_minutes, 1.0).amounts_mg[-1]
+    return 1000 * end[lung].sum() / setup.tissue_ml[0]

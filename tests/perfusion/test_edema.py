@@ -223,3 +223,24 @@ def test_a_question_is_answered_at_once():
     for _ in range(10):
         risk(50)
     assert (time.perf_counter() - start) / 10 < 0.02
+
+
+def test_cold_is_not_credited_since_nobody_counted_it():
+    cold, normal = risk(50, 5), risk(50, 37)
+    np.testing.assert_array_equal(cold.draws, normal.draws)
+    assert any("nothing is taken off" in words for words in cold.words)
+    assert not any("prior of heat" in words for words in cold.words)
+
+
+def test_longer_than_was_counted_is_said_and_moves_nothing():
+    usual, long = risk(50, minutes=30), risk(50, minutes=120)
+    np.testing.assert_array_equal(usual.draws, long.draws)
+    assert not usual.extrapolated
+    assert any("120 min" in words and "30 min" in words for words in long.words)
+    assert long.extrapolated
+    assert not risk(135 * 1.9, drug="cisplatin", minutes=60).extrapolated
+
+
+def test_little_drug_is_said_not_to_be_without_edema():
+    assert any("perfusion alone" in words for words in risk(5).words)
+    assert not any("perfusion alone" in words for words in risk(50).words)

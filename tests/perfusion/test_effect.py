@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from clearlung.errors import PerfusionError
 from clearlung.evidence import load_evidence
 from clearlung.perfusion import EFFECT_DRUGS, TumorCells, chance_sterilized, sterilized, tumor_cells
+from clearlung.perfusion.effect import place_factors
 from clearlung.perfusion.sensitivity_prior import halving_exposure
 
 BOOK = load_evidence()
 SIZES = np.array([0.1, 0.2, 0.5, 1.0, 2.0, 5.0])
+EXPOSURES = np.exp(np.random.default_rng(2).uniform(np.log(20), np.log(1000), 2000))
 
 
 def cells(halving=100.0, density=1e6, clonogenic=0.1):
@@ -94,7 +96,9 @@ def test_a_patient_s_answer_is_nearly_yes_or_no():
     assert chances.shape == (4000, len(SIZES))
     one_mm = chances[:, 3]
     assert 0.1 < one_mm.mean() < 0.5
-    assert ((one_mm > 0.1) & (one_mm < 0.9)).mean() < 0.1
+    assert ((one_mm > 0.1) & (one_mm < 0.9)).mean() < 0.2
+    alike = at_spread(0, np.full(4000, 1000.0))[:, 3]
+    assert ((alike > 0.1) & (alike < 0.9)).mean() < 0.1
 
 
 def test_heat_changes_nothing_unless_the_protocol_says_so():
@@ -131,3 +135,53 @@ def test_what_cannot_be_is_refused(sizes, exposure):
 def test_an_unknown_drug_is_refused():
     with pytest.raises(PerfusionError, match="gemcitabine"):
         sterilized(SIZES, np.ones(3), BOOK, drug="gemcitabine", temperature_c=37)
+
+
+# --- Places of one lung ---------------------------------------------------------------------------------
+
+
+def at_spread(percent, exposure=EXPOSURES, sizes=SIZES):
+    book = BOOK.overriding({"effect.exposure.spread": percent})
+    return sterilized(sizes, exposure, book, drug="melphalan", temperature_c=37)
+
+
+def test_without_spread_all_metastases_of_a_lung_are_exposed_alike():
+    drawn = tumor_cells(BOOK, drug="melphalan", draws=len(EXPOSURES))
+    np.testing.assert_array_equal(at_spread(0), chance_sterilized(SIZES, EXPOSURES, drawn))
+
+
+def test_uneven_exposure_is_the_mean_over_many_simulated_metastases():
+    """Of one patient, whose halving exposure is known, by simulation instead of quantiles."""
+    rng = np.random.default_rng(3)
+    sigma = math.sqrt(math.log1p(0.4**2))
+    factors = np.exp(sigma * rng.standard_normal(40_000) - sigma**2 / 2)
+    drawn = tumor_cells(BOOK, drug="melphalan", draws=400)
+    mean = 14.0 * drawn.halving_mg_min_per_l  # near what decides for a millimeter
+    found = at_spread(40, mean, np.array([1.0]))[:, 0]
+    for row in range(0, 400, 80):
+        one = TumorCells(*(np.repeat(part[row], len(factors)) for part in vars(drawn).values()))
+        simulated = chance_sterilized(np.array([1.0]), mean[row] * factors, one).mean()
+        assert found[row] == pytest.approx(simulated, abs=0.06)
+
+
+def test_uneven_exposure_takes_from_the_sure_and_gives_to_the_hopeless():
+    even, uneven = at_spread(0)[:, 3], at_spread(60)[:, 3]
+    assert uneven[even > 0.99].mean() < even[even > 0.99].mean()
+    assert uneven[even < 0.01].mean() > even[even < 0.01].mean()
+    assert uneven.mean() == pytest.approx(even.mean(), abs=0.02)
+
+
+@pytest.mark.parametrize("percent", [10, 30, 100])
+def test_places_have_the_mean_exposure_and_nearly_the_spread(percent):
+    factors = place_factors(percent, 4000)
+    assert factors.mean() == pytest.approx(1)
+    assert 100 * factors.std() == pytest.approx(percent, rel=0.06)
+    assert place_factors(percent).mean() == pytest.approx(1)
+
+
+def test_few_places_are_enough():
+    cells_of_all = tumor_cells(BOOK, drug="melphalan", draws=len(EXPOSURES))
+    many = np.mean(
+        [chance_sterilized(SIZES, EXPOSURES * p, cells_of_all) for p in place_factors(30, 300)], axis=0
+    )
+    np.testing.assert_allclose(at_spread(30).mean(axis=0), many.mean(axis=0), atol=0.003)

@@ -119,3 +119,14 @@ def test_blood_on_a_scan_is_no_spare_lung():
     regimen = make_regimen("petrov-melphalan-50", BOOK)
     ours, theirs = (perfusion_harm(regimen, lungs, BOOK).edema.draws for lungs in (LUNGS, dense))
     np.testing.assert_array_equal(ours, theirs)
+
+
+def test_death_after_a_drug_of_which_none_was_counted_is_said():
+    assert len(death_risk(BOOK, drug="cisplatin").words) == 1
+    assert "doxorubicin" in death_risk(BOOK, drug="doxorubicin").words[1]
+
+
+def test_cold_is_not_said_to_bring_more_edema():
+    words = death_risk(BOOK, temperature_c=20).words[1]
+    assert "20 °C" in words
+    assert "more frequent" not in words

@@ -43,7 +43,7 @@ def test_what_is_expected_is_the_mean_of_the_draws():
     chance = sterilized(np.array([1.0]), exposure, BOOK, drug="melphalan", temperature_c=37)
     assert pytest.approx(chance.mean()) == FOUND.expected
     # What the words of clearlung.perfusion.effect say.
-    assert 0.03 < (chance > 0.9).mean() < 0.08
+    assert 0.02 < (chance > 0.9).mean() < 0.05
     assert (chance < 0.1).mean() > 0.85
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import report_cases as cases
 
 from clearlung.anatomy import LOBE_LABELS, LOBE_SIDES, LUNG_LABELS
-from clearlung.report.resection_sheet import Remainder, ResectionPicture
+from clearlung.report.resection_picture import Remainder, ResectionPicture
 from clearlung.resection import CandidateSet, Cut, LesionMargin, Piece, SpecimenSet
 
 RIM_MM = 5.0

@@ -2,15 +2,24 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pypdf
 import pytest
 
 from clearlung import RESEARCH_NOTICE
 from clearlung.evidence import load_evidence
-from clearlung.perfusion import REGIMENS, RegimenChanges, make_regimen, published_maxima, reference_lungs
+from clearlung.perfusion import (
+    REGIMENS,
+    RegimenChanges,
+    Seen,
+    make_regimen,
+    published_maxima,
+    reference_lungs,
+)
 from clearlung.perfusion_sheets import SIZES_MM, perfusion_sheet
 from clearlung.report import write_sheet
+from clearlung.staging import Basis, Estimates, Unseen, unseen_perfused
 
 BOOK = load_evidence()
 LUNGS = reference_lungs(BOOK)
@@ -43,6 +52,31 @@ def test_it_is_one_page_for_every_regimen(name, tmp_path):
     assert len(pages) == 1
     assert "Warning 7" in pages[0]
     assert "1 more in the result" in pages[0]
+
+
+@pytest.mark.parametrize("name", REGIMENS)
+def test_it_stays_one_page_with_what_the_ct_does_not_show(name, unseen, tmp_path):
+    sheet = replace(make(name, "right"), unseen=unseen)
+    pages, html = written(sheet, tmp_path)
+    assert len(pages) == 1
+    assert "6 more in the result" in pages[0]
+    row = f"{unseen.unseen.median:.0f} ({unseen.unseen.low:.0f} to {unseen.unseen.high:.0f})"
+    for text in (pages[0], re.sub(r"\s+", " ", html)):
+        assert row in text
+        assert "does not show in what is perfused" in text
+
+
+def test_it_says_so_where_no_nodule_is_known(left):
+    assert "no nodules are known" in left[1]
+
+
+@pytest.fixture(scope="module")
+def unseen():
+    """Of a lung with very many: the widest numbers."""
+    seen = Seen.listed([3.0, 3.5, 4.0, 6.0] * 90, ["RUL", "RLL", "RML", "LUL"] * 90)
+    basis, known = Basis(Unseen.of(seen), {}, 0, None), Estimates()
+    course = make("petrov-melphalan-50", "right").course
+    return unseen_perfused(known.burden(basis), known.benefit(basis).lobes, course, LUNGS, BOOK)
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,11 @@ import report_cases as cases
 from matplotlib.patches import Rectangle
 
 from clearlung.report.course import draw_course
-from clearlung.report.lanes import LANES, lesions_by_side, rest_until, sides_of
+from clearlung.report.lanes import LANES, lesions_by_side, rest_until
 from clearlung.report.operations import assignment_blocks, operation_blocks
 from clearlung.report.overview import glance
 from clearlung.report.pictures import Atlas, course_picture
+from clearlung.staging import sides_of
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def written(axes):
 
 def test_the_lesions_of_an_operation_on_both_sides_are_counted_by_side(report):
     both = report.plan.operations[0]
-    assert sides_of(both) == ("right", "left")
+    assert sides_of(both.side) == ("right", "left")
     counted = lesions_by_side(both)
     sides = [report.lesions[number].side for number in both.lesions]
     assert counted == {"right": sides.count("right"), "left": sides.count("left")}
@@ -53,7 +54,7 @@ def test_a_bar_runs_until_the_protocol_lets_the_lung_be_operated_on_again(report
     weeks = plan.protocol.weeks
     bars = [patch for patch in lanes_axes(plan).patches if isinstance(patch, Rectangle)]
     drawn = sorted((bar.get_x(), bar.get_x() + bar.get_width()) for bar in bars)
-    expected = sorted((o.week, rest_until(plan, o)) for o in plan.operations for _ in sides_of(o))
+    expected = sorted((o.week, rest_until(plan, o)) for o in plan.operations for _ in sides_of(o.side))
     assert drawn == expected
     assert rest_until(plan, plan.operations[0]) == weeks.same_side_min
     perfused = plan.operations[2]

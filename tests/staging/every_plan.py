@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 
 import numpy as np
 
 from clearlung.anatomy import LOBES
+from clearlung.evidence import load_evidence
+from clearlung.perfusion import TARGETS, lobes_of, reference_lungs
 from clearlung.staging import StagingProblem
 
 SIDES = ("right", "left")
@@ -33,7 +35,18 @@ class Session:
 
 def best(given: StagingProblem, order) -> list[float]:
     """Values of the goals of the best plan, in this order of rank; equal but for rounding is equal."""
-    return min([round(_value(given, plan, key), 9) for key in order] for plan in every_plan(given))
+    return min(
+        [round(_value(aimed, plan, key), 9) for key in order]
+        for aimed in _aims(given)
+        for plan in every_plan(aimed)
+    )
+
+
+def _aims(given: StagingProblem) -> Iterator[StagingProblem]:
+    """The problem with every choice of what the perfusions of each lung reach."""
+    allowed = [[t for t in given.protocol.perfusion.targets if TARGETS[t].side == side] for side in SIDES]
+    for chosen in product(*allowed):
+        yield replace(given, targets=dict(zip(SIDES, chosen, strict=True)))
 
 
 def every_plan(given: StagingProblem) -> Iterator[list[Session]]:
@@ -244,12 +257,13 @@ def _net_harm(given, plan) -> float:
     """Harm of the perfusions less what they spare, draw by draw and size by size, in whole steps."""
     worth = given.benefit.worth
     net = worth.week * max((s.week for s in plan), default=0)
-    points = given.function.baseline_percent * given.function.perfusion_permanent
     for side in SIDES:
         weeks = [s.week for s in plan if s.perfused and side in s.sides]
         if not weeks:
             continue
-        lung, last = given.benefit.lungs[side], max(s.week for s in plan if side in s.sides)
+        target, last = given.targets[side], max(s.week for s in plan if side in s.sides)
+        lung = given.benefit.lungs[side] if target == side else given.benefit.parts[target]
+        points = given.function.baseline_percent * given.function.perfusion_permanent * _share(target)
         spared = 0.0
         for draw, size in np.ndindex(lung.unseen.shape):
             lives = 1.0 - np.interp(_log_mm(lung, draw, size, last), np.log(lung.table_mm), lung.felt[draw])
@@ -261,6 +275,13 @@ def _net_harm(given, plan) -> float:
         each = worth.edema * lung.edema.mean() + worth.death * lung.death.mean() + worth.fev1 * points
         net += len(weeks) * each - spared
     return round(net / worth.least) * worth.least
+
+
+def _share(target) -> float:
+    """The share of its lung's volume that a target has in published lungs."""
+    lobes, lung = TARGETS[target].lobes, lobes_of(TARGETS[target].side)
+    ml = {one.lobe: one.volume_ml for one in reference_lungs(load_evidence()).lobes}
+    return sum(ml[lobe] for lobe in lobes) / sum(ml[lobe] for lobe in lung)
 
 
 def _log_mm(lung, draw, size, week) -> float:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from clearlung.perfusion import Benefit, LungBenefit, Worth, make_regimen
-from clearlung.staging import solve_plan
+from clearlung.staging import Unseen, solve_plan
+from clearlung.staging.estimates import Given
 from tests.staging.problems import function, problem, protocol
 from tests.staging.random_problems import with_parts
 from tests.staging.test_every_plan import enclosed, tight_problem
@@ -43,7 +44,7 @@ def weighed(given, gain, order=("lesions_left", "perfusion", "operations"), **li
     limits = {"goals": {"order": order, "weights": {}}} | limits
     changed = with_parts(given.protocol, **limits)
     regimen = make_regimen("petrov-melphalan-50", changed.book())
-    return replace(given, protocol=changed, regimen=regimen, benefit=gain)
+    return replace(given, protocol=changed, regimen=regimen, unseen=Unseen(), estimates=Given(gain))
 
 
 def perfused(plan):

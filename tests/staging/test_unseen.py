@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from clearlung.anatomy import LOBE_SIDES
 from clearlung.errors import CaseConflict
 from clearlung.perfusion import Seen, make_regimen
-from clearlung.staging import Unseen, benefit_of, burden_of, parse_problem, problem_json, replan, solve_plan
+from clearlung.staging import Unseen, parse_problem, problem_json, replan, solve_plan
 from clearlung.staging.done import Done, DoneOperation
 from clearlung.staging.rest import rest_problem
 from tests.staging.problems import function, problem, protocol
@@ -120,12 +120,12 @@ def test_what_the_hand_found_changes_what_is_left_unseen(given, plan):
     def after(found):
         one = DoneOperation(number=1, found_by_lobe=found)
         done = Done(today_week=plan.operations[0].week, operations=(one,))
-        return burden_of(rest_problem(given, plan, done))
+        return rest_problem(given, plan, done).burden
 
     side = plan.operations[0].side
     lobes = ("RUL", "RML", "RLL") if side == "right" else ("LUL", "LLL")
     none, many = after(dict.fromkeys(lobes, 0)), after(dict.fromkeys(lobes, 6))
-    before = burden_of(given)
+    before = given.burden
     assert none.count(side).mean() < before.count(side).mean() < many.count(side).mean()
     # What lies unseen in the other lung follows the same law.
     other = "left" if side == "right" else "right"
@@ -145,15 +145,15 @@ def test_a_perfusion_that_was_done_has_spared_what_it_could(given, plan):
     today = plan.operations[number - 1].week
     done = Done(today_week=today, operations=before)
     dry = (*before[:-1], DoneOperation(number=number, perfused=False))
-    left = benefit_of(rest_problem(given, plan, done))
-    without = benefit_of(rest_problem(given, plan, Done(today_week=today, operations=dry)))
+    left = rest_problem(given, plan, done).benefit
+    without = rest_problem(given, plan, Done(today_week=today, operations=dry)).benefit
     side = plan.operations[number - 1].side
     assert left.lungs[side].unseen.sum() < without.lungs[side].unseen.sum()
 
 
 def test_what_is_left_grows_on_from_the_day_of_the_ct(given, plan):
     done = Done(today_week=10, operations=(DoneOperation(number=1),))
-    now, then = benefit_of(rest_problem(given, plan, done)), benefit_of(given)
+    now, then = rest_problem(given, plan, done).benefit, given.benefit
     side = plan.operations[1].side
     assert now.lungs[side].left(5).mean() == pytest.approx(then.lungs[side].left(15).mean())
 

@@ -1,6 +1,6 @@
 """Isolated lung chemoperfusion: regimens and their doses, and the metastases that the CT does not show."""
 
-from clearlung.perfusion.benefit import WORTH_EVIDENCE, Benefit, LungBenefit, Worth, weigh_perfusions
+from clearlung.perfusion.benefit import WORTH_EVIDENCE, Benefit, LungBenefit, Worth
 from clearlung.perfusion.chemistry import Hydrolysis, hydrolysis
 from clearlung.perfusion.circuit import TYPICAL, PatientFactors
 from clearlung.perfusion.cohort import (
@@ -47,7 +47,7 @@ from clearlung.perfusion.occult import (
     occult_burden,
 )
 from clearlung.perfusion.outcomes import OUTCOME_EVIDENCE, HeldAgainst, held_against_outcomes
-from clearlung.perfusion.regimen import Regimen, RegimenChanges, make_regimen
+from clearlung.perfusion.regimen import Regimen, RegimenChanges, aimed_at, make_regimen
 from clearlung.perfusion.registry import MEDIUM_WORDS, REGIMENS, Drug, Medium, RegimenEntry
 from clearlung.perfusion.sensitivity import (
     Assumption,
@@ -68,6 +68,7 @@ from clearlung.perfusion.sensitivity_prior import (
 )
 from clearlung.perfusion.stops import PROTOCOL, Maxima, Stop, find_stops, published_maxima, refuse
 from clearlung.perfusion.target import TARGETS, Target, find_target, lobes_of
+from clearlung.perfusion.weigh import weigh_perfusions
 from clearlung.perfusion.what_matters import WhatMatters, what_matters
 
 __all__ = [
@@ -124,6 +125,7 @@ __all__ = [
     "TumorCells",
     "WhatMatters",
     "Worth",
+    "aimed_at",
     "assumptions_of",
     "by_swing",
     "chance_sterilized",

@@ -188,8 +188,21 @@ def perfuse(
     for diameter in nodule_diameters_mm:
         if not 0 < diameter < np.inf:
             raise PerfusionError("nodule_diameters_mm", f"{diameter:g} mm is no size: give above 0")
-    setup = set_up(regimen, lungs, book, nodule_diameters_mm, patient)
-    found = simulate(setup)
+    found = simulate(set_up(regimen, lungs, book, nodule_diameters_mm, patient))
+    tumor = tumor_factors(book, draws=draws, seed=seed)
+    return _course(found, regimen, np.asarray(nodule_diameters_mm, dtype=np.float64), lungs, book, tumor)
+
+
+def _course(
+    found: Simulation,
+    regimen: Regimen,
+    nodule_diameters_mm: FloatArray,
+    lungs: LungVolumes,
+    book: EvidenceBook,
+    tumor_over_free: FloatArray,
+) -> Course:
+    """Return levels, areas and accounts of a simulation."""
+    setup = found.setup
     lung = found.lung_mg_per_l()
     mean_lung = lung @ setup.lobe_shares
     perfusate, systemic, leaked = found.perfusate_mg_per_l(), found.systemic_mg_per_l(), found.leaked_mg()
@@ -206,7 +219,7 @@ def perfuse(
         lobes=setup.lobes,
         lung_mg_per_l=lung,
         systemic_mg_per_l=systemic,
-        nodule_diameters_mm=np.asarray(nodule_diameters_mm, dtype=np.float64),
+        nodule_diameters_mm=nodule_diameters_mm,
         nodules_mg_per_l=found.nodules_mg_per_l(),
         nodule_share=_share(found.nodules_auc_mg_min_per_l(), setup.nodule_over_lung * free_auc),
         amounts_mg=_accounts(found),
@@ -216,7 +229,7 @@ def perfuse(
             found.systemic_auc_mg_min_per_l(),
         ),
         free_in_lung_auc_mg_min_per_l=free_auc,
-        tumor_auc_mg_min_per_l=Interval.of(free_auc * tumor_factors(book, draws=draws, seed=seed)),
+        tumor_auc_mg_min_per_l=Interval.of(free_auc * tumor_over_free),
         peak_mg_per_l=Levels(float(perfusate.max()), float(mean_lung.max()), float(systemic.max())),
         systemic_peak_minute=float(found.minutes[systemic.argmax()]),
         systemic_over_perfusate=float(systemic.max() / perfusate[found.perfused]),

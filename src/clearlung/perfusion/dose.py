@@ -173,14 +173,25 @@ def _by_perfused_volume(basis: DoseBasis) -> Dose:
 
 def _by_lung_share(basis: DoseBasis) -> Dose:
     """Return the lung's dose in proportion to the share of it that is perfused."""
-    own, lungs = basis.own_dose(), basis.lung_volumes
-    share = volume_ml(lungs.of(basis.target)) / volume_ml(lungs.lung(basis.target.side))
-    mg = own.mg * share
-    words = (
-        f"{HYPOTHESIS}: {own.mg:.1f} mg for the lung × {100 * share:.1f} % of its volume perfused"
+    own = basis.own_dose()
+    mg, words = share_of_dose(own.mg, basis.target, basis.lung_volumes)
+    return Dose(mg, words, (*own.evidence, *basis.target.evidence))
+
+
+def share_of_dose(lung_mg: float, target: Target, lungs: LungVolumes) -> tuple[float, str]:
+    """Return the part of a lung's dose that goes by the volume of a target, mg, and the arithmetic.
+
+    Raises
+    ------
+    PerfusionError
+        If nothing of the target is there.
+    """
+    share = volume_ml(lungs.of(target)) / volume_ml(lungs.lung(target.side))
+    mg = lung_mg * share
+    return mg, (
+        f"{HYPOTHESIS}: {lung_mg:.1f} mg for the lung × {100 * share:.1f} % of its volume perfused"
         f" = {mg:.1f} mg"
     )
-    return Dose(mg, words, (*own.evidence, *basis.target.evidence))
 
 
 DOSE_MODES: dict[DoseMode, DoseRule] = {

@@ -21,6 +21,8 @@ _REFERENCES = {
     "cisplatin": ("regimen.petrov-cisplatin-135.dose_mg_per_m2", "mg/m2"),
     "doxorubicin": ("tolerated.doxorubicin.mtd", "mg/m2"),
 }
+# Minutes of the longest perfusions behind the counts, by drug.
+_LONGEST = {"melphalan": "regimen.petrov-melphalan-50.minutes", "cisplatin": "circuit.minutes.ratto"}
 # Melphalan first: the other drugs are compared with it.
 EDEMA_DRUGS = tuple(_REFERENCES)
 """Drugs whose risk of edema can be asked for."""
@@ -34,7 +36,7 @@ EDEMA_EVIDENCE = (
     *("tolerated.cisplatin.ratto", "tolerated.melphalan.limiting", "regimen.antwerp-melphalan-45.dose_mg"),
     *("edema.leiden.dose", "edema.leiden.temperature", "edema.phase1.patients", "edema.phase1.limited"),
     *(f"edema.prior.{name}" for name in ("rate", "rate_spread", "dose_odds", "heat_odds", "drug_spread")),
-    *("edema.prior.volume_power", "edema.volume.counted_share"),
+    *("edema.prior.volume_power", "edema.volume.counted_share", *_LONGEST.values()),
 )
 """Ids of the evidence entries that every risk of edema rests on."""
 
@@ -72,6 +74,7 @@ def edema_risk(
     perfused_ml: float,
     reference_ml: float,
     book: EvidenceBook,
+    minutes: float | None = None,
     body_surface_m2: float | None = None,
     draws: int = 2000,
     seed: int = 0,
@@ -93,6 +96,9 @@ def edema_risk(
         Volume of the whole lung that the counted doses were for: the mean lung.
     book
         The evidence, with the protocol's own assumptions.
+    minutes
+        Of perfusion. How edema goes with them was not published and moves nothing: only that they are more
+        than were counted is said.
     body_surface_m2
         The patient's; needed by drugs whose reference dose goes by it.
     draws, seed
@@ -129,9 +135,14 @@ def edema_risk(
         return found.risk(drug, dose=relative, temperature_c=temperature_c, share=share)
 
     chance = under(heat_prior_times)
-    outside = _outside(drug, relative / share, temperature_c, share, book)
+    outside = (
+        *_outside_doses(drug, relative / share, book),
+        *_outside_temperatures(temperature_c),
+        *_outside_volumes(share, book),
+        *_outside_minutes(drug, minutes, book),
+    )
     prior: tuple[str, ...] = ()
-    if temperature_c != NORMAL_C:
+    if temperature_c > NORMAL_C:
         narrow, wide = (100 * float(np.median(under(heat_prior_times * times))) for times in (0.5, 2.0))
         prior = (
             f"With a prior of heat half as wide the median is {narrow:.0f} %, with one twice as wide"
@@ -180,38 +191,61 @@ _RESTS_ON = (
 )
 
 
-def _outside(
-    drug: str, per_volume: float, temperature_c: float, share: float, book: EvidenceBook
-) -> tuple[str, ...]:
-    """Say where a perfusion leaves what was counted; doses and shares are relative to the reference."""
-    words = []
+def _outside_doses(drug: str, per_volume: float, book: EvidenceBook) -> tuple[str, ...]:
+    """Say where the dose per volume, over the reference's, leaves what was counted."""
     counted = [g for series in counts_of(book) for g in series.groups if g.drug == drug]
     if not counted:
-        words.append(f"No edema after {drug} was counted: its risk is melphalan's, only less certain.")
-    else:
-        low, high = min(g.dose for g in counted), max(g.dose for g in counted)
-        if not low - 1e-9 <= per_volume <= high + 1e-9:
-            words.append(
-                f"{per_volume:.2f} times the reference dose per volume lies outside what was counted with"
-                f" {drug} ({low:.2f} to {high:.2f}): the slope is the prior's."
-            )
-    if NORMAL_C < temperature_c < HEATED_C:
-        words.append(
+        return (f"No edema after {drug} was counted: its risk is melphalan's, only less certain.",)
+    low, high = min(g.dose for g in counted), max(g.dose for g in counted)
+    if low - 1e-9 <= per_volume <= high + 1e-9:
+        return ()
+    words = (
+        f"{per_volume:.2f} times the reference dose per volume lies outside what was counted with"
+        f" {drug} ({low:.2f} to {high:.2f}): the slope is the prior's."
+    )
+    if per_volume > high:
+        return (words,)
+    return (
+        words,
+        "In pigs perfusion alone caused edema (van der Elst 2006): without drug the risk is not 0.",
+    )
+
+
+def _outside_temperatures(temperature_c: float) -> tuple[str, ...]:
+    if temperature_c == NORMAL_C:
+        return ()
+    if temperature_c < NORMAL_C:
+        return (
+            f"Nothing was counted at {temperature_c:g} °C: the risk is that at {NORMAL_C:g} °C, nothing is"
+            " taken off for cold.",
+        )
+    if temperature_c < HEATED_C:
+        return (
             f"Nothing was counted between {NORMAL_C:g} and {HEATED_C:g} °C: {temperature_c:g} °C lies on the"
-            " line that the prior draws between them."
+            " line that the prior draws between them.",
         )
-    elif temperature_c == HEATED_C:
-        words.append(
+    if temperature_c == HEATED_C:
+        return (
             f"At {HEATED_C:g} °C three perfusions were counted, with 45 mg of melphalan, and all had edema:"
-            " how steeply heat acts is mostly the prior's."
+            " how steeply heat acts is mostly the prior's.",
         )
-    elif temperature_c != NORMAL_C:
-        words.append(
-            f"Nothing was counted at {temperature_c:g} °C: the effect of temperature is the prior's."
-        )
-    if share < book.value("edema.volume.counted_share", unit="1"):
-        words.append(
-            f"What is perfused holds {100 * share:.0f} % of what a reference lung does, or the breath on the"
-            " CT was shallow: nothing was counted of so little lung, and the effect of volume is the prior's."
-        )
-    return tuple(words)
+    return (f"Nothing was counted at {temperature_c:g} °C: the effect of temperature is the prior's.",)
+
+
+def _outside_volumes(share: float, book: EvidenceBook) -> tuple[str, ...]:
+    if share >= book.value("edema.volume.counted_share", unit="1"):
+        return ()
+    return (
+        f"What is perfused holds {100 * share:.0f} % of what a reference lung does, or the breath on the"
+        " CT was shallow: nothing was counted of so little lung, and the effect of volume is the prior's.",
+    )
+
+
+def _outside_minutes(drug: str, minutes: float | None, book: EvidenceBook) -> tuple[str, ...]:
+    longest = book.value(_LONGEST.get(drug, _LONGEST["melphalan"]), unit="min")
+    if minutes is None or minutes <= longest:
+        return ()
+    return (
+        f"{minutes:g} min are more than edema was counted after ({longest:g} min): how it goes with the"
+        " minutes is not in the risk, which may be higher.",
+    )

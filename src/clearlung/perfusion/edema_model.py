@@ -137,7 +137,7 @@ class Posterior:
         dose
             Dose over the drug's reference dose for a whole lung.
         temperature_c
-            Temperature of the perfusate.
+            Temperature of the perfusate. Below 37 °C nothing was counted, and nothing is taken off.
         share
             Perfused volume over that of a whole lung.
         """
@@ -146,7 +146,7 @@ class Posterior:
             + self.drugs[drug]
             + self.dose * math.log(dose / share)
             + self.volume * math.log(share)
-            + self.heat * (temperature_c - NORMAL_C)
+            + self.heat * max(temperature_c - NORMAL_C, 0.0)
         )
         risk: FloatArray = expit(odds)
         return risk

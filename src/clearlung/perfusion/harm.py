@@ -28,6 +28,8 @@ _DEATH = (
     *(f"toxicity.death_antwerp.{name}" for name in ("events", "patients")),
 )
 _RESPIRATORY = ("toxicity.antwerp.respiratory_grade3", "toxicity.antwerp.respiratory_grade4")
+# The two series of deaths: melphalan or cisplatin (Levchenko 2016), melphalan (Beckers 2019).
+_DEATHS_COUNTED = ("melphalan", "cisplatin")
 # Jeffreys' prior: of the usual ones the one whose intervals cover best where almost nothing was counted.
 _JEFFREYS = 0.5
 
@@ -59,6 +61,7 @@ def death_risk(
     *,
     per_patient: bool = False,
     temperature_c: float = NORMAL_C,
+    drug: str = "melphalan",
     draws: int = 2000,
     seed: int = 0,
 ) -> DeathRisk:
@@ -73,8 +76,9 @@ def death_risk(
         The evidence.
     per_patient
         Whether for all perfusions of a patient, 1.4 on average.
-    temperature_c
-        Temperature of the perfusate: only said in words, since no death was counted but at 37 °C.
+    temperature_c, drug
+        Of the perfusion: only said in words, since perfusions were counted at 37 °C, with melphalan or
+        cisplatin.
     draws, seed
         How many draws of which seed.
 
@@ -101,11 +105,15 @@ def death_risk(
         f"Rests on {deaths:.0f} death, from edema, after {total:.0f}"
         f" {'patients' if per_patient else 'perfusions'} at 37 °C in two centers."
     ]
-    if temperature_c != NORMAL_C:
+    if temperature_c > NORMAL_C:
         words.append(
-            f"No death was counted at {temperature_c:g} °C, where edema may be more frequent: the risk of"
+            f"Deaths were not counted at {temperature_c:g} °C, where edema may be more frequent: the risk of"
             " death may be higher than this."
         )
+    elif temperature_c < NORMAL_C:
+        words.append(f"Deaths were not counted at {temperature_c:g} °C: the risk is that at {NORMAL_C:g} °C.")
+    if drug not in _DEATHS_COUNTED:
+        words.append(f"Deaths were not counted after {drug}: the risk is that after melphalan and cisplatin.")
     return DeathRisk(chance, Interval.of(chance), tuple(words))
 
 
@@ -258,13 +266,14 @@ def perfusion_harm(
         temperature_c=regimen.temperature_c,
         perfused_ml=perfused_ml,
         reference_ml=reference_ml,
+        minutes=regimen.minutes,
         body_surface_m2=body_surface_m2,
         book=book,
         draws=draws,
         seed=seed,
     )
-    death = death_risk(book, temperature_c=regimen.temperature_c, draws=draws, seed=seed)
-    share = perfused_share(regimen, lungs)
+    death = death_risk(book, temperature_c=regimen.temperature_c, drug=regimen.drug, draws=draws, seed=seed)
+    share = perfused_share(regimen.target, lungs)
     fev1, dlco = (function_course(measure, book, perfused_share=share) for measure in ("fev1", "dlco"))
     grade3, grade4 = (book.value(key, unit="%") for key in _RESPIRATORY)
     evidence = (
@@ -286,7 +295,13 @@ def compared_volumes(regimen: Regimen, lungs: LungVolumes, book: EvidenceBook) -
     return volume_ml(lungs.of(find_target(regimen.target))), both / 2
 
 
-def perfused_share(regimen: Regimen, lungs: LungVolumes) -> float:
-    """Return the volume of what is perfused over that of its whole lung, 0 to 1."""
-    target = find_target(regimen.target)
+def perfused_share(name: str, lungs: LungVolumes) -> float:
+    """Return the volume of a target over that of its whole lung, 0 to 1.
+
+    Raises
+    ------
+    PerfusionError
+        If there is no target of this name, or nothing of it is there.
+    """
+    target = find_target(name)
     return volume_ml(lungs.of(target)) / volume_ml(lungs.lung(target.side))

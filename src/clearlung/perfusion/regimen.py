@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from clearlung.anatomy import Side
 from clearlung.errors import PerfusionError, ProtocolError
 from clearlung.evidence import EvidenceBook, load_evidence
-from clearlung.perfusion.dose import DOSE_MODES, ML_PER_L, Dose, DoseBasis, DoseMode
+from clearlung.perfusion.dose import DOSE_MODES, ML_PER_L, Dose, DoseBasis, DoseMode, share_of_dose
 from clearlung.perfusion.lungs import LungVolumes
 from clearlung.perfusion.registry import MEDIUM_WORDS, REGIMENS, Drug, Medium, RegimenEntry
-from clearlung.perfusion.target import TARGETS, find_target
+from clearlung.perfusion.target import TARGETS, Target, find_target
 
 PRIME, FLOW, PRESSURE = "circuit.prime.volume", "circuit.flow.human", "circuit.pressure.limit"
+_LUNG_SHARE: DoseMode = "lung_share"
 WASHOUT_VOLUME, WASHOUT_MINUTES = "circuit.washout.volume", "circuit.washout.minutes_others"
 
 
@@ -227,15 +228,68 @@ def _notes(entry: RegimenEntry, basis: DoseBasis, mode: DoseMode, wanted: Regime
     """Return what a reader must know of a regimen beside its numbers."""
     notes = [entry.warning] if entry.warning else []
     if DOSE_MODES[mode].hypothesis:
-        notes.append(f"The dose goes {DOSE_MODES[mode].title}: a hypothesis that nobody has published.")
+        notes.append(_hypothesis_note(mode))
     elif not basis.target.whole_lung:
-        notes.append(
-            f"The dose is that of a whole lung and only {basis.target.title} is perfused; no published rule"
-            " says whether to scale it."
-        )
+        notes.append(_whole_dose_note(basis.target))
     if wanted.medium is None:
         notes.append(f"The medium was not published: {MEDIUM_WORDS[entry.medium]} is assumed.")
     return tuple(notes)
+
+
+def _hypothesis_note(mode: DoseMode) -> str:
+    return f"The dose goes {DOSE_MODES[mode].title}: a hypothesis that nobody has published."
+
+
+def _whole_dose_note(target: Target) -> str:
+    return (
+        f"The dose is that of a whole lung, and only a part of it ({target.title}) is perfused: no"
+        " published rule says whether to scale it."
+    )
+
+
+def aimed_at(regimen: Regimen, target: str, by_share_of: LungVolumes | None = None) -> Regimen:
+    """Return a regimen of one target for another.
+
+    Parameters
+    ----------
+    regimen
+        With its dose for one patient's lung.
+    target
+        One of :data:`TARGETS`.
+    by_share_of
+        The lungs by whose volumes the dose of lobes is their share of the lung's: a hypothesis. None: lobes
+        get the lung's dose.
+
+    Raises
+    ------
+    PerfusionError
+        If there is no such target, or nothing of it in these lungs.
+
+    Examples
+    --------
+    >>> from clearlung.evidence import load_evidence
+    >>> from clearlung.perfusion.lungs import reference_lungs
+    >>> book = load_evidence()
+    >>> regimen = make_regimen("petrov-melphalan-50", book)
+    >>> aimed_at(regimen, "left-upper").dose_mg
+    50.0
+    >>> round(aimed_at(regimen, "left-upper", reference_lungs(book)).dose_mg, 1)
+    24.9
+    """
+    new, old = find_target(target), find_target(regimen.target)
+    if new == old:
+        return regimen
+    notes = [note for note in regimen.notes if note != _whole_dose_note(old)]
+    evidence = [key for key in regimen.evidence if key not in old.evidence]
+    update: dict[str, Any] = {"target": target, "evidence": (*evidence, *new.evidence)}
+    if not new.whole_lung and not regimen.hypothesis:
+        if by_share_of is None:
+            notes.append(_whole_dose_note(new))
+        else:
+            mg, words = share_of_dose(regimen.dose_mg, new, by_share_of)
+            notes.append(_hypothesis_note(_LUNG_SHARE))
+            update |= {"dose_mg": mg, "dose_derivation": words, "dose_mode": _LUNG_SHARE, "hypothesis": True}
+    return regimen.model_copy(update=update | {"notes": tuple(notes)})
 
 
 @dataclass

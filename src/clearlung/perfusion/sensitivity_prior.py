@@ -44,6 +44,7 @@ EFFECT_EVIDENCE = (
         "effect.cells.clonogenic",
         "effect.heat.factor",
     ),
+    "effect.exposure.spread",
 )
 """Ids of the evidence entries that every effect rests on, beside the drug's molar mass."""
 

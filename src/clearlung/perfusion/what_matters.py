@@ -177,6 +177,5 @@ def _words(diameter_mm: float, chance: FloatArray, shares: tuple[Share, ...]) ->
         f" of the imagined patients, and almost never (below 10 %) in {100 * never:.0f} %.",
         f"What decides most between them is {shares[0].name.lower()}: {100 * shares[0].variance:.0f} % of the"
         " spread by itself; of the rest most needs two to come together.",
-        "It is one chance for all metastases of a patient: uneven exposure among and within them and cells"
-        " that are shielded are left out, and lower it.",
+        "Uneven exposure within a metastasis and cells that are shielded are left out, and lower it.",
     )

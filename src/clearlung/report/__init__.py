@@ -7,7 +7,8 @@ from clearlung.report.nodule_sheet import TILE_MM, SheetNodule, nodule_sheets
 from clearlung.report.perfusion_input import Moved, PerfusionPages, PerfusionSheet, SizeEffect
 from clearlung.report.projections import GRAY_STEPS, Backdrop
 from clearlung.report.replan_figure import replan_alt_text, replan_png, replan_svg
-from clearlung.report.resection_sheet import Remainder, ResectionPicture, specimen_sheet
+from clearlung.report.resection_picture import Remainder, ResectionPicture
+from clearlung.report.resection_sheet import specimen_sheet
 from clearlung.report.resection_slices import specimen_slices
 from clearlung.report.source import ReportInput, Revision
 from clearlung.report.stress_figure import stress_alt, stress_png, stress_svg

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from clearlung.anatomy import SIDES, Side
 from clearlung.report.figures import draw_symbol
 from clearlung.report.marks import INK, SIDE_LETTERS
-from clearlung.staging import Operation, Plan
+from clearlung.staging import Operation, Plan, sides_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,16 +55,11 @@ class LaneEntry:
     scan_week: float | None = None
 
 
-def sides_of(operation: Operation) -> tuple[Side, ...]:
-    """Return the lungs that an operation opens, the right one first."""
-    return tuple(side for side in SIDES if operation.side in (side, "both"))
-
-
 def lesions_by_side(operation: Operation) -> dict[Side, int]:
     """Return how many lesions an operation removes from each lung that it opens."""
     return {
         side: sum(len(specimen.lesions) for specimen in operation.specimens if specimen.side == side)
-        for side in sides_of(operation)
+        for side in sides_of(operation.side)
     }
 
 

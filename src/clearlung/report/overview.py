@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clearlung.perfusion import TARGETS
 from clearlung.report.course import FIRST_OPERATION, TODAY
 from clearlung.report.document import Bullets, Cell, Column, Facts, Heading, Table, Text
 from clearlung.report.lanes import lesions_by_side
@@ -133,13 +134,15 @@ def function_in_words(operation: Operation) -> str:
 
 
 def regimen_in_words(operation: Operation) -> str:
-    """Return drug, dose, temperature and minutes, or a dash."""
+    """Return drug, dose, temperature and minutes, and what of the lung it reaches if not all; or a dash."""
     regimen = operation.perfusion
     if regimen is None:
         return "–"
+    target = TARGETS[regimen.target]
+    lobes = "" if target.whole_lung else f", {target.title} alone"
     return (
         f"{regimen.drug} {fixed(regimen.dose_mg)} mg, {fixed(regimen.temperature_c)} °C, "
-        f"{fixed(regimen.minutes)} min"
+        f"{fixed(regimen.minutes)} min{lobes}"
     )
 
 

@@ -16,6 +16,7 @@ from clearlung.perfusion import (
     Sensitivity,
     Target,
 )
+from clearlung.staging import UnseenPerfused
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,8 @@ class PerfusionSheet:
         The evidence, with the protocol's own assumptions.
     warnings
         What its reader must know.
+    unseen
+        What the CT does not show in what is perfused; None where no nodule is known.
     operation, week
         Of the plan; None where the perfusion is no plan's.
     """
@@ -72,6 +75,7 @@ class PerfusionSheet:
     maxima: Maxima
     book: EvidenceBook
     warnings: tuple[str, ...] = ()
+    unseen: UnseenPerfused | None = None
     operation: int | None = None
     week: int | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from clearlung import RESEARCH_NOTICE
 from clearlung.evidence import Evidence
@@ -24,10 +24,12 @@ from clearlung.report.marks import SIDE_LETTERS
 from clearlung.report.numbers import fixed, plain, with_unit
 from clearlung.report.perfusion_course import WIDTH_MM, course_alt, course_svg
 from clearlung.report.perfusion_input import PerfusionSheet
+from clearlung.staging import NO_UNSEEN, UNSEEN_WORDS, Expected, UnseenCount
 
 _MINUTES = "time.perfusion"
-# More warnings than these would not leave the sheet on one page; the rest are in the result.
-_WARNINGS_MAX = 8
+# More warnings than these would not leave the sheet on one page, fewer beside numbers of unseen metastases;
+# the rest are in the result.
+_WARNINGS_MAX, _WARNINGS_BESIDE = 8, 3
 _NOTICE = "A rehearsal, not an order: it replaces no protocol, no pharmacist, no surgeon and no perfusionist."
 
 
@@ -92,11 +94,9 @@ def sheet_body(sheet: PerfusionSheet) -> tuple[Block, ...]:
         Text(_per_liter(sheet), "small"),
         Pictures((picture,)),
         Columns((_timeline(sheet), _effects(sheet)), (_stops(sheet), _risks(sheet))),
-        Columns(
-            (Text("Published", "strong"), Text(_published(sheet), "small")),
-            (Text("Assumed", "strong"), Text(_assumed(sheet), "small")),
-            right_share=2,
-        ),
+        *_unseen(sheet),
+        Text(f"Published: {_published(sheet)}", "small"),
+        Text(f"Assumed: {_assumed(sheet)}", "small"),
         *_warnings(sheet),
     )
 
@@ -231,8 +231,53 @@ def _effects(sheet: PerfusionSheet) -> Table:
         ),
         rows,
         "Chance that no cell is left that can regrow it. Sensitivity is assumed over two decades, so that the"
-        f" chance of one patient is nearly 0 or nearly 1.{shared}",
+        f" chance of one patient is mostly near 0 or near 1.{shared}",
     )
+
+
+def _unseen(sheet: PerfusionSheet) -> tuple[Block, ...]:
+    """Return what the CT does not show in what is perfused, by lobe and by size."""
+    unseen = sheet.unseen
+    if unseen is None:
+        return (Text(NO_UNSEEN, "small"),)
+    lobes: list[tuple[str, UnseenCount]] = [(one.lobe, one) for one in unseen.lobes]
+    if len(lobes) > 1:
+        lobes.append(("all", unseen))
+    sizes = [(_size(one.low_mm, one.high_mm), one) for one in unseen.sizes]
+    return (
+        Columns((_counts("Not shown", lobes),), (_counts("mm at CT", sizes),)),
+        Text(UNSEEN_WORDS, "small"),
+    )
+
+
+def _counts(head: str, rows: Sequence[tuple[str, UnseenCount]]) -> Table:
+    return Table(
+        (
+            Column(head),
+            Column("There", "right", share=1),
+            Column("Left without", "right", share=1),
+            Column("Left with", "right", share=1),
+            Column("Spared, mean", "right"),
+        ),
+        tuple(
+            (
+                Cell(name, "strong"),
+                *map(_count, (one.unseen, one.left_without, one.left)),
+                Cell(fixed(one.spared.mean, 1), "strong"),
+            )
+            for name, one in rows
+        ),
+    )
+
+
+def _count(count: Expected) -> Cell:
+    return Cell(f"{fixed(count.median)} ({fixed(count.low)} to {fixed(count.high)})")
+
+
+def _size(low_mm: float, high_mm: float | None) -> str:
+    if high_mm is None:
+        return f"≥ {plain(low_mm)}"
+    return f"{plain(low_mm)} to {plain(high_mm)}" if low_mm else f"< {plain(high_mm)}"
 
 
 def _risks(sheet: PerfusionSheet) -> Table:
@@ -283,7 +328,7 @@ def _listed(entries: list[Evidence]) -> str:
 
 
 def _warnings(sheet: PerfusionSheet) -> list[Block]:
-    shown = sheet.warnings[:_WARNINGS_MAX]
+    shown = sheet.warnings[: _WARNINGS_MAX if sheet.unseen is None else _WARNINGS_BESIDE]
     more = len(sheet.warnings) - len(shown)
     if not shown:
         return []

@@ -92,8 +92,9 @@ def _perfusions(choice: PerfusionChoice) -> list[Block]:
         Table(
             columns,
             tuple(_perfusion(one) for one in choice.perfusions),
-            "Each perfusion of the plan; of a lung without one, what it would be. Spared: metastases that no"
-            " hand finds and that it leaves no viable cell of.",
+            "Each perfusion of the plan, and what it would be of another target that the protocol allows; of"
+            " a lung without one, what it would be. Spared: metastases that no hand finds and that it leaves"
+            " no viable cell of.",
         )
     ]
 
@@ -101,7 +102,7 @@ def _perfusions(choice: PerfusionChoice) -> list[Block]:
 def _perfusion(one: PlannedPerfusion) -> tuple[Cell, ...]:
     return (
         Cell(
-            f"{one.operation}, {one.side}",
+            f"{one.operation}, {one.target.replace('-', ' ')}",
             "strong" if one.planned else "muted",
             operation=one.operation,
             note="" if one.planned else "not in the plan",
@@ -138,11 +139,12 @@ def _ways(choice: PerfusionChoice) -> list[Block]:
         )
         for one in choice.ways
     )
-    return [Table(columns, rows, "Ways to share the perfusions between the lungs, each planned in full.")]
+    return [Table(columns, rows, "Ways to perfuse the lungs, each planned in full.")]
 
 
 def _way(one: PerfusionWay) -> str:
-    parts = [f"{side} {count}" for side, count in (("right", one.right), ("left", one.left)) if count]
+    lungs = (("right", one.right_target, one.right), ("left", one.left_target, one.left))
+    parts = [f"{(target or side).replace('-', ' ')} {count}" for side, target, count in lungs if count]
     return ", ".join(parts) or "none"
 
 

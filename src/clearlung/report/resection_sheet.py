@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clearlung import RESEARCH_NOTICE
-from clearlung.anatomy import SIDES, Anatomy
-from clearlung.ct import Box, Scan
-from clearlung.nodules import NoduleTable
+from clearlung.anatomy import SIDES
+from clearlung.ct import Box
 from clearlung.report.figures import as_png, draw_shapes, drawing, paper
 from clearlung.report.lettering import Words
 from clearlung.report.maps import SIDE_MM, Fit, draw_behind, draw_numbers, fit_view, mark_mm
 from clearlung.report.marks import INK, UNASSIGNED_SHAPE
 from clearlung.report.numbers import counted, fixed, percent
-from clearlung.report.projections import OPERATION_VIEWS, Backdrop, View, backdrop, on_picture, places_mm
+from clearlung.report.projections import OPERATION_VIEWS, Backdrop, View, backdrop, on_picture
+from clearlung.report.resection_picture import ResectionPicture
 from clearlung.report.technique_marks import technique_mark
-from clearlung.resection import CandidateSet, SpecimenSet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,72 +38,6 @@ _WORDS_POINTS = 6.8
 # A word of this size takes so many millimeters a letter.
 _LETTER_MM = 1.28
 _FILL = 0.16
-
-
-@dataclass(frozen=True)
-class Remainder:
-    """What becomes of a lobe or lung; None where its size is not known."""
-
-    name: str
-    lesions: int
-    specimens: int
-    volume_ml: float | None
-    removed_ml: float
-
-
-@dataclass(frozen=True, eq=False)
-class ResectionPicture:
-    """Everything that the pictures of specimens are drawn from.
-
-    Parameters
-    ----------
-    nodules
-        All of them, also those that nothing fits.
-    anatomy, scan
-        What they lie in; without an anatomy there is a table alone, without a scan the lungs are plain.
-    candidates, rows
-        Every specimen that could be cut, and the row of each chosen one.
-    specimens
-        The chosen ones, in the same order.
-    remains
-        Lobes and lungs, in the order in which they are listed.
-    function
-        Sentences on lung function.
-    source
-        What it was made from, in words: never the patient's identity.
-    """
-
-    nodules: NoduleTable
-    anatomy: Anatomy | None
-    scan: Scan | None
-    candidates: CandidateSet
-    rows: NDArray[np.intp]
-    specimens: SpecimenSet
-    remains: tuple[Remainder, ...]
-    function: tuple[str, ...]
-    source: str
-
-    @cached_property
-    def row_of(self) -> dict[int, int]:
-        """Row in ``nodules`` of each lesion's number."""
-        return {number: row for row, number in enumerate(self.nodules.id.tolist())}
-
-    @cached_property
-    def places(self) -> NDArray[np.float64]:
-        """Where the nodules lie along the scan's z, y and x, shape (n, 3), mm; NaN without an anatomy."""
-        if self.anatomy is None:
-            return np.full((len(self.nodules), 3), np.nan)
-        return places_mm(self.nodules, self.anatomy)
-
-    @property
-    def spacing_mm(self) -> tuple[float, float, float]:
-        """Of the anatomy's grid."""
-        return (math.nan,) * 3 if self.anatomy is None else self.anatomy.lungs.spacing_mm
-
-    @property
-    def drawn(self) -> bool:
-        """Whether the specimens have a shape and a place."""
-        return self.anatomy is not None and (not len(self.rows) or bool(self.candidates.pieces))
 
 
 def specimen_sheet(picture: ResectionPicture) -> bytes:

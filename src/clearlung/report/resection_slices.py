@@ -15,7 +15,8 @@ from clearlung.anatomy import Anatomy
 from clearlung.report.figures import as_png, drawing, paper
 from clearlung.report.marks import INK
 from clearlung.report.numbers import fixed, ids, interval
-from clearlung.report.resection_sheet import WIDTH_MM, ResectionPicture
+from clearlung.report.resection_picture import ResectionPicture
+from clearlung.report.resection_sheet import WIDTH_MM
 from clearlung.report.technique_marks import technique_mark
 
 if TYPE_CHECKING:

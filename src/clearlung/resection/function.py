@@ -185,7 +185,7 @@ class FunctionModel:
             *(f"function.ppo.{name}" for name in error),
         )
 
-    def loss(self, removed_ml: float, *, perfused: bool, anatomical_ml: float = 0.0) -> Loss:
+    def loss(self, removed_ml: float, *, perfused: float, anatomical_ml: float = 0.0) -> Loss:
         """Return what an operation takes at once and for good.
 
         Parameters
@@ -193,7 +193,7 @@ class FunctionModel:
         removed_ml
             All tissue taken out, ml.
         perfused
-            Whether the lung is perfused.
+            Whether the lung is perfused; where only some lobes are, their share of its function, 0 to 1.
         anatomical_ml
             How much of ``removed_ml`` is segments and lobes.
 
@@ -207,7 +207,7 @@ class FunctionModel:
         bedded = (removed_ml - anatomical_ml) / self.lung_ml
         anatomical = self.anatomical_factor * anatomical_ml / self.lung_ml
         return Loss(
-            permanent=bedded + anatomical + (self.perfusion_permanent if perfused else 0.0),
+            permanent=bedded + anatomical + self.perfusion_permanent * perfused,
             early=self.early_access + self.early_tissue_factor * bedded,
         )
 

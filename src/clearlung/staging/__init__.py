@@ -11,11 +11,19 @@ from clearlung.staging.conflicts import (
     limit_gains,
 )
 from clearlung.staging.done import Done, DoneOperation, FoundLesion, read_done
+from clearlung.staging.estimates import Basis, Estimates
 from clearlung.staging.explain import LesionExplanation, explain_lesion
 from clearlung.staging.figures import Difference
 from clearlung.staging.goals import GOALS
 from clearlung.staging.limits import LIMITS, Limit, Reached, broken_limits
 from clearlung.staging.maxima import allowed, maxima_of
+from clearlung.staging.one_perfusion import (
+    NO_UNSEEN,
+    UNSEEN_WORDS,
+    UnseenCount,
+    UnseenPerfused,
+    unseen_perfused,
+)
 from clearlung.staging.perfused import perfused_weeks
 from clearlung.staging.perfusion_record import (
     Expected,
@@ -57,22 +65,27 @@ from clearlung.staging.stress import (
     spreads_of,
     stress_test,
 )
+from clearlung.staging.targets import aimed_as, perfusion_points, regimen_for, targets_of
 from clearlung.staging.together import choose_together
 from clearlung.staging.tradeoff import trade_off
 from clearlung.staging.tradeoff_points import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint
 from clearlung.staging.under import under
-from clearlung.staging.unseen import Unseen, benefit_of, burden_of, with_benefit
+from clearlung.staging.unseen import Unseen
 
 __all__ = [
     "GOALS",
     "LIMITS",
+    "NO_UNSEEN",
+    "UNSEEN_WORDS",
     "Assignment",
+    "Basis",
     "Comparison",
     "ComparisonRow",
     "Conflict",
     "Difference",
     "Done",
     "DoneOperation",
+    "Estimates",
     "Expected",
     "FoundLesion",
     "Goal",
@@ -111,11 +124,12 @@ __all__ = [
     "TradeoffPoint",
     "Unassigned",
     "Unseen",
+    "UnseenCount",
+    "UnseenPerfused",
     "Wanted",
+    "aimed_as",
     "allowed",
-    "benefit_of",
     "broken_limits",
-    "burden_of",
     "candidate_parts",
     "choose_together",
     "compare",
@@ -127,11 +141,13 @@ __all__ = [
     "parse_problem",
     "parse_protocol",
     "perfused_weeks",
+    "perfusion_points",
     "plan_with_reserve",
     "problem_json",
     "read_assignments",
     "read_done",
     "read_problem",
+    "regimen_for",
     "replan",
     "rest_problem",
     "shipped_protocols",
@@ -139,7 +155,8 @@ __all__ = [
     "solve_plan",
     "spreads_of",
     "stress_test",
+    "targets_of",
     "trade_off",
     "under",
-    "with_benefit",
+    "unseen_perfused",
 ]

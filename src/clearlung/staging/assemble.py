@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from clearlung.anatomy import LOBES, SIDES, Lobe, Side
 from clearlung.evidence import Evidence
 from clearlung.followup import diameter_after_mm
+from clearlung.perfusion import TARGETS, Regimen
 from clearlung.resection import Approach, OperationModel
 from clearlung.staging.exact import SOLVER
 from clearlung.staging.goals import Outcome
@@ -37,6 +38,7 @@ from clearlung.staging.problem import (
     StagingProblem,
 )
 from clearlung.staging.select import choices
+from clearlung.staging.targets import SHARE_EVIDENCE, regimen_for, targets_on
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def assemble(
         assignments=problem.assignments,
         perfusion=perfusion_choice(problem, operations),
         warnings=(
-            *problem.warnings,
+            *problem.cautions,
             *outlook.extrapolations(),
             *outlook.unlimited(),
             *_warnings(outcome, goals, why),
@@ -201,13 +203,18 @@ def operations_of(problem: StagingProblem, outlook: Outlook) -> tuple[Operation,
                 scan_week=_scan_week(problem, number, event.week),
                 minutes=minutes + (problem.perfusion_minutes if event.perfused else 0.0),
                 removed_ml=float(problem.specimens.volume_ml[rows].sum()),
-                perfusion=problem.regimen if event.perfused else None,
+                perfusion=_perfusion(problem, event.side) if event.perfused else None,
                 specimens=tuple(_specimen(problem, row) for row in rows),
                 **outlook.around(number - 1),
                 **_estimates(problem, theatre, rows, event.perfused, freed, approach, len(sides)),
             )
         )
     return tuple(operations)
+
+
+def _perfusion(problem: StagingProblem, side: OperationSide) -> Regimen | None:
+    """Return how an operation perfuses its lung; on both sides the regimen stands for either."""
+    return problem.regimen if side == "both" else regimen_for(problem, targets_on(problem, side)[0])
 
 
 def _approach(problem: StagingProblem, side: OperationSide) -> Approach:
@@ -385,6 +392,9 @@ def evidence_of(problem: StagingProblem, outlook: Outlook) -> tuple[Evidence, ..
     }
     if problem.regimen is not None and any(problem.perfusions_on(side) for side in SIDES):
         ids |= {*problem.regimen.evidence, PERFUSION_EVIDENCE, PLACEMENT_EVIDENCE}
+        targets = (TARGETS[name] for side in SIDES for name in targets_on(problem, side))
+        for target in targets:
+            ids |= set() if target.whole_lung else {SHARE_EVIDENCE, *target.evidence}
     if problem.benefit is not None:
         ids |= set(problem.benefit.evidence)
     book = problem.protocol.book()

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.items import Items
+from clearlung.staging.plan import OperationSide, sides_of
 from clearlung.staging.problem import Floor, StagingProblem
 from clearlung.staging.protocol_parts import Weeks
 from clearlung.staging.sequence import FUNCTION_NOISE, Course, Demand, Losses, Rules, earliest_weeks
+from clearlung.staging.targets import perfused_share
 
 if TYPE_CHECKING:
     from clearlung.staging.draft import LungDraft
@@ -43,7 +45,7 @@ class Allowance:
     tissue, tissue_early
         What a ml around beds takes for good, and at once.
     perfusion
-        What a perfusion takes for good.
+        What a perfusion of each lung takes for good.
     demand
         The largest loss, as the sequence needs it.
     relief_ml, bedless_ml
@@ -56,7 +58,7 @@ class Allowance:
     access: float
     tissue: float
     tissue_early: float
-    perfusion: float
+    perfusion: Mapping[Side, float]
     demand: Demand
     relief_ml: NDArray[np.float64]
     bedless_ml: NDArray[np.float64]
@@ -84,7 +86,9 @@ class Allowance:
             access=nothing.early,
             tissue=(liter.permanent - nothing.permanent) / 1000,
             tissue_early=(liter.early - nothing.early) / 1000,
-            perfusion=model.loss(0.0, perfused=True).permanent,
+            perfusion={
+                side: model.loss(0.0, perfused=perfused_share(problem, side)).permanent for side in SIDES
+            },
             demand=Demand(
                 after,
                 model.recovery,
@@ -110,36 +114,45 @@ class Allowance:
         """Return the tissue of a lung's specimens that is taken around beds."""
         return max(0.0, items.ml - float(self.bedless_ml[items.row].sum()))
 
-    def permanent(self, ml: float, perfusions: int) -> float:
-        """Return what tissue and perfusions take for good."""
-        return self.tissue * ml + self.perfusion * perfusions
+    def perfusions(self, counts: Mapping[Side, int]) -> float:
+        """Return what so many perfusions of each lung take for good."""
+        return sum(self.perfusion[side] * count for side, count in counts.items())
+
+    def permanent(self, ml: float, perfusions: float) -> float:
+        """Return what tissue takes for good, and what perfusions do: see :meth:`perfusions`."""
+        return self.tissue * ml + perfusions
 
     def early(self, ml: float) -> float:
         """Return what an operation takes at once and gives back."""
         return self.access + self.tissue_early * ml
 
-    def allows(self, ml: float, last_ml: float, perfusions: int) -> bool:
-        """Whether function could bear all this, if the last operation came after endless recovery."""
+    def allows(self, ml: float, last_ml: float, perfusions: float) -> bool:
+        """Whether function could bear all this, if the last operation came after endless recovery.
+
+        ``perfusions`` is what these take for good.
+        """
         permanent = self.permanent(ml, perfusions)
         return (
             permanent <= self.final + FUNCTION_NOISE
             and permanent + self.early(last_ml) <= self.after + FUNCTION_NOISE
         )
 
-    def most_ml(self, last_ml: float, perfusions: int) -> float:
+    def most_ml(self, last_ml: float, perfusions: float) -> float:
         """Return the most tissue that :meth:`allows`."""
-        spent = self.perfusion * perfusions
-        return (min(self.final, self.after - self.early(last_ml)) - spent + FUNCTION_NOISE) / self.tissue
+        left = min(self.final, self.after - self.early(last_ml)) - perfusions
+        return (left + FUNCTION_NOISE) / self.tissue
 
     def losses(self, lung: LungDraft) -> Losses:
         """Return what one lung's operations take of it."""
         permanent, early = [0.0], []
+        # Operations on both sides, which are opened one after the other, take access's part of function
+        # twice, and are not perfused.
+        side = lung.items.side
+        each, again = (0.0, self.access) if side == "both" else (self.perfusion[side], 0.0)
         for ml, places, perfusion in zip(lung.ml(), lung.operations, lung.perfused, strict=True):
             rows = lung.items.row[places]
             counted = ml - float(self.relief_ml[rows].sum())
-            permanent.append(permanent[-1] + self.permanent(counted, int(perfusion)))
-            # Both sides are opened one after the other: access takes its part of function twice.
-            again = self.access if lung.items.side == "both" else 0.0
+            permanent.append(permanent[-1] + self.permanent(counted, each * perfusion))
             early.append(again + self.early(max(0.0, ml - float(self.bedless_ml[rows].sum()))))
         return Losses(tuple(permanent), tuple(early))
 
@@ -198,31 +211,45 @@ class Budget:
         Returns
         -------
         budget
-            This one; or, where there are too many ways to look at, one without the wait after a perfusion.
+            This one; or, where there are too many ways to look at, one in which no perfusion makes others
+            wait.
         ways
             For each way, which of each lung's operations are perfused. Without that wait the last ones, which
-            leave the most function to all others, stand for all ways.
+            leave the most function to all others, stand for all ways as far as the weeks of operations go.
         """
         last = tuple(
             tuple(place >= operations - perfused for place in range(operations))
             for operations, perfused in counts
         )
+        every = self.every_placing(counts)
+        return (self.unhindered(), [last]) if every is None else (self, every)
+
+    def every_placing(self, counts: Sequence[tuple[int, int]]) -> list[tuple[Flags, ...]] | None:
+        """Return which operations may be the perfused ones, as :meth:`placings`; None for too many ways."""
         if not self.placed_freely:
-            return self, [last]
+            return [tuple(tuple(place >= n - k for place in range(n)) for n, k in counts)]
         if math.prod(math.comb(n, min(k, n)) for n, k in counts) > _PLACINGS_MAX:
-            return replace(self, weeks=self.weeks.model_copy(update={"after_perfusion_min": 0})), [last]
+            return None
         each = [
             [tuple(place in chosen for place in range(n)) for chosen in combinations(range(n), min(k, n))]
             for n, k in counts
         ]
-        return self, list(product(*each))
+        return list(product(*each))
 
-    def bare_course(self, flags: Flags, sides: int = 1) -> Course:
+    def unhindered(self) -> Budget:
+        """Return it with perfusions that make no operation wait."""
+        weeks = self.weeks.model_copy(update={"after_perfusion_min": 0})
+        return replace(self, weeks=weeks, perfusions_between=0)
+
+    def bare_course(self, side: OperationSide, flags: Flags) -> Course:
         """Return what operations take that remove nothing: access, and perfusion where they are flagged."""
         losses = tuple(
             Losses(
-                tuple(measure.permanent(0.0, sum(flags[:place])) for place in range(len(flags) + 1)),
-                (sides * measure.access,) * len(flags),
+                tuple(
+                    measure.perfusions(dict.fromkeys(sides_of(side), sum(flags[:place])))
+                    for place in range(len(flags) + 1)
+                ),
+                (len(sides_of(side)) * measure.access,) * len(flags),
             )
             for measure in self.measures
         )
@@ -257,8 +284,8 @@ class Budget:
 
     def _weeks(self, right: Flags, left: Flags, both: int, *, function: bool) -> list[int] | None:
         rules = self.rules if function else self.rules.endless()
-        shared = self.bare_course((False,) * both, len(SIDES))
-        courses = [self.bare_course(right), self.bare_course(left), shared]
+        shared = self.bare_course("both", (False,) * both)
+        courses = [self.bare_course("right", right), self.bare_course("left", left), shared]
         if not function:
             courses = [replace(course, measures=()) for course in courses]
         steps = earliest_weeks(courses[0], courses[1], rules, both=courses[2])

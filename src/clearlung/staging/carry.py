@@ -15,6 +15,7 @@ from clearlung.resection import FunctionModel
 from clearlung.staging.fixed import EarlierSession, lobe_ml_of
 from clearlung.staging.plan import OperationSide, sides_of
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.targets import perfused_share
 
 # For machines on which a program takes too long; the answer is then not proven.
 _SECONDS_MAX = 20.0
@@ -253,13 +254,15 @@ def _bearable(
         alone = [problem.loss([i], perfused=False, model=model) for i in range(len(problem.specimens))]
         permanent = np.array([loss.permanent - base.permanent for loss in alone])[row]
         early = np.array([loss.early - base.early for loss in alone])[row]
-        perfusion = model.loss(0.0, perfused=True).permanent
+        perfusion = {
+            side: model.loss(0.0, perfused=perfused_share(problem, side)).permanent for side in SIDES
+        }
 
         def allowed(percent_min: float, model: FunctionModel = model) -> float:
             gain = sum(model.unrecovered)
             return 1.0 + gain - (percent_min + model.margin_percent) / model.baseline_percent
 
-        takes = {j: perfusion for j, s in enumerate(slots) if s.perfused}
+        takes = {j: max(perfusion[side] for side in s.sides) for j, s in enumerate(slots) if s.perfused}
         if floor.recovered_percent_min is not None:
             at_most(allowed(floor.recovered_percent_min), permanent, takes)
         for j in range(len(slots)) if floor.after_percent_min is not None else ():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from clearlung.staging.done import Done, removed_lesions, week_of
+from clearlung.staging.done import Done, removed_lesions, targets_reached, week_of
 from clearlung.staging.fixed import EarlierSession, Past, Session
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
@@ -70,7 +70,7 @@ def _done_operations(case: Case) -> list[OperationChange]:
                 week=week_of(operation, one),
                 promised_lesions=len(operation.lesions),
                 lesions=removed,
-                perfused=operation.perfusion is not None if one.perfused is None else one.perfused,
+                perfused=bool(targets_reached(operation, one)),
                 reason="; ".join(one.complications),
             )
         )

@@ -23,7 +23,6 @@ from clearlung.staging.limits import LIMITS, Limit
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.solve import solve_plan
-from clearlung.staging.unseen import with_benefit
 from clearlung.staging.uses import removes_nothing
 
 Say = Callable[[str], None]
@@ -155,7 +154,6 @@ def explain_conflict(
     exclude one a step earlier.
     """
     wanted, say = wanted or Wanted(), progress or (lambda phrase: None)
-    problem = with_benefit(problem)
     first = probe(problem, wanted)
     if first.found:
         return None
@@ -268,7 +266,6 @@ def limit_gains(problem: StagingProblem, progress: Say | None = None) -> tuple[L
         If there is no plan to begin with.
     """
     say = progress or (lambda phrase: None)
-    problem = with_benefit(problem)
     plan = solve_plan(problem)
     found = []
     for limit in LIMITS.values():

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from clearlung.anatomy import LOBE_SIDES, LOBES, Lobe
+from clearlung.anatomy import LOBE_SIDES, LOBES, Lobe, Side
 from clearlung.errors import CaseConflict, CaseError
+from clearlung.perfusion import TARGETS
 from clearlung.staging.fixed import EarlierSession
 from clearlung.staging.plan import Operation, Plan, PlannedSpecimen, sides_of
+from clearlung.staging.targets import targets_of
 
 
 class _Part(BaseModel):
@@ -51,10 +53,22 @@ class DoneOperation(_Part):
     perfused: bool | None = Field(
         default=None, description="Whether the lung was perfused; null: as planned."
     )
+    target: str | None = Field(
+        default=None,
+        description="What of the lung was perfused: a registered target; null: as planned, and all of it"
+        " where no perfusion was planned.",
+    )
     complications: tuple[str, ...] = Field(default=(), description="In words.")
     not_before_week: int | None = Field(
         default=None, ge=0, description="No operation before this week of the plan, for complications."
     )
+
+    @field_validator("target")
+    @classmethod
+    def _registered(cls, name: str | None) -> str | None:
+        if name is not None and name not in TARGETS:
+            raise ValueError(f"{name!r} is not a target; there are {', '.join(TARGETS)}")
+        return name
 
 
 class Done(_Part):
@@ -166,13 +180,35 @@ def earlier_sessions(plan: Plan, done: Done) -> list[EarlierSession]:
                 f"operation {one.number} is in week {week}, after today's week {done.today_week}: give the"
                 " week in which it was done"
             )
-        perfused = (operation.perfusion is not None) if one.perfused is None else one.perfused
+        perfused = bool(targets_reached(operation, one))
         lobe_ml = dict.fromkeys(LOBES, 0.0)
         for specimen, share in taken_in(plan, one):
             for lobe, ml in (specimen.lobe_ml or {specimen.lobe: specimen.volume_ml}).items():
                 lobe_ml[lobe] += share * ml
         found.append(EarlierSession(operation.side, week - done.today_week, perfused, lobe_ml))
     return found
+
+
+def targets_reached(operation: Operation, one: DoneOperation) -> dict[Side, str]:
+    """Return what a done operation perfused of each lung that it opened, by name.
+
+    Raises
+    ------
+    CaseConflict
+        If it was a lung that the operation did not open.
+    """
+    planned = targets_of([operation])
+    if not (bool(planned or one.target) if one.perfused is None else one.perfused):
+        return {}
+    if one.target is None:
+        return {side: planned.get(side, side) for side in sides_of(operation.side)}
+    side = TARGETS[one.target].side
+    if side not in sides_of(operation.side):
+        raise CaseConflict(
+            f"operation {one.number} opened the {operation.side} lung, and what was perfused,"
+            f" {TARGETS[one.target].title}, is not of it: name another target"
+        )
+    return {side: one.target}
 
 
 def taken_in(plan: Plan, one: DoneOperation) -> list[tuple[PlannedSpecimen, float]]:

@@ -15,7 +15,14 @@ from clearlung.staging.items import MINUTES, ML, THOUSAND, Items, Limits
 from clearlung.staging.packing import Packing
 from clearlung.staging.plan import OperationSide
 from clearlung.staging.repair import Assignment, loads_of
-from clearlung.staging.sequence import FUNCTION_NOISE, Course, Step, bearable, earliest_weeks
+from clearlung.staging.sequence import (
+    FUNCTION_NOISE,
+    Course,
+    Step,
+    bearable,
+    earliest_weeks,
+    undominated_weeks,
+)
 
 Order = Literal["tumor", "tissue"]
 
@@ -166,6 +173,15 @@ class Candidate:
         """Whether every operation removes something."""
         return all(len(operation) for line in self._lines for operation in line.operations)
 
+    @property
+    def first(self) -> Side:
+        """The lung that comes first where it makes no difference: the one with more lesions."""
+        return "right" if self.right.items.lesions >= self.left.items.lesions else "left"
+
+    def at(self, steps: list[Step]) -> Draft:
+        """Return it in these weeks."""
+        return Draft({"right": self.right, "left": self.left}, self.both, steps, self.packings)
+
     def courses(self, budget: Budget) -> tuple[Course, Course, Course | None]:
         """Return what the operations of each lung take, and those on both sides."""
         both = None if self.both is None else budget.course(self.both)
@@ -173,10 +189,10 @@ class Candidate:
 
     def bearable(self, budget: Budget) -> bool:
         """Whether function bears it, however long it waits."""
-        perfusions = sum(sum(line.perfused) for line in self._lines)
+        perfused: dict[Side, int] = {"right": sum(self.right.perfused), "left": sum(self.left.perfused)}
         for measure in budget.measures:
             counted_ml = sum(measure.counted_ml(line.items) for line in self._lines)
-            if measure.permanent(counted_ml, perfusions) > measure.final + FUNCTION_NOISE:
+            if measure.permanent(counted_ml, measure.perfusions(perfused)) > measure.final + FUNCTION_NOISE:
                 return False
         right, left, both = self.courses(budget)
         return bearable(right, left, budget.rules, both)
@@ -184,10 +200,13 @@ class Candidate:
 
 def schedule(candidate: Candidate, budget: Budget) -> Draft | None:
     """Put a candidate into weeks; None where function does not bear it."""
-    first: Side = "right" if candidate.right.items.lesions >= candidate.left.items.lesions else "left"
     right, left, both = candidate.courses(budget)
-    steps = earliest_weeks(right, left, budget.rules, first, both)
-    if steps is None:
-        return None
-    lungs: dict[Side, LungDraft] = {"right": candidate.right, "left": candidate.left}
-    return Draft(lungs, candidate.both, steps, candidate.packings)
+    steps = earliest_weeks(right, left, budget.rules, candidate.first, both)
+    return None if steps is None else candidate.at(steps)
+
+
+def schedules(candidate: Candidate, budget: Budget) -> list[Draft]:
+    """Put a candidate into weeks in every way of which no other has all perfusions and ends earlier."""
+    right, left, both = candidate.courses(budget)
+    ways = undominated_weeks(right, left, budget.rules, candidate.first, both)
+    return [candidate.at(steps) for steps in ways]

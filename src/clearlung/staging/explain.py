@@ -22,7 +22,7 @@ from clearlung.staging.fixed import NOISE, Session, earliest, sessions_of, settl
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.solve import solve_plan
-from clearlung.staging.unseen import with_benefit
+from clearlung.staging.targets import aimed_as
 from clearlung.staging.uses import LimitUse, content_uses, limit_uses, total_uses
 
 Say = Callable[[str], None]
@@ -115,7 +115,7 @@ def explain_lesion(
     if lesion not in problem.lesions.id:
         raise ValueError(f"there is no lesion {lesion}: the plan's are 1 to {problem.lesions.id.max()}")
     say = progress or (lambda phrase: None)
-    problem = with_benefit(problem)
+    problem = aimed_as(problem, plan.operations)
     sessions = sessions_of(problem, plan)
     groups = problem.specimens.lesions
     row = next((r for r, group in enumerate(groups) if lesion in group), None)

@@ -57,7 +57,7 @@ def plan_of(
         assignments=problem.assignments,
         perfusion=perfusion_choice(problem, operations),
         warnings=(
-            *problem.warnings,
+            *problem.cautions,
             *outlook.extrapolations(),
             *outlook.unlimited(numbers),
             *([growth_warning(max(weeks))] if any(weeks) else []),

@@ -6,7 +6,7 @@ exact, a plan never exceeds a limit, and bounds hold to a thousandth per specime
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol as Interface
 
@@ -198,7 +198,14 @@ class Limits:
         freed = len(self.operated) if first else len(SIDES)
         return self.minutes_both - freed * self.reentry
 
-    def capacities(self, columns: Columns, operations: int, side: OperationSide, before: int = 0) -> Weights:
+    def capacities(
+        self,
+        columns: Columns,
+        operations: int,
+        side: OperationSide,
+        before: int = 0,
+        perfused: Sequence[bool] | None = None,
+    ) -> Weights:
         """Return the capacity of each operation on one side in order, shape (operations, columns).
 
         Parameters
@@ -211,6 +218,8 @@ class Limits:
             Which lung they open, or both.
         before
             Operations on both sides that come before them.
+        perfused
+            Which of them are perfused; the lung's last ones if left out.
         """
         table = np.array(
             [columns.at(before + place, side) for place in range(operations)], dtype=np.int64
@@ -219,9 +228,10 @@ class Limits:
             if side == "both":
                 table[place, MINUTES] = self.minutes_left_both(first=place == 0)
             else:
-                perfused = place >= operations - self.perfused[side]
+                last = place >= operations - self.perfused[side]
+                yes = last if perfused is None else perfused[place]
                 first = before + place == 0
-                table[place, MINUTES] = self.minutes_left(side, first=first, perfused=perfused)
+                table[place, MINUTES] = self.minutes_left(side, first=first, perfused=yes)
         return table
 
 

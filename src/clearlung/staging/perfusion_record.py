@@ -52,6 +52,7 @@ class PlannedPerfusion(_Part):
 
     operation: int = Field(ge=1, description="Number of the operation.")
     side: Side
+    target: str = Field(description="What of the lung is perfused: name of a registered target.")
     week: int = Field(ge=0)
     planned: bool = Field(description="Whether the plan perfuses there.")
     spared: Expected = Field(
@@ -69,6 +70,8 @@ class PerfusionWay(_Part):
 
     right: int = Field(ge=0, description="Perfusions of the right lung.")
     left: int = Field(ge=0, description="Perfusions of the left lung.")
+    right_target: str | None = Field(default=None, description="What of it they reach; null: none does.")
+    left_target: str | None = Field(default=None, description="What of it they reach; null: none does.")
     operations: int
     weeks: int
     lesions_left: int = Field(description="Lesions that no operation removes.")
@@ -92,7 +95,8 @@ class PerfusionChoice(_Part):
     lungs: tuple[LungUnseen, ...]
     lobes: tuple[LobeUnseen, ...] = ()
     perfusions: tuple[PlannedPerfusion, ...] = Field(
-        description="Those of the plan; of a lung that is not perfused, what one in each operation would be."
+        description="Those of the plan, and what they would be of another target that the protocol allows;"
+        " of a lung that is not perfused, what one in each operation would be."
     )
     ways: tuple[PerfusionWay, ...] = Field(default=(), description="What the solver compared.")
     reasons: tuple[str, ...] = Field(description="The choice in words.")

@@ -24,7 +24,7 @@ OperationSide = Literal["right", "left", "both"]
 
 
 def sides_of(side: OperationSide) -> tuple[Side, ...]:
-    """Return the lungs that an operation opens."""
+    """Return the lungs that an operation opens, the right one first."""
     return SIDES if side == "both" else (side,)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -11,17 +12,24 @@ from clearlung.anatomy import SIDES, Side
 from clearlung.errors import CaseError
 from clearlung.evidence import EvidenceBook
 from clearlung.followup import LesionTable
-from clearlung.perfusion import Benefit, Regimen
+from clearlung.perfusion import Benefit, OccultBurden, Regimen, find_target
 from clearlung.resection import FunctionModel, Loss, OperationModel, PatientFunction, SpecimenSet, operated
 from clearlung.staging.assignment import Assignment, check_lesions
+from clearlung.staging.estimates import Basis, Estimates
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.protocol import Protocol
+from clearlung.staging.targets import function_shares, named_targets, perfused_share
 from clearlung.staging.unseen import Unseen
 
 ACCESS_EVIDENCE = "time.access"
 PERFUSION_EVIDENCE = "time.perfusion"
 REENTRY_EVIDENCE = "time.reentry"
 PLACEMENT_EVIDENCE = "regimen.placement"
+
+_UNSEEN_ASSUMED = (
+    "What the CT does not show is estimated as on slices of 1 mm read by radiologists, in lungs of published"
+    " size: nothing else was given."
+)
 
 
 @dataclass(frozen=True)
@@ -131,15 +139,21 @@ class StagingProblem:
     assignments
         What the surgeon fixes and forbids.
     unseen
-        What the burden of metastases that the CT does not show is estimated from; None where nothing is said
-        of that, and nothing of what perfusions spare.
-    benefit
-        What perfusing either lung spares and may cost; :func:`solve_plan` works it out where it is left out.
+        What the burden of metastases that the CT does not show is estimated from; None where nothing is
+        known of that: see :attr:`basis`.
+    estimates
+        What has been estimated of it, or of the problem that it was made from.
+    targets
+        What of a lung its perfusions reach, by name, where that is settled. Of another lung it is what the
+        solver finds best of the protocol's targets where the goals weigh perfusions, and their first
+        otherwise.
 
     Raises
     ------
     CaseError
         If an assignment names a lesion that is not in the table.
+    PerfusionError
+        If a target is not one of its lung.
     ValueError
         If a specimen holds a lesion that is unknown or on another side than the specimen.
     """
@@ -163,7 +177,8 @@ class StagingProblem:
     perfusions: Mapping[Side, int] | None = None
     assignments: tuple[Assignment, ...] = ()
     unseen: Unseen | None = None
-    benefit: Benefit | None = None
+    targets: Mapping[Side, str] = field(default_factory=dict)
+    estimates: Estimates = field(default_factory=Estimates, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         side_of = dict(zip(self.lesions.id.tolist(), self.lesions.side.tolist(), strict=True))
@@ -177,6 +192,8 @@ class StagingProblem:
         if unknown:
             raise ValueError(f"unresectable lesions that are not in the table: {sorted(unknown)}")
         check_lesions(self.assignments, side_of)
+        for lung, target in self.targets.items():
+            find_target(target, lung)
 
     @classmethod
     def build(
@@ -238,17 +255,20 @@ class StagingProblem:
     def loss(self, rows: Sequence[int], *, perfused: bool, model: FunctionModel | None = None) -> Loss:
         """Return what an operation that takes these specimens loses, of FEV1 unless told otherwise.
 
-        Specimens of both lungs mean that both are opened: access takes its part of function twice.
+        Specimens of both lungs mean that both are opened: access takes its part of function twice. A
+        perfusion takes its part by the share of the lung that it reaches.
         """
         chosen = np.asarray(rows, dtype=np.intp)
+        opened = [side for side in SIDES if (self.specimens.side[chosen] == side).any()]
+        reached = max((perfused_share(self, side) for side in opened), default=1.0)
         volume_ml = self.specimens.volume_ml[chosen]
         model = model or self.function
         loss = model.loss(
             float(volume_ml.sum()),
-            perfused=perfused,
+            perfused=reached if perfused else 0.0,
             anatomical_ml=float(volume_ml[self.specimens.anatomical[chosen]].sum()),
         )
-        if len(set(self.specimens.side[chosen].tolist())) < len(SIDES):
+        if len(opened) < len(SIDES):
             return loss
         return Loss(permanent=loss.permanent, early=loss.early + model.early_access)
 
@@ -279,6 +299,11 @@ class StagingProblem:
             )
         return fev1, Floor(self.patient.lungs.dlco, *dlco)
 
+    @cached_property
+    def function_shares(self) -> Mapping[str, float]:
+        """What share of its lung's function each target has that is there, 0 to 1, by name."""
+        return function_shares(self.unseen, self.protocol.book())
+
     @property
     def perfusions_per_lung(self) -> int:
         """How many of each lung's last operations may be perfused."""
@@ -295,10 +320,56 @@ class StagingProblem:
             allowed.append(int(limits.drug_mg_max / self.regimen.dose_mg + 1e-9))
         return min(allowed)
 
+    @cached_property
+    def basis(self) -> Basis | None:
+        """What the estimates rest on; None where nothing is said of what is unseen.
+
+        Where goals weigh perfusions and nothing is said, the lesions are taken for all that radiologists saw
+        on slices of 1 mm, and the lungs for published ones.
+        """
+        unseen = Unseen() if self._unseen_assumed else self.unseen
+        if unseen is None:
+            return None
+        regimen = self.regimen if self.perfusions_per_lung else None
+        return Basis(
+            unseen.seeing(self.lesions),
+            self.protocol.assumptions,
+            self.seed,
+            regimen,
+            targets=named_targets(self),
+            dose_by_share=self.protocol.perfusion.lobes_dose == "lung_share",
+        )
+
+    @cached_property
+    def burden(self) -> OccultBurden | None:
+        """How many metastases are unseen, after all that was found by hand; None as for the basis."""
+        return None if self.basis is None else self.estimates.burden(self.basis)
+
+    @cached_property
+    def benefit(self) -> Benefit | None:
+        """What perfusing either lung spares and may cost; None as for the basis.
+
+        Raises
+        ------
+        CaseError, PerfusionError
+            As for :func:`~clearlung.perfusion.weigh_perfusions`.
+        """
+        return None if self.basis is None else self.estimates.benefit(self.basis)
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """The warnings, and what was assumed of what is unseen."""
+        return (*self.warnings, _UNSEEN_ASSUMED) if self._unseen_assumed else self.warnings
+
+    @property
+    def _unseen_assumed(self) -> bool:
+        perfuses = self.regimen is not None and self.perfusions_per_lung > 0
+        return self.unseen is None and perfuses and self.protocol.goals.weighs_perfusion
+
     @property
     def weighs_perfusion(self) -> bool:
         """Whether the solver chooses which operations are perfused, by what that spares and costs."""
-        return self.benefit is not None and self.protocol.goals.weighs_perfusion and self.regimen is not None
+        return self.basis is not None and self.protocol.goals.weighs_perfusion and self.regimen is not None
 
     @property
     def perfusions_placed_freely(self) -> bool:

@@ -10,9 +10,9 @@ from pydantic import Discriminator, Field, Tag
 
 from clearlung import RESEARCH_NOTICE
 from clearlung.anatomy import LOBE_SIDES, SIDES, Side
-from clearlung.errors import FieldError, ProblemError
+from clearlung.errors import FieldError, PerfusionError, ProblemError
 from clearlung.evidence import EvidenceBook
-from clearlung.perfusion import Regimen, make_regimen
+from clearlung.perfusion import Regimen, find_target, make_regimen
 from clearlung.resection import SpecimenSet
 from clearlung.staging.assignment import Assignment
 from clearlung.staging.maxima import allowed
@@ -136,6 +136,12 @@ class ProblemRecord(Part):
         " that; null: as many as the protocol allows, shared by the solver where that is fewer in all than"
         " for each lung.",
     )
+    targets: dict[Side, str] = Field(
+        default_factory=dict,
+        description="What of a lung its perfusions reach: a registered target of it. For a lung that is left"
+        " out: what the solver finds best of the protocol's targets where the goals weigh perfusions, and the"
+        " first otherwise.",
+    )
     assignments: tuple[Assignment, ...] = Field(
         default=(), description="What the surgeon fixes and forbids for some lesions."
     )
@@ -175,6 +181,7 @@ class ProblemRecord(Part):
             if problem.least_operations is not None and _least(problem) is not None
             else None,
             perfusions=None if problem.perfusions is None else dict(problem.perfusions),
+            targets=dict(problem.targets),
             assignments=problem.assignments,
             unseen=problem.unseen,
             seed=problem.seed,
@@ -227,6 +234,7 @@ class ProblemRecord(Part):
             warnings=self.warnings,
             evidence_ids=self.evidence,
             perfusions=None if self.perfusions is None else {s: self.perfusions.get(s, 0) for s in SIDES},
+            targets=self.targets,
             seed=self.seed,
             patient=patient,
             assignments=self.assignments,
@@ -270,6 +278,11 @@ class ProblemRecord(Part):
             unknown = sorted(set(assignment.lesions) - side_of.keys())
             if unknown:
                 raise ProblemError(f"assignments[{place}].lesions", f"{unknown[0]} is not the id of a lesion")
+        for side, target in self.targets.items():
+            try:
+                find_target(target, side)
+            except PerfusionError as error:
+                raise ProblemError(f"targets.{side}", _without_field(error)) from error
 
     def _check_evidence(self, book: EvidenceBook) -> None:
         """Refuse evidence that does not exist: the plan lists every entry that it rests on."""

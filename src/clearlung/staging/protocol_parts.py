@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from clearlung.anatomy import SIDES
+from clearlung.perfusion import TARGETS
 from clearlung.resection import DEFAULT_RULE_SET, RULE_SETS, Approach
 
 # Twenty years: a plan that takes longer is a slip of the pen.
@@ -155,6 +157,18 @@ class Perfusion(Part):
     """Whether the isolated lung is perfused, and how often."""
 
     regimen: str = Field(description="A registered regimen, or none.")
+    targets: tuple[str, ...] = Field(
+        default=SIDES,
+        min_length=1,
+        description="What a perfusion may reach: registered targets, whole lungs unless others are named. Of"
+        " several for one lung the solver takes the best where the goals weigh perfusions, and the first"
+        " otherwise; all perfusions of one lung in a plan have the same.",
+    )
+    lobes_dose: Literal["lung", "lung_share"] = Field(
+        default="lung",
+        description="Dose where only lobes are perfused: that of the whole lung, or in proportion to their"
+        " share of its volume. Neither is published for lobes.",
+    )
     per_lung_max: int = _limit("1", "Perfusions of each lung, at most.", ge=0, le=10)
     total_max: int | None = _limit("1", "Perfusions in all, at most.", default=None, ge=0, le=20)
     weeks_between_min: int | None = _limit(
@@ -169,6 +183,22 @@ class Perfusion(Part):
     temperature_c_max: float | None = _limit(
         "degC", "Temperature of the perfusate, at most.", default=None, gt=0, lt=50
     )
+
+    @field_validator("targets")
+    @classmethod
+    def _of_both_lungs(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [name for name in names if name not in TARGETS]
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is not a target; there are {', '.join(TARGETS)}")
+        if len(set(names)) < len(names):
+            raise ValueError("names a target twice")
+        for side in SIDES:
+            if not any(TARGETS[name].side == side for name in names):
+                raise ValueError(
+                    f"names nothing of the {side} lung: name {side}, or some of its lobes; how often a lung"
+                    " is perfused is per_lung_max"
+                )
+        return names
 
 
 class Scans(Part):

@@ -23,7 +23,7 @@ from clearlung.staging.problem import StagingProblem
 from clearlung.staging.replan_record import FromScratch, Replan
 from clearlung.staging.rest import rest_problem
 from clearlung.staging.solve import solve_plan
-from clearlung.staging.unseen import with_benefit
+from clearlung.staging.targets import aimed_as
 from clearlung.staging.uses import limit_uses
 
 # Operations that may be added on each lung: more than that is a plan from scratch.
@@ -43,15 +43,17 @@ class _Rest:
 
 @dataclass(frozen=True, eq=False)
 class _Offer:
-    """Operations for what is left, with their weeks from today."""
+    """Operations for what is left, with their weeks from today, and the problem with their targets."""
 
+    problem: StagingProblem
     sessions: list[Session]
     weeks: list[int]
     numbers: list[int | None]
     proven: bool
 
-    def figures_in(self, rest: _Rest) -> tuple[tuple[str, str, float], ...]:
-        return figures(rest.problem, self.sessions, self.weeks)
+    @property
+    def figures(self) -> tuple[tuple[str, str, float], ...]:
+        return figures(self.problem, self.sessions, self.weeks)
 
     def elsewhere(self, rest: _Rest) -> int:
         """Return how many lesions are in another operation than promised."""
@@ -108,17 +110,17 @@ def replan(
     began, say = time.perf_counter(), progress or (lambda phrase: None)
     rest = _rest(problem, plan, done, scanned)
     say("keeping what was promised")
-    kept = _kept(rest)
+    kept = _kept(rest, plan)
     say("planning from scratch")
     scratch, scratch_plan = _from_scratch(rest, plan)
     chosen = kept
-    if chosen is None or (scratch is not None and _left(scratch, rest) < _left(chosen, rest)):
+    if chosen is None or (scratch is not None and _left(scratch) < _left(chosen)):
         chosen = scratch
     if chosen is None:
         raise InfeasiblePlan(["What is left of the plan cannot be done within the limits."])
-    case = Case(problem, plan, done, rest.problem, chosen.sessions, chosen.weeks, chosen.numbers)
+    case = Case(problem, plan, done, chosen.problem, chosen.sessions, chosen.weeks, chosen.numbers)
     made = plan_of(
-        rest.problem,
+        chosen.problem,
         chosen.sessions,
         chosen.weeks,
         [case.number_now(place) for place in range(len(chosen.sessions))],
@@ -153,7 +155,7 @@ def _rest(problem: StagingProblem, plan: Plan, done: Done, scanned: StagingProbl
     over = {one.number for one in done.operations}
     rest = [operation for operation in plan.operations if operation.number not in over]
     promises = [(side, o.perfusion is not None) for o in rest for side in sides_of(o.side)]
-    left = with_benefit(with_perfusions_left(left, earlier, promises))
+    left = with_perfusions_left(left, earlier, promises)
     where = {lesion: operation.number for operation in rest for lesion in operation.lesions}
     groups = left.specimens.lesions
     promised = [next((where[i] for i in group if i in where), None) for group in groups]
@@ -171,8 +173,9 @@ def _rest(problem: StagingProblem, plan: Plan, done: Done, scanned: StagingProbl
     return _Rest(left, earlier, promised, slots, first_week)
 
 
-def _kept(rest: _Rest) -> _Offer | None:
+def _kept(rest: _Rest, plan: Plan) -> _Offer | None:
     """Return the promised operations with what is left in them, or None where limits break."""
+    rest = replace(rest, problem=aimed_as(rest.problem, plan.operations))
     slots = _with_added(rest)
     carried = carry_over(rest.problem, slots, rest.promised, rest.earlier)
     if carried is None:
@@ -192,7 +195,7 @@ def _offer(rest: _Rest, sessions: list[Session], numbers: list[int | None], *, p
     weeks = earliest(rest.problem, sessions, rest.earlier)
     if any(use.broken for use in limit_uses(rest.problem, sessions, weeks, rest.earlier)):
         return None
-    return _Offer(sessions, weeks, numbers, proven)
+    return _Offer(rest.problem, sessions, weeks, numbers, proven)
 
 
 def _with_added(rest: _Rest) -> list[Slot]:
@@ -218,6 +221,7 @@ def _from_scratch(rest: _Rest, plan: Plan) -> tuple[_Offer | None, Plan | None]:
         solved = solve_plan(rest.problem)
     except InfeasiblePlan:
         return None, None
+    rest = replace(rest, problem=aimed_as(rest.problem, solved.operations))
     sessions = [replace(s, not_before=rest.first_week) for s in sessions_of(rest.problem, solved)]
     offer = _offer(rest, sessions, _named(rest, sessions), proven=solved.solver.status == "optimal")
     return offer, solved
@@ -240,13 +244,13 @@ def _named(rest: _Rest, sessions: Sequence[Session]) -> list[int | None]:
     return found
 
 
-def _left(offer: _Offer, rest: _Rest) -> float:
-    return values(offer.figures_in(rest))[0]
+def _left(offer: _Offer) -> float:
+    return values(offer.figures)[0]
 
 
 def _compared(rest: _Rest, chosen: _Offer, scratch: _Offer, solved: Plan | None) -> FromScratch:
     return FromScratch(
-        figures=differences(chosen.figures_in(rest), scratch.figures_in(rest)),
+        figures=differences(chosen.figures, scratch.figures),
         lesions_elsewhere=scratch.elsewhere(rest),
         proven=solved is not None and solved.solver.status == "optimal",
     )

@@ -12,11 +12,17 @@ from clearlung.anatomy import LOBE_SIDES
 from clearlung.errors import CaseConflict
 from clearlung.followup import LesionTable
 from clearlung.nodules import NoduleTable, sphere_volume_mm3
-from clearlung.perfusion import Seen
 from clearlung.resection import SpecimenSet, excise
-from clearlung.staging.done import Done, FoundLesion, earlier_sessions, removed_lesions, week_of
+from clearlung.staging.done import (
+    Done,
+    FoundLesion,
+    earlier_sessions,
+    removed_lesions,
+    targets_reached,
+    week_of,
+)
 from clearlung.staging.kept import assignments_left
-from clearlung.staging.plan import Plan, sides_of
+from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.protocol import Protocol
 from clearlung.staging.today import function_today
@@ -58,10 +64,9 @@ def rest_problem(problem: StagingProblem, plan: Plan, done: Done) -> StagingProb
         lesions=_lesions(problem, new, out),
         operated=problem.operated.union(*(past.sides for past in earlier)),
         assignments=assignments,
-        warnings=(*problem.warnings, *unkept),
+        warnings=(*problem.cautions, *unkept),
         protocol=_from_today(problem.protocol, done.today_week),
         unseen=_still_unseen(problem, plan, done),
-        benefit=None,
     )
     if not done.operations and done.today_week == 0 and done.fev1_percent is None:
         return problem
@@ -70,11 +75,9 @@ def rest_problem(problem: StagingProblem, plan: Plan, done: Done) -> StagingProb
 
 def _still_unseen(problem: StagingProblem, plan: Plan, done: Done) -> Unseen | None:
     """Return what is known of unseen metastases once the hand and perfusions have done what they could."""
-    unseen = problem.unseen
-    if unseen is None:
+    if problem.basis is None:
         return None
-    if unseen.seen is None:
-        unseen = Unseen.of(Seen.of_lesions(problem.lesions), **unseen.model_dump(exclude={"seen"}))
+    unseen = problem.basis.unseen
     start = unseen.weeks_since_ct
     planned = {operation.number: operation for operation in plan.operations}
     found, perfused = [*unseen.found], [*unseen.perfused]
@@ -83,8 +86,8 @@ def _still_unseen(problem: StagingProblem, plan: Plan, done: Done) -> Unseen | N
         week = start + week_of(operation, one)
         if one.found_by_lobe is not None:
             found.append(FoundPart(week=week, found=one.found_by_lobe))
-        if (operation.perfusion is not None) if one.perfused is None else one.perfused:
-            perfused += [PerfusedPart(week=week, side=side) for side in sides_of(operation.side)]
+        for side, target in targets_reached(operation, one).items():
+            perfused.append(PerfusedPart(week=week, side=side, target=None if target == side else target))
     return unseen.model_copy(
         update={
             "found": tuple(found),

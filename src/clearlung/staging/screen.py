@@ -57,6 +57,11 @@ def screen(problem: StagingProblem) -> tuple[dict[Side, Items], list[Unassigned]
     return {side: _items(problem, side, fits) for side in SIDES}, refused
 
 
+def some_operation_takes(problem: StagingProblem) -> NDArray[np.bool_]:
+    """Return which specimens fit an operation of their own that is not perfused."""
+    return np.array([_refusal(problem, row) is None for row in range(len(problem.specimens))], dtype=np.bool_)
+
+
 def _items(problem: StagingProblem, side: Side, fits: NDArray[np.bool_]) -> Items:
     return items_of(problem, side, np.flatnonzero(fits & (problem.specimens.side == side)))
 

@@ -256,10 +256,10 @@ class Search:
 
     def operations_bound(self, lungs: dict[Side, Items]) -> int:
         """Fewest operations in which function bears all these specimens, whatever the other limits."""
-        perfusions = sum(min(self.limits.perfused[side], 1) for side, items in lungs.items() if len(items))
+        perfused = [side for side, items in lungs.items() if len(items) and self.limits.perfused[side]]
         total = sum(items.ml for items in lungs.values())
         return max(
-            operations_bound_by_function(total, perfusions, self.limits, measure)
+            operations_bound_by_function(total, perfused, self.limits, measure)
             for measure in self.budget.measures
         )
 
@@ -280,12 +280,12 @@ class Search:
                 yield candidate
 
     def _balanced(self, lungs: dict[Side, Items], split: tuple[int, int]) -> Iterator[Candidate]:
-        perfusions = sum(min(self.limits.perfused[side], n) for side, n in zip(SIDES, split, strict=True))
+        perfused = {side: min(self.limits.perfused[side], n) for side, n in zip(SIDES, split, strict=True)}
         # Balanced operations are near their mean: where function does not bear half of it, do not pack.
         for measure in self.budget.measures:
             total = sum(measure.counted_ml(items) for items in lungs.values())
             means = [measure.bedded_ml(lungs[side]) / n for side, n in zip(SIDES, split, strict=True) if n]
-            if not measure.allows(total, min(means, default=0.0) / 2, perfusions):
+            if not measure.allows(total, min(means, default=0.0) / 2, measure.perfusions(perfused)):
                 return
         packings: dict[Side, Packing] = {}
         for side, operations in zip(SIDES, split, strict=True):

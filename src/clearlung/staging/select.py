@@ -109,11 +109,11 @@ class Choice:
 
     def most_ml(self) -> float:
         """Tissue that function could bear at most, with endless time to recover."""
-        perfusions = sum(min(self.perfused[side], 1) for side, items in self.lungs.items() if len(items))
+        once = {side: min(self.perfused[side], 1) for side, items in self.lungs.items() if len(items)}
         # A segment or lobe leaves no bed: the last operation's early loss may be that of access alone.
         bedless = self.budget.bedless_ml[self._row].any()
         smallest = float(self._weight[:, ML].min()) / THOUSAND if self.lesions and not bedless else 0.0
-        return self.budget.most_ml(smallest, perfusions)
+        return self.budget.most_ml(smallest, self.budget.perfusions(once))
 
 
 def choices(lungs: dict[Side, Items], budget: Budget, perfused: Mapping[Side, int]) -> list[Choice]:

@@ -35,6 +35,7 @@ they leave is where the label setting begins.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -128,8 +129,7 @@ class Rules:
     demands
         For each measure, what may be lost of it.
     perfusions_between
-        Weeks between two perfusions, at least. The perfused operations are a lung's last ones, so that of all
-        perfusions the latest is the last operation on one lung or the other.
+        Weeks between two perfusions, at least.
     between
         Weeks between any two operations, at least: what a CT between them takes.
     """
@@ -181,22 +181,54 @@ def earliest_weeks(
     list of Step or None
         In time order, the first in week 0.
     """
+    ways = undominated_weeks(right, left, rules, first, both, keep=rules.perfusions_between > 0)
+    return min(
+        ways,
+        key=lambda steps: (last_week(steps), [s.week for s in steps], bool(steps) and steps[0].side != first),
+        default=None,
+    )
+
+
+def undominated_weeks(
+    right: Course,
+    left: Course,
+    rules: Rules,
+    first: Side = "right",
+    both: Course | None = None,
+    *,
+    keep: bool = True,
+) -> list[list[Step]]:
+    """Return interleavings of which one is no later than any other in each week that counts.
+
+    Those weeks are that of the last operation on each lung and, with ``keep``, that of every perfusion.
+
+    Parameters
+    ----------
+    right, left, rules, first, both
+        As for :func:`earliest_weeks`.
+    keep
+        Whether the weeks of perfusions count; they have to where these must be weeks apart.
+
+    Returns
+    -------
+    list of list of Step
+        Each in time order; none if function allows none.
+    """
+    root, before = None, []
     if both is not None and len(both):
         root = _on_both_sides(both, rules)
         if root is None:
-            return None
+            return []
         before = [Step("both", place, week) for place, week in enumerate(root.weeks)]
         rules = rules.after(both)
-    else:
-        root, before = None, []
     if not len(right) + len(left):
-        return before
-    traces = [before + steps for steps in _interleaved(right, left, rules, first, root)]
-    return min(
-        traces,
-        key=lambda steps: (steps[-1].week, [s.week for s in steps], steps[0].side != first),
-        default=None,
-    )
+        return [before]
+    return [before + steps for steps in _interleaved(right, left, rules, first, root, keep=keep)]
+
+
+def last_week(steps: Sequence[Step]) -> int:
+    """Return the week of the last of some operations; 0 of none."""
+    return steps[-1].week if steps else 0
 
 
 @dataclass(frozen=True)
@@ -208,7 +240,7 @@ class _Root:
 
 
 def _interleaved(
-    right: Course, left: Course, rules: Rules, first: Side, root: _Root | None
+    right: Course, left: Course, rules: Rules, first: Side, root: _Root | None, *, keep: bool = False
 ) -> list[list[Step]]:
     """Return the undominated interleavings."""
     measures, longest = len(rules.demands), max(len(right), len(left))
@@ -222,12 +254,16 @@ def _interleaved(
         for m, losses in enumerate(course.measures[:measures]):
             permanent[here, m, : len(course) + 1] = losses.permanent
             early[here, m, : len(course)] = losses.early
+    kept = np.full((2, longest), -1)
+    if keep:
+        kept[perfused] = np.arange(perfused.sum())
     weeks = rules.weeks
     ends, week, side, parent = interleave(
         permanent,
         early,
         spare,
         perfused,
+        kept,
         np.array([len(right), len(left)]),
         np.array([demand.loss_max for demand in rules.demands], dtype=np.float64),
         np.array([demand.waiting_max for demand in rules.demands], dtype=np.float64),

@@ -24,6 +24,7 @@ def interleave(
     early: NDArray[np.float64],
     spare: NDArray[np.float64],
     perfused: NDArray[np.bool_],
+    kept: NDArray[np.int64],
     count: NDArray[np.int64],
     loss_max: NDArray[np.float64],
     waiting_max: NDArray[np.float64],
@@ -72,6 +73,8 @@ def interleave(
     side = np.empty(_LABELS_AT_FIRST, dtype=np.int64)
     parent = np.empty(_LABELS_AT_FIRST, dtype=np.int64)
     sums = np.empty((_LABELS_AT_FIRST, measures, 2), dtype=np.float64)
+    keeps = kept.max() + 1 if kept.size else 0
+    weeks = np.full((_LABELS_AT_FIRST, keeps), _LONG_AGO, dtype=np.int64)
     begin = np.zeros((count[RIGHT] + 1, count[LEFT] + 1, 2), dtype=np.int64)
     end = np.zeros((count[RIGHT] + 1, count[LEFT] + 1, 2), dtype=np.int64)
     order = np.array([RIGHT, LEFT]) if right_first else np.array([LEFT, RIGHT])
@@ -83,6 +86,7 @@ def interleave(
     slack = np.empty(measures, dtype=np.float64)
     now = np.empty((measures, 2), dtype=np.float64)
     new = np.empty((measures, 2), dtype=np.float64)
+    new_weeks = np.empty(keeps, dtype=np.int64)
     for total in range(1, count[RIGHT] + count[LEFT] + 1):
         first = total == 1 and root_week < 0
         for right in range(max(0, total - count[LEFT]), min(total, count[RIGHT]) + 1):
@@ -109,27 +113,38 @@ def interleave(
                             week = _week_by_intervals(
                                 own, there, here, done, done_there, perfused, gaps, root_week >= 0
                             )
+                            if perfused[here, done]:
+                                for k in range(keeps):
+                                    week = max(week, weeks[label, k] + gaps[PERFUSIONS])
                             if done:
                                 _add_early(now, sums[label], spare[here], share, tau, own)
                             for m in range(measures):
                                 week = _week_by_function(now[m], slack[m], week, tau[m])
                             week = _free_from(week, blocked)
                         _add_early(new, now, early[here, :, done], share, tau, week)
-                        if _is_dominated(week, there, new, last, other, sums, lowest, used):
+                        for k in range(keeps):
+                            new_weeks[k] = week if k == kept[here, done] else weeks[label, k]
+                        if _is_dominated(week, there, new, new_weeks, last, other, sums, weeks, lowest, used):
                             continue
-                        kept = lowest
+                        to = lowest
                         for old in range(lowest, used):
-                            if not _dominates(week, there, new, last[old], other[old], sums[old]):
-                                last[kept], other[kept], side[kept] = last[old], other[old], side[old]
-                                parent[kept] = parent[old]
-                                _set(sums[kept], sums[old])
-                                kept += 1
-                        if kept == len(last):
+                            if not _dominates(
+                                week, there, new, new_weeks, last[old], other[old], sums[old], weeks[old]
+                            ):
+                                last[to], other[to], side[to] = last[old], other[old], side[old]
+                                parent[to] = parent[old]
+                                _set(sums[to], sums[old])
+                                for k in range(keeps):
+                                    weeks[to, k] = weeks[old, k]
+                                to += 1
+                        if to == len(last):
                             last, other, side = _longer(last), _longer(other), _longer(side)
-                            parent, sums = _longer(parent), _more_sums(sums)
-                        last[kept], other[kept], side[kept], parent[kept] = week, there, here, label
-                        _set(sums[kept], new)
-                        used = kept + 1
+                            parent, sums, weeks = _longer(parent), _more_sums(sums), _more_weeks(weeks)
+                        last[to], other[to], side[to], parent[to] = week, there, here, label
+                        _set(sums[to], new)
+                        for k in range(keeps):
+                            weeks[to, k] = new_weeks[k]
+                        used = to + 1
                 end[right, left, here] = used
     ends = np.concatenate(
         (
@@ -183,16 +198,15 @@ def _week_by_intervals(
 
     ``opened`` tells whether operations on both sides came before: they count as the lung's own.
     """
-    after = max(gaps[AFTER_PERFUSION], gaps[PERFUSIONS] if perfused[here, done] else 0)
     week = max(0, max(own, there) + gaps[ANY])
     if done or opened:
         week = max(week, own + gaps[SAME_SIDE])
     if done and perfused[here, done - 1]:
-        week = max(week, own + after)
+        week = max(week, own + gaps[AFTER_PERFUSION])
     if done_there:
         week = max(week, there + gaps[OTHER_SIDE])
         if perfused[1 - here, done_there - 1]:
-            week = max(week, there + after)
+            week = max(week, there + gaps[AFTER_PERFUSION])
     return int(week)
 
 
@@ -246,17 +260,31 @@ def _longer(values: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @numba.njit(cache=True, nogil=True)
+def _more_weeks(weeks: NDArray[np.int64]) -> NDArray[np.int64]:
+    more = np.full((2 * len(weeks), weeks.shape[1]), _LONG_AGO, dtype=np.int64)
+    for label in range(len(weeks)):
+        for k in range(weeks.shape[1]):
+            more[label, k] = weeks[label, k]
+    return more
+
+
+@numba.njit(cache=True, nogil=True)
 def _dominates(
     week: int,
     there: int,
     mine: NDArray[np.float64],
+    weeks: NDArray[np.int64],
     other_week: int,
     other_there: int,
     others: NDArray[np.float64],
+    other_weeks: NDArray[np.int64],
 ) -> bool:
     """Whether one label is no worse than another in everything that matters to what follows."""
     if week > other_week or there > other_there:
         return False
+    for k in range(len(weeks)):
+        if weeks[k] > other_weeks[k]:
+            return False
     for m in range(len(mine)):
         for p in range(2):
             if mine[m, p] > others[m, p] + NOISE:
@@ -269,14 +297,16 @@ def _is_dominated(
     week: int,
     there: int,
     mine: NDArray[np.float64],
+    weeks: NDArray[np.int64],
     last: NDArray[np.int64],
     other: NDArray[np.int64],
     sums: NDArray[np.float64],
+    other_weeks: NDArray[np.int64],
     lowest: int,
     used: int,
 ) -> bool:
-    for old in range(lowest, used):  # noqa: SIM110  numba has no generators in any()
-        if _dominates(last[old], other[old], sums[old], week, there, mine):
+    for old in range(lowest, used):
+        if _dominates(last[old], other[old], sums[old], other_weeks[old], week, there, mine, weeks):
             return True
     return False
 

@@ -17,7 +17,7 @@ from clearlung.staging.goals import Outcome, goals_of, rank
 from clearlung.staging.growth import WAITING
 from clearlung.staging.infeasible import check_function, check_perfusion
 from clearlung.staging.items import Items, items_of, limits_of
-from clearlung.staging.perfused import placed
+from clearlung.staging.perfused_places import placed
 from clearlung.staging.plan import Plan
 from clearlung.staging.polish import polish_waiting
 from clearlung.staging.problem import StagingProblem
@@ -26,7 +26,7 @@ from clearlung.staging.screen import screen
 from clearlung.staging.search import Pick, Search
 from clearlung.staging.select import choices
 from clearlung.staging.share import best_of, in_words, shares
-from clearlung.staging.unseen import with_benefit
+from clearlung.staging.targets import aimed, targets_to_try
 from clearlung.staging.within import can_end_in_time, most_of, within_assignments, within_totals, within_weeks
 
 
@@ -69,25 +69,25 @@ def solve_plan(problem: StagingProblem, progress: Callable[[str], None] | None =
     Where the protocol allows fewer perfusions in all than for each lung, every way to share them between the
     lungs is planned, and the best by the goals' order taken; bounds are those of all ways. Where it has the
     goal ``perfusion``, none and fewer than it allows are ways too, and any of a lung's operations may be a
-    perfused one: that goal says which is worth its harm.
+    perfused one: that goal says which is worth its harm. Where the protocol allows several targets for a
+    lung, each is tried with each number; all perfusions of one lung have the same.
     """
     say = progress or (lambda phrase: None)
-    problem = with_benefit(problem)
-    ways = shares(problem)
+    ways = [(way, targets) for way in shares(problem) for targets in targets_to_try(problem, way)]
     if not ways:
         return _solve(problem, say)
     found: list[Plan | None] = []
     reasons: list[str] = []
-    for way in ways:
-        say(f"perfusions: {in_words(way)}")
+    for way, targets in ways:
+        say(f"perfusions: {in_words(way, targets)}")
         try:
-            found.append(_solve(replace(problem, perfusions=way), say))
+            found.append(_solve(replace(aimed(problem, targets), perfusions=way), say))
         except InfeasiblePlan as error:
             found.append(None)
             reasons += error.reasons
     if not any(found):
         raise InfeasiblePlan(list(dict.fromkeys(reasons)))
-    return best_of(problem, ways, found)
+    return best_of(problem, [way for way, _ in ways], found)
 
 
 def _solve(problem: StagingProblem, say: Callable[[str], None]) -> Plan:

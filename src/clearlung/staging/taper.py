@@ -13,7 +13,7 @@ they lose: what this file yields is checked, and its limits are then lower than 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -36,30 +36,38 @@ _LIGHTEST = 0.7
 _OPERATIONS_MAX = 400
 
 
-def operations_bound_by_function(total_ml: float, perfusions: int, limits: Limits, budget: Allowance) -> int:
+def operations_bound_by_function(
+    total_ml: float, perfused: Iterable[Side], limits: Limits, budget: Allowance
+) -> int:
     """Return how many operations function needs at least, with tissue cut to any size and endless recovery.
 
-    An operation has one perfusion at most, so before the last j operations all but j of them have taken their
-    part. Segments and lobes lose less for as much tissue, so with them the bound is 0.
+    An operation has one perfusion at most, so before the last j operations all but j of them, which are of
+    the ``perfused`` lungs, have taken their part: at least the smallest. Segments and lobes lose less for as
+    much tissue, so with them the bound is 0.
     """
     if budget.anatomical or math.isinf(budget.after):
         return 0
+    perfusions = sorted(budget.perfusion[side] for side in perfused)
     left, after, most = total_ml, 0.0, limits.ml / THOUSAND
     for operations in range(_OPERATIONS_MAX):
         if left <= 1e-9 * max(1.0, total_ml):
             return operations
-        room = _room_ml(budget, max(0, perfusions - operations)) - total_ml + after
+        taken = sum(perfusions[: max(0, len(perfusions) - operations)])
+        room = _room_ml(budget, taken) - total_ml + after
         volume = max(0.0, min(left, most, _share(room, budget)))
-        if volume <= 0 and operations >= perfusions:
+        if volume <= 0 and operations >= len(perfusions):
             break
         left -= volume
         after += volume
     return _OPERATIONS_MAX
 
 
-def _room_ml(budget: Allowance, perfusions: int) -> float:
-    """Tissue that the function right after an operation leaves, its own early part not yet counted."""
-    return (budget.after - budget.access - budget.perfusion * perfusions) / budget.tissue
+def _room_ml(budget: Allowance, perfusions: float) -> float:
+    """Tissue that the function right after an operation leaves, its own early part not yet counted.
+
+    ``perfusions`` is what these have taken for good so far.
+    """
+    return (budget.after - budget.access - perfusions) / budget.tissue
 
 
 def _share(room_ml: float, budget: Allowance) -> float:
@@ -146,7 +154,8 @@ class _Taper:
 
         The later operations are taken as full as they may be, which gives the earlier ones the most room.
         """
-        perfusions = sum(min(self.perfused[side], self.pattern.count(side)) for side in SIDES)
+        perfused = {side: min(self.perfused[side], self.pattern.count(side)) for side in SIDES}
+        perfusions = self.budget.perfusions(perfused)
         rest: dict[Side, float] = dict(zip(SIDES, self.total_ml, strict=True))
         total, after = sum(self.total_ml), 0.0
         volumes: dict[Side, list[float]] = {"right": [], "left": []}
@@ -155,7 +164,7 @@ class _Taper:
             cap = min(most_ml, _share(room, self.budget))
             if cap <= 0:
                 return None
-            perfusions -= len(volumes[side]) < self.perfused[side]
+            perfusions -= self.budget.perfusion[side] * (len(volumes[side]) < self.perfused[side])
             volumes[side].insert(0, cap)
             after += min(cap, rest[side])
             rest[side] -= min(cap, rest[side])

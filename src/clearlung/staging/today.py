@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from clearlung.anatomy import SIDES, Side
 from clearlung.resection import EarlierResection, FunctionModel, PatientFunction
 from clearlung.resection import Loss as ModelLoss
-from clearlung.staging.done import Done, earlier_sessions, taken_in
+from clearlung.staging.done import Done, earlier_sessions, taken_in, targets_reached
 from clearlung.staging.plan import Plan
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.targets import function_share
 
 # Nobody is planned on with less than this share of the first value: the loss of operations days ago could
 # come out as more than there was.
@@ -21,18 +22,18 @@ _ANATOMICAL = ("segmentectomy", "lobectomy")
 
 @dataclass(frozen=True)
 class Loss:
-    """What one done operation took: weeks ago, ml around beds, ml taken anatomically, whether perfused."""
+    """What one done operation took: weeks ago, ml around beds and anatomically, lung's share perfused."""
 
     side: Side
     weeks_ago: float
     bedded_ml: float
     anatomical_ml: float
-    perfused: bool
+    perfused: float
 
 
 def function_today(problem: StagingProblem, plan: Plan, done: Done) -> StagingProblem:
     """Return the problem with the function that the operations have left, and have still to give back."""
-    lost = _lost(plan, done)
+    lost = _lost(problem, plan, done)
     fev1 = continued(problem.function, lost, done.today_week, measured=done.fev1_percent)
     patient = problem.patient
     if patient is not None:
@@ -64,7 +65,7 @@ def _patient_today(
                     "laser",
                     removed_ml=one.bedded_ml + one.anatomical_ml,
                     weeks_ago=one.weeks_ago,
-                    perfused=one.perfused,
+                    perfused=one.perfused > 0,
                 )
                 for one in lost
             ),
@@ -72,18 +73,20 @@ def _patient_today(
     )
 
 
-def _lost(plan: Plan, done: Done) -> list[Loss]:
+def _lost(problem: StagingProblem, plan: Plan, done: Done) -> list[Loss]:
     """Return what the done operations took; one on both sides counts as one on each lung."""
-    found = []
+    found, planned = [], {operation.number: operation for operation in plan.operations}
     for one, past in zip(done.operations, earlier_sessions(plan, done), strict=True):
         taken = taken_in(plan, one)
+        reached = targets_reached(planned[one.number], one)
         for side in past.sides:
-            own = [(s, share) for s, share in taken if s.side == side or len(past.sides) == 1]
-            removed = sum(share * s.volume_ml for s, share in own)
+            share = function_share(problem, reached[side]) if side in reached else 0.0
+            own = [(s, part) for s, part in taken if s.side == side or len(past.sides) == 1]
+            removed = sum(part * s.volume_ml for s, part in own)
             if not taken and one.removed_ml is not None:
                 removed = one.removed_ml / len(past.sides)
             whole = min(removed, sum(s.volume_ml for s, _ in own if s.technique in _ANATOMICAL))
-            found.append(Loss(side, float(-past.week), removed - whole, whole, past.perfused))
+            found.append(Loss(side, float(-past.week), removed - whole, whole, share))
     return found
 
 

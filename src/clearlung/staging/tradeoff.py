@@ -35,7 +35,6 @@ from clearlung.staging.problem import StagingProblem
 from clearlung.staging.share import shares
 from clearlung.staging.solve import solve_plan
 from clearlung.staging.tradeoff_points import NOISE, Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint
-from clearlung.staging.unseen import with_benefit
 
 
 @dataclass(eq=False)
@@ -178,7 +177,6 @@ def trade_off(
         If the protocol's own limits allow no plan.
     """
     options = options or TradeoffOptions()
-    problem = with_benefit(problem)
     limits = problem.protocol
     loosest, floor = limits.per_operation.removed_ml_max, limits.function.fev1_after_percent_min
     most = _fev1_most(problem)

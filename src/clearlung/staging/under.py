@@ -89,7 +89,6 @@ def under(
         patient=patient,
         regimen=_regimen(problem, protocol, after, body_surface_m2),
         warnings=warnings,
-        benefit=None,
         **minutes,
     )
 

@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from clearlung.anatomy import LOBES, Lobe, Side
+from clearlung.anatomy import Lobe, Side
 from clearlung.evidence import EvidenceBook
+from clearlung.followup import LesionTable
 from clearlung.perfusion import (
     DETECTION_CURVES,
-    Benefit,
-    Findings,
+    TARGETS,
     LobeVolumes,
-    LungBenefit,
     LungVolumes,
-    OccultBurden,
     Seen,
-    detection_curve,
-    occult_burden,
     reference_lungs,
-    weigh_perfusions,
 )
 
-if TYPE_CHECKING:
-    from clearlung.staging.problem import StagingProblem
-
-# Enough that a mean over draws is within a few percent, few enough that a week is read in milliseconds.
-_DRAWS = 2000
-_DAYS_PER_WEEK = 7
 _FOR_EVER_DAYS = 1e6
 
 
@@ -71,6 +59,21 @@ class PerfusedPart(_Part):
 
     week: float = Field(ge=0, description="Weeks after the CT.")
     side: Side
+    target: str | None = Field(
+        default=None, description="What of the lung: a registered target; null: all of it."
+    )
+
+    @model_validator(mode="after")
+    def _of_its_lung(self) -> Self:
+        if self.target is not None and (self.target not in TARGETS or TARGETS[self.target].side != self.side):
+            known = [name for name, target in TARGETS.items() if target.side == self.side]
+            raise ValueError(f"target {self.target!r} is not one of the {self.side} lung: {', '.join(known)}")
+        return self
+
+    @property
+    def reached(self) -> str:
+        """What was perfused, by name."""
+        return self.target or self.side
 
 
 class Unseen(_Part):
@@ -112,92 +115,28 @@ class Unseen(_Part):
         ]
         return cls.model_validate({"seen": parts, **known})
 
+    def seeing(self, lesions: LesionTable) -> Self:
+        """Return it with what the CT shows spelled out: these lesions, where nothing else is."""
+        if self.seen is not None:
+            return self
+        return self.of(Seen.of_lesions(lesions), **self.model_dump(exclude={"seen"}))
+
+    def shown(self) -> Seen:
+        """Return what the CT shows as columns; none where it is not spelled out."""
+        parts = self.seen or ()
+        return Seen.listed(
+            [one.diameter_mm for one in parts],
+            [one.lobe for one in parts],
+            chance=[one.chance for one in parts],
+            vdt_days=[math.nan if one.vdt_days is None else one.vdt_days for one in parts],
+        )
+
     def volumes(self, book: EvidenceBook) -> LungVolumes:
         """Return how much the lobes hold: the patient's, or published ones."""
         if not self.lungs:
             return reference_lungs(book)
         lobes = tuple(LobeVolumes(one.lobe, one.volume_ml, one.tissue_ml) for one in self.lungs)
         return LungVolumes(lobes, source="scan")
-
-
-def burden_of(problem: StagingProblem) -> OccultBurden | None:
-    """Return how many metastases are unseen in this patient, after all that was found by hand.
-
-    None where the problem says nothing of what was seen.
-    """
-    unseen = problem.unseen
-    if unseen is None:
-        return None
-    book = problem.protocol.book()
-    burden = occult_burden(
-        Seen.of_lesions(problem.lesions) if unseen.seen is None else _seen(unseen.seen),
-        detection_curve(unseen.detection, book, slice_mm=unseen.slice_mm),
-        book,
-        draws=_DRAWS,
-        seed=problem.seed,
-        lobes=tuple(one.lobe for one in unseen.lungs) or LOBES,
-        volumes=tuple(one.volume_ml for one in unseen.lungs) or None,
-    )
-    for one in unseen.found:
-        burden = burden.after(Findings(day=_DAYS_PER_WEEK * one.week, found=one.found))
-    return burden
-
-
-def benefit_of(problem: StagingProblem) -> Benefit | None:
-    """Return what is unseen in either lung, and what perfusing it spares and may cost.
-
-    None where the problem says nothing of what was seen.
-
-    Raises
-    ------
-    CaseError, PerfusionError
-        As for :func:`~clearlung.perfusion.weigh_perfusions`.
-    """
-    burden, unseen = burden_of(problem), problem.unseen
-    if burden is None or unseen is None:
-        return None
-    book = problem.protocol.book()
-    benefit = weigh_perfusions(
-        burden,
-        problem.regimen if problem.perfusions_per_lung else None,
-        unseen.volumes(book),
-        book,
-        body_surface_m2=unseen.body_surface_m2,
-        weeks_since_ct=unseen.weeks_since_ct,
-    )
-
-    def now(lung: LungBenefit) -> LungBenefit:
-        return lung.after([p.week - unseen.weeks_since_ct for p in unseen.perfused if p.side == lung.side])
-
-    return benefit.changed(now)
-
-
-def with_benefit(problem: StagingProblem) -> StagingProblem:
-    """Return the problem with what perfusions spare and may cost, if its plan is to be chosen by that.
-
-    It is worked out from what the problem says is unseen. Where its goals weigh perfusions and it says
-    nothing, its lesions are taken for all that radiologists saw on slices of 1 mm, and the lungs for
-    published ones.
-    """
-    if problem.benefit is not None:
-        return problem
-    perfuses = problem.regimen is not None and problem.perfusions_per_lung > 0
-    if problem.unseen is None and perfuses and problem.protocol.goals.weighs_perfusion:
-        warning = (
-            "What the CT does not show is estimated as on slices of 1 mm read by radiologists, in lungs of"
-            " published size: nothing else was given."
-        )
-        problem = replace(problem, unseen=Unseen(), warnings=(*problem.warnings, warning))
-    return replace(problem, benefit=benefit_of(problem))
-
-
-def _seen(parts: tuple[SeenPart, ...]) -> Seen:
-    return Seen.listed(
-        [one.diameter_mm for one in parts],
-        [one.lobe for one in parts],
-        chance=[one.chance for one in parts],
-        vdt_days=[float("nan") if one.vdt_days is None else one.vdt_days for one in parts],
-    )
 
 
 def _stored(vdt_days: float) -> float | None:

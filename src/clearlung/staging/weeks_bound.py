@@ -19,31 +19,47 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, cast
 
 from clearlung.anatomy import SIDES, Side
-from clearlung.staging.budget import Budget
+from clearlung.staging.budget import Allowance, Budget
 from clearlung.staging.draft import Draft, LungDraft
 from clearlung.staging.items import THOUSAND, Items, Limits
-from clearlung.staging.sequence import Course, Losses, earliest_weeks
+from clearlung.staging.sequence import Course, Losses, Step, last_week, undominated_weeks
 
 
 @dataclass(frozen=True)
-class _Lung:
-    """How many operations, which of them are perfused, what they take in all, and one of them at most."""
+class LungParts:
+    """What is known of a lung's operations whatever is packed into which of them.
 
+    Parameters
+    ----------
+    side
+        The lung.
+    perfused
+        Which of them are perfused.
+    total_ml, most_ml
+        What they take in all, and each of them at most.
+    """
+
+    side: Side
     perfused: tuple[bool, ...]
     total_ml: float
     most_ml: float
 
     @classmethod
     def of(cls, lung: LungDraft) -> Self:
-        return cls(lung.perfused, lung.items.ml, lung.peak_ml())
+        """Read it from a draft: the same perfused, and no operation larger than its largest."""
+        return cls(cast(Side, lung.items.side), lung.perfused, lung.items.ml, lung.peak_ml())
 
     @property
     def spare_ml(self) -> float:
         """By how much more they could take, if each took the most."""
         return len(self.perfused) * self.most_ml - self.total_ml
+
+    def _perfusions(self, measure: Allowance, operations: int) -> float:
+        """Return what the perfusions of the first so many operations take for good."""
+        return measure.perfusions({self.side: sum(self.perfused[:operations])})
 
     def least(self, budget: Budget) -> Course:
         """Return a course with the least tissue that each, and the first ones together, can take."""
@@ -52,7 +68,7 @@ class _Lung:
         prefix = [max(0.0, self.total_ml - (n - i) * self.most_ml, i * least) for i in range(n + 1)]
         losses = (
             Losses(
-                tuple(measure.permanent(prefix[i], sum(self.perfused[:i])) for i in range(n + 1)),
+                tuple(measure.permanent(prefix[i], self._perfusions(measure, i)) for i in range(n + 1)),
                 (measure.early(least),) * n,
             )
             for measure in budget.measures
@@ -65,7 +81,8 @@ class _Lung:
         losses = []
         for measure in budget.measures:
             taken = [
-                measure.permanent(i * self.most_ml - spare, sum(self.perfused[:i])) for i in range(1, n + 1)
+                measure.permanent(i * self.most_ml - spare, self._perfusions(measure, i))
+                for i in range(1, n + 1)
             ]
             losses.append(Losses((0.0, *taken), (measure.early(self.most_ml - spare),) * n))
         return Course(
@@ -81,7 +98,7 @@ def weeks_bound(draft: Draft, budget: Budget) -> int:
     """
     if draft.both is not None or any(measure.anatomical for measure in budget.measures):
         return 0
-    right, left = (_Lung.of(draft.lungs[side]) for side in SIDES)
+    right, left = (LungParts.of(draft.lungs[side]) for side in SIDES)
     weeks = _least(right, left, budget)
     return 0 if math.isinf(weeks) else int(weeks)
 
@@ -113,14 +130,14 @@ def weeks_of_split(
     parts = []
     for side, n in zip(SIDES, split, strict=True):
         flags = tuple(place >= n - limits.perfused[side] for place in range(n))
-        parts.append(_Lung(flags, lungs[side].ml, min(limits.ml / THOUSAND, lungs[side].ml)))
+        parts.append(LungParts(side, flags, lungs[side].ml, min(limits.ml / THOUSAND, lungs[side].ml)))
     # What does not fit into so many operations is not removed by them.
     if any(part.spare_ml < -1e-6 for part in parts):
         return math.inf
     return max(_least(parts[0], parts[1], budget), max(bare, default=0))
 
 
-def _least(right: _Lung, left: _Lung, budget: Budget) -> float:
+def _least(right: LungParts, left: LungParts, budget: Budget) -> float:
     """Return the least weeks of all ways to place as many perfusions."""
     budget, ways = budget.placings([(len(lung.perfused), sum(lung.perfused)) for lung in (right, left)])
     return min(
@@ -128,8 +145,32 @@ def _least(right: _Lung, left: _Lung, budget: Budget) -> float:
     )
 
 
-def _weeks(right: _Lung, left: _Lung, budget: Budget) -> float:
-    relaxed = [earliest_weeks(right.least(budget), left.least(budget), budget.rules)]
+def _weeks(right: LungParts, left: LungParts, budget: Budget) -> float:
+    ways = relaxed(right, left, budget, keep=False)
+    return max(min((last_week(steps) for steps in found), default=math.inf) for found in ways)
+
+
+def relaxed(
+    right: LungParts, left: LungParts, budget: Budget, *, keep: bool = True
+) -> list[list[list[Step]]]:
+    """Return for each relaxation its undominated interleavings, none if function bears none.
+
+    Parameters
+    ----------
+    right, left
+        What the operations of each lung take in all, and each at most.
+    budget
+        Of function.
+    keep
+        Whether the weeks of perfusions count: as for :func:`undominated_weeks`.
+
+    Notes
+    -----
+    Whatever is packed into the operations, in their own interleaving none of them is before its week in
+    any of the relaxations.
+    """
+    keep = keep or budget.perfusions_between > 0
+    found = [undominated_weeks(right.least(budget), left.least(budget), budget.rules, keep=keep)]
     full = right.full(budget), left.full(budget)
     # Where more is spare than one operation takes, it cannot all be taken off one.
     if all(early > 0 for course in full for losses in course.measures for early in losses.early):
@@ -142,5 +183,5 @@ def _weeks(right: _Lung, left: _Lung, budget: Budget) -> float:
                 for demand, measure in zip(budget.rules.demands, budget.measures, strict=True)
             ),
         )
-        relaxed.append(earliest_weeks(*full, rules))
-    return max(math.inf if steps is None else steps[-1].week if steps else 0 for steps in relaxed)
+        found.append(undominated_weeks(*full, rules, keep=keep))
+    return found

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from clearlung.staging import StressOptions, Unseen, benefit_of
+from clearlung.staging import StressOptions, Unseen
 from tests.staging.problems import problem, protocol
 
 
@@ -15,7 +15,7 @@ def test_the_chance_of_edema_is_that_of_the_regimen_in_these_lungs():
     limits = protocol("high-volume")
     given = replace(problem([("RLL", 2.0, 8.0)], limits, perfused=True), unseen=Unseen())
     spread = StressOptions().draws(given).spreads["edema"]
-    risk = benefit_of(given)
+    risk = given.benefit
     chances = np.concatenate([100 * lung.edema for lung in risk.lungs.values()])
     assert (spread.low, spread.value, spread.high) == pytest.approx(np.quantile(chances, [0.05, 0.5, 0.95]))
     # Nothing is known of the lungs: the published rate.

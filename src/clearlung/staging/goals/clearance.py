@@ -92,9 +92,9 @@ def _bound_incomplete(outcome: Outcome) -> int:
         if choice.lesions < removed:
             continue
         operated = [side for side, items in choice.lungs.items() if len(items)]
-        perfusions = sum(min(outcome.limits.perfused[side], 1) for side in operated)
+        perfused = [side for side in operated if outcome.limits.perfused[side]]
         by_function = operations_bound_by_function(
-            choice.least_ml(removed), perfusions, outcome.limits, choice.budget
+            choice.least_ml(removed), perfused, outcome.limits, choice.budget
         )
         most_ml = choice.most_ml()
         by_minutes = minutes_bound(choice.least_minutes(removed, most_ml), outcome.limits, operated)

@@ -69,8 +69,8 @@ class BreachChance(PlanGoal):
 def _least_permanent(outcome: Outcome, measure: Allowance) -> float:
     """Return what all specimens and one perfusion of each perfused lung take for good, as a fraction."""
     counted = sum(measure.counted_ml(items) for items in outcome.lungs.values())
-    perfusions = sum(min(outcome.limits.perfused[s], 1) for s in SIDES if len(outcome.lungs[s]))
-    return measure.permanent(counted, perfusions)
+    once = {side: min(outcome.limits.perfused[side], 1) for side in SIDES if len(outcome.lungs[side])}
+    return measure.permanent(counted, measure.perfusions(once))
 
 
 def _chance(outcome: Outcome, floor: Floor) -> float:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from clearlung.anatomy import SIDES, Side
 from clearlung.staging.goals.base import Bound, PlanGoal, register
+from clearlung.staging.goals.clearance import Operations
+from clearlung.staging.goals.least_harm import least_net_harm, least_of_perfused
 from clearlung.staging.goals.outcome import Outcome
-from clearlung.staging.goals.time import least_weeks
-from clearlung.staging.perfused import in_steps, most_worth, net_harm
+from clearlung.staging.perfused import in_steps, net_harm
 from clearlung.staging.protocol_parts import PERFUSION
 
 
@@ -35,22 +35,18 @@ class PerfusionHarm(PlanGoal):
         )
 
     def bound(self, outcome: Outcome, held: Collection[str]) -> Bound:
-        """Return what as many perfusions of each lung come to, if all were on the day of the CT."""
+        """Return what no plan falls below that perfuses each lung as often as the problem says."""
         problem = outcome.problem
         if problem.benefit is None or not problem.weighs_perfusion:
             return Bound(0.0, "perfusions follow the protocol's rule")
-        most = {side: min(outcome.limits.perfused[side], len(outcome.lungs[side])) for side in SIDES}
-        waiting = problem.benefit.worth.week * least_weeks(outcome)
-        last = {side: _last_week(outcome, side) for side in SIDES}
+        fewest = int(Operations().bound(outcome, ()).value)
+        if outcome.limits.both_sides and all(len(items) for items in outcome.lungs.values()):
+            weeks = outcome.least_weeks_from(fewest)
+            return Bound(
+                in_steps(problem, least_of_perfused(problem, outcome.limits.perfused, weeks)),
+                "label setting on the perfused operations alone, and the least weeks of any plan",
+            )
         return Bound(
-            in_steps(problem, waiting - most_worth(problem, most, last)),
-            "perfusions on the day of the CT, before any growth, and the least weeks of any plan",
+            in_steps(problem, least_net_harm(outcome, fewest, held)),
+            "label setting on the least that operations take, for every choice of those that are perfused",
         )
-
-
-def _last_week(outcome: Outcome, side: Side) -> int:
-    """Return the week before which a lung's last operation cannot be, by the intervals alone."""
-    if not outcome.complete or outcome.limits.both_sides or not len(outcome.lungs[side]):
-        return 0
-    fewest = outcome.search.proven(outcome.lungs[side])[0]
-    return max(0, fewest - 1) * outcome.problem.protocol.weeks.same_side_min

@@ -24,6 +24,7 @@ from clearlung.staging.stress.record import (
 )
 from clearlung.staging.stress.simulate import fev1_percent, put_off
 from clearlung.staging.stress.spreads import Floats
+from clearlung.staging.targets import aimed_as
 
 _TAILS = (0.05, 0.5, 0.95)
 _FAN = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -71,7 +72,7 @@ def stress_test(problem: StagingProblem, plan: Plan, options: StressOptions | No
     ValueError
         If a spread is given that the test does not know.
     """
-    options = options or StressOptions()
+    options, problem = options or StressOptions(), aimed_as(problem, plan.operations)
     return describe(Rehearsal.of(problem, plan, options.draws(problem)), options)
 
 

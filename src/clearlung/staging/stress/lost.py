@@ -51,7 +51,7 @@ class Lost:
     ) -> Lost:
         """Return what operations take that remove so much around beds, and anatomically."""
         bedded, anatomical = (ml / model.lung_ml for ml in removed_ml)
-        perfused = np.where(staged.perfused, model.perfusion_permanent, 0.0)[:, None]
+        perfused = (model.perfusion_permanent * staged.perfused_share)[:, None]
         # The factor that is drawn is that of FEV1.
         tissue = draws.patient("tissue_factor") + model.early_tissue_factor
         tissue = tissue - problem.function.early_tissue_factor

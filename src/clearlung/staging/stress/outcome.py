@@ -18,7 +18,7 @@ from clearlung.staging.stress.draws import Draws
 from clearlung.staging.stress.simulate import Course, limited_dlco, simulate
 from clearlung.staging.stress.spreads import Floats, Spread, spreads_of
 from clearlung.staging.stress.staged import Staged
-from clearlung.staging.unseen import with_benefit
+from clearlung.staging.targets import targets_on
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,12 @@ class StressOptions:
 
 
 def _edema(problem: StagingProblem, published: Spread) -> Spread:
-    """Return the chance of edema of this regimen in these lungs, or what was published if that is unknown."""
-    benefit = with_benefit(problem).benefit
+    """Return the chance of edema of this regimen in what it may perfuse, or the published one if unknown."""
+    benefit = problem.benefit
     if benefit is None or problem.regimen is None or not problem.perfusions_per_lung:
         return published
-    chances = np.concatenate([100 * lung.edema for lung in benefit.lungs.values()])
+    targets = [target for side in benefit.lungs for target in targets_on(problem, side)]
+    chances = np.concatenate([100 * benefit.of(target).edema for target in targets])
     interval = Interval.of(chances)
     return replace(
         published,

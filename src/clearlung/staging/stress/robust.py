@@ -21,7 +21,7 @@ from clearlung.staging.stress.outcome import Rehearsal, StressOptions, quantile
 from clearlung.staging.stress.record import RobustRecord, RobustStep, Share
 from clearlung.staging.stress.simulate import simulate
 from clearlung.staging.stress.staged import Staged
-from clearlung.staging.unseen import with_benefit
+from clearlung.staging.targets import perfused_share
 
 # Each step plans anew; limits that do not settle in so many do not settle.
 _STEPS = 12
@@ -85,7 +85,6 @@ def plan_with_reserve(
     """
     options = options or StressOptions()
     say = progress or (lambda phrase: None)
-    problem = with_benefit(problem)
     draws = options.draws(problem)
     first = solve_plan(problem)
     search = _Search(problem, draws, options.confidence, first)
@@ -374,14 +373,16 @@ def _specimens_too_large(
     return reasons
 
 
-def _perfused_lungs(problem: StagingProblem, rows: NDArray[np.intp]) -> int:
-    """Return how many lungs are perfused at least in a plan that removes these specimens."""
+def _perfused_lungs(problem: StagingProblem, rows: NDArray[np.intp]) -> float:
+    """Return how many lungs' function is perfused at least in a plan that removes these specimens."""
     opened = [side for side in SIDES if (problem.specimens.side[rows] == side).any()]
+    shares = {side: perfused_share(problem, side) for side in opened}
     if problem.perfusions is not None:
-        return sum(problem.perfusions[side] > 0 for side in opened)
+        return sum(shares[side] for side in opened if problem.perfusions[side])
     # Where fewer are allowed in all than for each lung, one may have had them all.
     each = problem.perfusions_per_lung
-    return min(len(opened), -(-problem.perfusions_in_all // each)) if each else 0
+    lungs = min(len(opened), -(-problem.perfusions_in_all // each)) if each else 0
+    return sum(sorted(shares.values())[:lungs])
 
 
 def _final_broken(problem: StagingProblem, rows: NDArray[np.intp], draws: Draws) -> Share:

@@ -12,6 +12,7 @@ from clearlung.errors import CaseConflict
 from clearlung.staging.plan import Operation, Plan, sides_of
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.stress.spreads import Floats
+from clearlung.staging.targets import function_share, targets_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,8 @@ class Staged:
         What the planned minutes consist of.
     perfused
         Whether a lung is perfused.
+    perfused_share
+        The share of the lung's function that is, 0 to 1.
     opened
         How many lungs are opened.
     complication
@@ -44,6 +47,7 @@ class Staged:
     perfusion_minutes: Floats
     specimen_minutes: Floats
     perfused: NDArray[np.bool_]
+    perfused_share: Floats
     opened: NDArray[np.intp]
     complication: Floats
 
@@ -75,6 +79,7 @@ class Staged:
             perfusion_minutes=perfusion,
             specimen_minutes=specimens,
             perfused=perfused,
+            perfused_share=np.array([_share(problem, o) for o in operations]),
             opened=np.array([len(sides_of(o.side)) for o in operations], dtype=np.intp),
             complication=np.array([_chances(o) for o in operations]).reshape(-1, 3),
         )
@@ -93,6 +98,7 @@ class Staged:
             perfusion_minutes=nothing,
             specimen_minutes=problem.specimens.minutes[np.asarray(rows, dtype=np.intp)],
             perfused=np.zeros(count, dtype=bool),
+            perfused_share=nothing,
             opened=np.ones(count, dtype=np.intp),
             complication=np.zeros((count, 3)),
         )
@@ -111,6 +117,12 @@ def _rows(problem: StagingProblem, operation: Operation) -> NDArray[np.intp]:
             )
         rows.append(row)
     return np.array(rows, dtype=np.intp)
+
+
+def _share(problem: StagingProblem, operation: Operation) -> float:
+    """Return the share of its lung's function that an operation perfuses."""
+    targets = targets_of([operation]).values()
+    return max((function_share(problem, target) for target in targets), default=0.0)
 
 
 def _freed(problem: StagingProblem, operations: Sequence[Operation]) -> Floats:

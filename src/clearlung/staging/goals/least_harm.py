@@ -1,0 +1,233 @@
+"""What no plan falls below in the harm of perfusions less what they spare, however it is packed.
+
+A plan has some operations on each lung, of which some are perfused, in some interleaving. With the least that
+each can take in place of what it does take, none of them is earlier (`weeks_bound`); and neither waiting nor
+perfusing later is ever worth more (`LungBenefit.for_bounds`). So a plan's net harm is no less than that of
+the same interleaving with the least losses, and the label setting keeps every interleaving that no other is
+as early as in all weeks that count. The least of them, over every choice of as many operations to perfuse and
+every number of operations, is a bound.
+
+More operations may each take less and wait less. With operations that take nothing but access and perfusion
+(`bare`) that is not so: leave one out that is not perfused, and the others are no later. So numbers of
+operations are looked at from the fewest on until bare ones alone are no better than what was found.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from clearlung.anatomy import SIDES, Side
+from clearlung.staging.budget import Budget, Flags
+from clearlung.staging.goals.outcome import Outcome
+from clearlung.staging.items import THOUSAND
+from clearlung.staging.perfused import for_bounds, net_harm
+from clearlung.staging.problem import StagingProblem
+from clearlung.staging.sequence import Step, last_week, undominated_weeks
+from clearlung.staging.weeks_bound import LungParts, relaxed
+
+# Numbers of operations above the fewest that are looked at with their tissue; those above count as bare ones.
+_MORE_OPERATIONS = 6
+# What perfusions are worth is read from thousands of imagined patients for each week. Most interleavings are
+# out of the question already if perfusions were in the first of every so many weeks.
+_GRAINS = (8, 1)
+
+
+def least_net_harm(outcome: Outcome, fewest: int, held: Collection[str]) -> float:
+    """Return the least net harm of any plan that perfuses each lung as often as the problem says.
+
+    Parameters
+    ----------
+    outcome
+        A plan of the search, of a problem that weighs perfusions and whose operations open one side.
+    fewest
+        Operations that every plan needs that removes as many lesions.
+    held
+        Goals whose values are those of the plan.
+
+    Returns
+    -------
+    float
+        In metastases; no more than the plan's own.
+    """
+    space = _Space(outcome, frozenset(held))
+    best = net_harm(outcome.problem, [(e.side, e.week, e.perfused) for e in outcome.outlook.events])
+    if "operations" in held:
+        return space.packed(outcome.draft.operations, best)
+    fewest = max(fewest, space.fewest)
+    for operations in range(fewest, fewest + _MORE_OPERATIONS):
+        if space.bare(operations, best) >= best:
+            return best
+        best = space.packed(operations, best)
+    return space.bare(fewest + _MORE_OPERATIONS, best)
+
+
+def least_of_perfused(problem: StagingProblem, perfusions: Mapping[Side, int], weeks_min: int = 0) -> float:
+    """Return the least net harm of any plan that perfuses each lung so often, whatever it removes.
+
+    Infinite where there is none: of the perfused operations alone, if they took nothing but access and
+    perfusion. All others only make them wait.
+
+    Parameters
+    ----------
+    problem
+        That weighs perfusions.
+    perfusions
+        Of each lung.
+    weeks_min
+        Week before which the plan does not end.
+    """
+    weeks = weeks_min, problem.protocol.weeks.total_max
+    ways = Ways(for_bounds(problem), Budget.of(problem), perfusions, *weeks)
+    right, left = (perfusions[side] for side in SIDES)
+    return ways.bare((right, left))
+
+
+@dataclass(frozen=True, eq=False)
+class _Space:
+    """The plans that are as good as the one that was found in the goals that are held."""
+
+    outcome: Outcome
+    held: frozenset[str]
+
+    @property
+    def fewest(self) -> int:
+        """Operations that there are at least, by each lung alone."""
+        return sum(self._fewest.values())
+
+    def bare(self, operations: int, most: float) -> float:
+        """Return the least net harm of so many operations that take nothing but access and perfusion.
+
+        It is ``most`` at most: what is more is not told apart.
+        """
+        for split in self._splits(operations):
+            most = self._ways.bare(split, most)
+        return most
+
+    def packed(self, operations: int, most: float) -> float:
+        """Return the least net harm of so many operations that remove what the plan does, as :meth:`bare`."""
+        if not self.outcome.complete or any(measure.anatomical for measure in self.outcome.budget.measures):
+            # Which tissue is taken, or what of it counts, is not known.
+            return self.bare(operations, most)
+        for split in self._splits(operations):
+            most = self._packed(split, most)
+        return most
+
+    @cached_property
+    def _ways(self) -> Ways:
+        outcome = self.outcome
+        perfusions = {side: min(outcome.limits.perfused[side], len(outcome.lungs[side])) for side in SIDES}
+        ends = outcome.draft.weeks
+        weeks = (ends, ends) if "weeks" in self.held else (0, outcome.search.weeks_max)
+        return Ways(for_bounds(outcome.problem), outcome.budget, perfusions, *weeks)
+
+    @cached_property
+    def _fewest(self) -> dict[Side, int]:
+        """Operations that each lung needs at least."""
+        outcome = self.outcome
+        return {
+            side: max(self._ways.perfusions[side], outcome.search.proven(items)[0] if outcome.complete else 0)
+            for side, items in outcome.lungs.items()
+        }
+
+    def _splits(self, operations: int) -> Iterator[tuple[int, int]]:
+        outcome = self.outcome
+        drafted = tuple(len(outcome.draft.lungs[side].operations) for side in SIDES)
+        for right in range(operations + 1):
+            split = (right, operations - right)
+            lungs = list(zip(SIDES, split, strict=True))
+            if any(n < self._fewest[side] or (n and not len(outcome.lungs[side])) for side, n in lungs):
+                continue
+            if operations == outcome.draft.operations and outcome.split_is_unique and split != drafted:
+                continue
+            yield split
+
+    def _packed(self, split: tuple[int, int], most: float) -> float:
+        budget, placings = self._ways.placings(split)
+        for flags in placings:
+            right, left = (
+                LungParts(side, mine, self.outcome.lungs[side].ml, self._most_ml(side))
+                for side, mine in zip(SIDES, flags, strict=True)
+            )
+            # What does not fit into so many operations is not removed by them.
+            if min(right.spare_ml, left.spare_ml) >= -1e-6:
+                most = max(self._ways.least(ways, flags, most) for ways in relaxed(right, left, budget))
+        return most
+
+    def _most_ml(self, side: Side) -> float:
+        """Return what one operation on a lung takes at most."""
+        most = min(self.outcome.limits.ml / THOUSAND, self.outcome.lungs[side].ml)
+        if f"balance_{side}" in self.held:
+            most = min(most, self.outcome.draft.lungs[side].peak_ml())
+        return most
+
+
+@dataclass(frozen=True, eq=False)
+class Ways:
+    """Every choice of operations to perfuse, every interleaving, and what they come to.
+
+    Parameters
+    ----------
+    problem
+        As bounds need it: :func:`~clearlung.staging.perfused.for_bounds`.
+    budget
+        Of function.
+    perfusions
+        Of each lung.
+    weeks_min, weeks_max
+        Weeks in which the last operation is at the earliest, and at the latest if that is limited.
+    """
+
+    problem: StagingProblem
+    budget: Budget
+    perfusions: Mapping[Side, int]
+    weeks_min: int = 0
+    weeks_max: int | None = None
+
+    def bare(self, split: tuple[int, int], most: float = math.inf) -> float:
+        """Return the least net harm of so many operations that take nothing but access and perfusion.
+
+        It is ``most`` where it is more, or where function does not bear them.
+        """
+        budget, placings = self.placings(split)
+        for flags in placings:
+            right, left = (budget.bare_course(side, mine) for side, mine in zip(SIDES, flags, strict=True))
+            most = self.least(undominated_weeks(right, left, budget.rules), flags, most)
+        return most
+
+    def placings(self, split: tuple[int, int]) -> tuple[Budget, Sequence[tuple[Flags, ...]]]:
+        """Return every choice of operations to perfuse, and the budget to look at them with.
+
+        Where there are too many: perfusions that take nothing and make nothing wait, which come first.
+        """
+        counts = [(n, self.perfusions[side]) for side, n in zip(SIDES, split, strict=True)]
+        if any(n < k for n, k in counts):
+            return self.budget, []
+        every = self.budget.every_placing(counts)
+        if every is not None:
+            return self.budget, every
+        free = self.budget.unhindered()
+        nothing = dict.fromkeys(SIDES, 0.0)
+        free = replace(free, measures=tuple(replace(measure, perfusion=nothing) for measure in free.measures))
+        return free, [tuple(tuple(place < k for place in range(n)) for n, k in counts)]
+
+    def least(self, ways: Sequence[Sequence[Step]], flags: tuple[Flags, ...], most: float) -> float:
+        """Return the least net harm of some interleavings that can end in time; ``most`` if it is more."""
+        perfused = dict(zip(SIDES, flags, strict=True))
+        for steps in ways:
+            ends = last_week(steps)
+            if self.weeks_max is not None and ends > self.weeks_max:
+                continue
+            for grain in _GRAINS:
+                course = [
+                    (s.side, s.week - s.week % grain, s.side != "both" and perfused[s.side][s.place])
+                    for s in steps
+                ]
+                harm = net_harm(self.problem, course, max(self.weeks_min, ends))
+                if harm >= most:
+                    break
+            else:
+                most = harm
+        return most
