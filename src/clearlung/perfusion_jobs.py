@@ -174,8 +174,9 @@ def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) ->
     protocol, book = request.protocol, request.protocol.book()
     name, target = _regimen_name(request), find_target(request.target, request.side)
     surface_m2 = request.case.patient.body_surface_m2
+    changes = _changes(request, target)
     # What is wrong with the request is told before minutes of anatomy; a dose by volume needs the lungs.
-    before = make_regimen(name, book, target=target.name, body_surface_m2=surface_m2, changes=request.changes)
+    before = make_regimen(name, book, target=target.name, body_surface_m2=surface_m2, changes=changes)
     if not before.hypothesis:
         _maxima(before, request, None)
     patient = find_lungs(request.source, protocol, request.scan, watch)
@@ -186,7 +187,7 @@ def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) ->
             target=target.name,
             body_surface_m2=surface_m2,
             lungs=patient.lungs,
-            changes=request.changes,
+            changes=changes,
         )
         maxima = _maxima(regimen, request, patient)
         draws, seed = request.draws, request.seed
@@ -214,6 +215,14 @@ def make_perfusion(request: PerfusionRequest, watch: Stopwatch | None = None) ->
         warnings=_warnings(regimen, patient, course, harm),
         evidence=tuple(dict.fromkeys(evidence)),
     )
+
+
+def _changes(request: PerfusionRequest, target: Target) -> RegimenChanges:
+    """Return what is to be other than the regimen says, with the protocol's dose for lobes if it has one."""
+    asked, own = request.changes, request.protocol.perfusion.lobes_dose == "lung_share"
+    if not (own and request.keep_limits) or target.whole_lung or asked.dose_mg or asked.dose_mode:
+        return asked
+    return asked.model_copy(update={"dose_mode": "lung_share"})
 
 
 def _regimen_name(request: PerfusionRequest) -> str:
@@ -264,7 +273,7 @@ def _unseen(
 ) -> tuple[UnseenPerfused | None, tuple[str, ...]]:
     """Return what is unseen in what is perfused, and the entries that rests on.
 
-    Perfusions that were done before are taken for this regimen, given to the whole lung.
+    Perfusions that were done before are taken for this regimen.
     """
     if patient.unseen is None:
         return None, ()
@@ -274,6 +283,7 @@ def _unseen(
         request.protocol.assumptions,
         request.seed,
         course.regimen if patient.unseen.perfused else None,
+        tuple(sorted({one.reached for one in patient.unseen.perfused})),
     )
     known = Estimates()
     burden, benefit = known.burden(basis), known.benefit(basis)

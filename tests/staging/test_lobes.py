@@ -76,7 +76,8 @@ def test_the_whole_lung_is_perfused_where_the_lower_lobe_holds_most():
     assert [key for key, way in ways.items() if way.chosen] == [("right", "left")]
 
 
-@pytest.mark.parametrize("seed", range(8))
+# Problems of two to four specimens: with five, every plan for every choice of targets takes seconds.
+@pytest.mark.parametrize("seed", [1, 4, 5, 6, 8, 9, 11, 12, 14, 16])
 @pytest.mark.parametrize("second", ["perfusion", "operations", "weighted"])
 def test_no_plan_is_better_than_every_plan_and_no_bound_above_it(seed, second):
     rng = np.random.default_rng(7000 + seed)
@@ -143,7 +144,7 @@ def test_a_plan_says_of_a_perfusion_what_perfuse_says(dose):
     assert sheet.regimen.dose_mg == alone.dose_mg
     # FEV1 for good: of the whole lung's perfusion it takes the share that the lobe has of the lung.
     finals = [
-        solve_plan(replace(given, targets={"left": name})).function.fev1_final_percent
+        solve_plan(replace(given, targets={"left": name})).function.course[-1].fev1_percent
         for name in ("left", "left-upper")
     ]
     share = function_share(given, "left-upper")
