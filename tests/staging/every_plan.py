@@ -88,7 +88,6 @@ def _perfusions(given, groups) -> Iterator[list[bool]]:
                 all(len(s) == 1 for s in sides)
                 and max(each) <= given.perfusions_per_lung
                 and sum(each) <= given.perfusions_in_all
-                and (given.perfusions_placed_freely or _last(opened, flags))
             ):
                 yield list(flags)
         return
@@ -97,12 +96,6 @@ def _perfusions(given, groups) -> Iterator[list[bool]]:
         len(sides) == 1 and n < given.perfusions_on(next(iter(sides)))
         for sides, n in zip(opened, later, strict=True)
     ]
-
-
-def _last(opened, flags) -> bool:
-    """Whether a lung's perfused operations are its last ones."""
-    own = [[yes for sides, yes in zip(opened, flags, strict=True) if sides == {side}] for side in SIDES]
-    return all(mine == sorted(mine) for mine in own)
 
 
 def _planned(given, groups, flags) -> list[Session] | None:

@@ -248,7 +248,7 @@ def limits_of(problem: StagingProblem) -> Limits:
         reentry=int(thousandths_up(np.array(problem.reentry_minutes))),
         operated=problem.operated,
         both_sides=per.sides_max > 1,
-        placed_freely=problem.perfusions_placed_freely,
+        placed_freely=problem.weighs_perfusion,
     )
 
 

@@ -371,15 +371,6 @@ class StagingProblem:
         """Whether the solver chooses which operations are perfused, by what that spares and costs."""
         return self.basis is not None and self.protocol.goals.weighs_perfusion and self.regimen is not None
 
-    @property
-    def perfusions_placed_freely(self) -> bool:
-        """Whether any of a lung's operations may be the perfused ones, and not its last ones alone.
-
-        They stay the last where perfusions have to be weeks apart or the surgeon fixed what goes where.
-        """
-        fixed = any(not assignment.leave for assignment in self.assignments)
-        return self.weighs_perfusion and not self.protocol.perfusion.weeks_between_min and not fixed
-
     def perfusions_on(self, side: Side) -> int:
         """How many of a lung's last operations are perfused."""
         return self.perfusions_per_lung if self.perfusions is None else self.perfusions[side]

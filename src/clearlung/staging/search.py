@@ -7,8 +7,9 @@ lets an operation open both sides, as few such operations are tried as save one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Protocol as Interface
 
@@ -17,19 +18,16 @@ import numpy as np
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.budget import Budget
 from clearlung.staging.draft import Candidate, Draft, LungDraft, Order, arrange, schedule
-from clearlung.staging.items import LESIONS, MINUTES, ML, THOUSAND, Items, Limits
+from clearlung.staging.items import THOUSAND, Items, Limits
 from clearlung.staging.packing import (
     Packing,
-    SplitPacking,
-    operations_bound,
-    pack,
-    pack_split,
     pack_tapered,
 )
+from clearlung.staging.packings import Packings
 from clearlung.staging.reorder import reordered
 from clearlung.staging.repair import Assignment
 from clearlung.staging.splits import Split, one_sided, some_on_both
-from clearlung.staging.taper import Effort, light_volumes, operations_bound_by_function, tapered_volumes
+from clearlung.staging.taper import Effort, light_volumes, tapered_volumes
 from clearlung.staging.weeks_bound import weeks_bound
 
 # Operations above the packings' number that the search tries before lesions are left. Each further one frees
@@ -42,6 +40,8 @@ _BOTH_MAX = 3
 _BOTH_SPLITS_TRIED = 6
 # Ways to share the operations between the lungs that are looked at where their number is not ranked first.
 _SPLITS_LOOKED_AT = 3
+# Tapered drafts beside a balanced one that are looked at where ending sooner may be better than balance.
+_TAPERED_TRIED = 6
 # Shares of what balanced operations have to spare that the last ones are given: with more, waits are shorter,
 # with less, packing is easier.
 _SPARE_SHARES = (0.95, 0.8, 0.5)
@@ -69,69 +69,51 @@ class Pick(Interface):
 
 @dataclass(eq=False)
 class Search:
-    """Finds a draft for a set of specimens; remembers the packings that it made.
+    """Finds a draft for a set of specimens.
 
     Parameters
     ----------
-    limits, budget
-        Of one operation, and of function.
-    seed
-        Of the packing heuristic.
+    packings
+        Of each lung, under the limits of one operation and of function.
     better
         From a draft to what it is ranked by: the smaller, the better.
     fewest_first
         Whether a plan with fewer operations is always the better one.
+    weeks_first
+        Whether ending sooner may be better than a better balance.
+    at_least
+        Operations on each lung that are tried before fewer are: as many as are to be perfused.
     weeks_max
         Week of the last operation, at most.
-    joined
-        From the specimens of each lung to those of both, for operations on both sides.
     """
 
-    limits: Limits
-    budget: Budget
-    seed: int
+    packings: Packings
     better: Callable[[Draft], tuple[float, ...]]
-    joined: Callable[[dict[Side, Items]], Items]
     fewest_first: bool = True
+    weeks_first: bool = False
+    at_least: Mapping[Side, int] = field(default_factory=dict)
     weeks_max: int | None = None
-    _packings: dict[tuple[str, bytes, int], Packing | None] = field(default_factory=dict)
     _tapers: dict[tuple[Side, bytes, tuple[int, ...]], Assignment | None] = field(default_factory=dict)
-    _split: dict[tuple[bytes, Split], tuple[SplitPacking | None, bool]] = field(default_factory=dict)
 
-    def packing(self, items: Items, at_least: int = 0) -> Packing | None:
-        """Pack one lung, once."""
-        key = (items.side, items.row.tobytes(), at_least)
-        if key not in self._packings:
-            self._packings[key] = pack(items, self.limits, self.seed, at_least=at_least)
-        return self._packings[key]
+    @property
+    def limits(self) -> Limits:
+        """Of one operation."""
+        return self.packings.limits
 
-    def proven(self, items: Items, operations: int = 0) -> tuple[int, int, tuple[str, str]]:
-        """Return bounds of a lung's number of operations and largest tissue, and what proved them.
-
-        Where the perfusion may be in any operation, a lung's first one, which need not free the lung, may be
-        the perfused one: then bounds are those of perfusions that take no longer than freeing saves.
-        """
-        side, limits = items.side, self.limits
-        packing = self.packing(items, operations)
-        if packing is None:
-            return 0, 0, ("none", "none")
-        first = side != "both" and limits.perfused[side] > 0 and side not in limits.operated
-        if not (limits.placed_freely and first and limits.reentry and packing.operations):
-            return packing.operations_bound, packing.peak_bound_ml, packing.methods
-        relaxed = replace(limits, perfusion=max(0, limits.perfusion - limits.reentry))
-        key = (f"{side}, perfused first", items.row.tobytes(), operations)
-        if key not in self._packings:
-            self._packings[key] = pack(items, relaxed, self.seed, at_least=operations)
-        looser = self._packings[key]
-        if looser is None or looser.operations != packing.operations:
-            bound = 0 if looser is None else looser.operations_bound
-            return bound, 0, ("perfusions in any operation", "none: the first operation may be perfused")
-        return looser.operations_bound, looser.peak_bound_ml, looser.methods
+    @property
+    def budget(self) -> Budget:
+        """Of function."""
+        return self.packings.budget
 
     def complete(self, lungs: dict[Side, Items]) -> Draft | None:
         """Remove all these specimens in the best way that the search finds, or return None."""
+        best = self._complete(lungs, self.at_least)
+        return best if best is not None or not any(self.at_least.values()) else self._complete(lungs, {})
+
+    def _complete(self, lungs: dict[Side, Items], at_least: Mapping[Side, int]) -> Draft | None:
         best: Draft | None = None
-        for split in self._splits(lungs, None if self.fewest_first else _SPLITS_LOOKED_AT):
+        splits = self._splits(lungs, None if self.fewest_first else _SPLITS_LOOKED_AT, at_least)
+        for split in splits:
             found = self._best_of(lungs, split)
             if found is not None and (best is None or self.better(found) < self.better(best)):
                 best = found
@@ -144,15 +126,19 @@ class Search:
         if next(self._drafts(lungs, split, "search"), None) is None:
             return None
         best: Draft | None = None
+        # Tapered operations are worse balanced: they are for where nothing balanced is borne, or ending
+        # sooner may be better.
+        tapered_most = (_TAPERED_TRIED if self.weeks_first else 0) if self.fewest_first else math.inf
+        tapered, balanced = 0, False
         for draft in self._drafts(lungs, split, "all"):
-            # Tapered operations are worse balanced: they are for where nothing balanced is borne.
-            settled = self.fewest_first and best is not None and best.packings is not None
-            if settled and draft.packings is None:
+            tapered += draft.packings is None
+            balanced = balanced or draft.packings is not None
+            if balanced and tapered > tapered_most:
                 break
             if best is None or self.better(draft) < self.better(best):
                 best = draft
-            balanced = self.fewest_first and best.packings is not None
-            if balanced and best.both is None and best.weeks <= weeks_bound(best, self.budget):
+            settled = self.fewest_first and not self.weeks_first and best.packings is not None
+            if settled and best.both is None and best.weeks <= weeks_bound(best, self.budget):
                 return best
         return best and reordered(best, self.limits, self.budget, self.better, self.ends_in_time)
 
@@ -170,42 +156,38 @@ class Search:
 
     def removes(self, lungs: dict[Side, Items]) -> bool:
         """Whether a quick look finds a draft that removes all these specimens."""
-        splits = self._splits(lungs, 2, quick=True)
+        splits = self._splits(lungs, 2, {}, quick=True)
         return any(next(self._drafts(lungs, split, "glance"), None) is not None for split in splits)
 
     def _splits(
-        self, lungs: dict[Side, Items], at_once: int | None, *, quick: bool = False
+        self,
+        lungs: dict[Side, Items],
+        at_once: int | None,
+        at_least: Mapping[Side, int],
+        *,
+        quick: bool = False,
     ) -> Iterator[Split]:
         """Yield how many operations there may be of each kind, fewer in all first.
 
-        ``at_once`` limits the ways to share as many operations between the lungs. A quick look leaves out
-        those with operations on both sides: they save operations, not lung function.
+        ``at_once`` limits the ways to share as many operations between the lungs, ``at_least`` those on each
+        lung. A quick look leaves out those with operations on both sides: they save operations, not lung
+        function.
         """
-        right, left = (self.fewest(lungs[side]) for side in SIDES)
+        right, left = (self.packings.fewest(lungs[side]) for side in SIDES)
         if right is None or left is None:
             return
-        by_function = self.operations_bound(lungs)
+        right, left = max(right, at_least.get("right", 0)), max(left, at_least.get("left", 0))
+        by_function = self.packings.operations_bound(lungs)
         if self.limits.both_sides and right and left and not quick:
-            bound = max(self.pooled_bound(lungs)[0], by_function)
+            bound = max(self.packings.pooled_bound(lungs)[0], by_function)
             for total in range(bound, right + left):
                 splits = some_on_both(lungs, total, _BOTH_MAX, self.limits.perfused)
-                likely = (s for s in splits if self._has_room(lungs, s) and self._in_time(s))
+                likely = (s for s in splits if self.packings.has_room(lungs, s) and self._in_time(s))
                 yield from islice(likely, _BOTH_SPLITS_TRIED)
         start = max(right + left, by_function)
         for total in range(start, right + left + _MORE_OPERATIONS + 1):
             ways = islice(one_sided(right, left, total, lungs), at_once)
             yield from (split for split in ways if self._in_time(split))
-
-    def _has_room(self, lungs: dict[Side, Items], split: Split) -> bool:
-        """Whether what each lung has over fits into the operations on both sides, summed up."""
-        columns = [LESIONS, MINUTES, ML]
-        over = np.zeros(len(columns), dtype=np.int64)
-        for side, operations in zip(SIDES, (split.right, split.left), strict=True):
-            items = lungs[side]
-            room = self.limits.capacities(items.columns, operations, side, split.both).sum(axis=0)
-            over += np.maximum(0, items.weight.sum(axis=0) - room)[columns]
-        shared = self.limits.capacities(lungs["right"].columns, split.both, "both").sum(axis=0)[columns]
-        return bool((over <= shared).all())
 
     def _in_time(self, split: Split) -> bool:
         """Whether so many operations could end early enough, whatever they remove."""
@@ -213,55 +195,6 @@ class Search:
             return True
         weeks = self.budget.least_weeks((split.right, split.left), self.limits.perfused, split.both)
         return weeks is not None and max(weeks, default=0) <= self.weeks_max
-
-    def fewest(self, items: Items) -> int | None:
-        """Fewest operations on one lung that were found."""
-        packing = self.packing(items)
-        return None if packing is None else packing.operations
-
-    def pooled_bound(self, lungs: dict[Side, Items]) -> tuple[int, str]:
-        """Fewest operations if each could open both sides, and what says so."""
-        bound, method = operations_bound(self.joined(lungs), self.limits)
-        return bound, f"{method}, both lungs"
-
-    def operations_proven(self, lungs: dict[Side, Items]) -> tuple[int, str]:
-        """Fewest operations that the limits of one operation let any plan of these specimens have."""
-        bounds = [self.proven(items) for items in lungs.values()]
-        method = "; ".join(dict.fromkeys(methods[0] for fewest, _, methods in bounds if fewest))
-        apart = sum(fewest for fewest, _, _ in bounds), method
-        if not (self.limits.both_sides and all(len(items) for items in lungs.values())):
-            return apart
-        pooled, method = self.pooled_bound(lungs)
-        while pooled < apart[0] and self._none_with(lungs, pooled):
-            pooled, method = pooled + 1, "integer programs of every share of operations on both sides"
-        return min((pooled, method), apart, key=lambda bound: bound[0])
-
-    def _none_with(self, lungs: dict[Side, Items], total: int) -> bool:
-        """Whether it is proven that so many operations, some of them on both sides, are too few."""
-        return self._none_of(lungs, list(some_on_both(lungs, total, total, self.limits.perfused)))
-
-    def _none_of(self, lungs: dict[Side, Items], splits: list[Split]) -> bool:
-        """Whether it is proven that no packing has one of these numbers of operations."""
-        likely = [split for split in splits if self._has_room(lungs, split)]
-        return len(likely) <= _BOTH_SPLITS_TRIED and all(self._packed(lungs, s)[1] for s in likely)
-
-    def fewest_both(self, lungs: dict[Side, Items], total: int) -> int:
-        """Return how many of so many operations on all these specimens open both sides at least."""
-        if sum(self.proven(items)[0] for items in lungs.values()) <= total:
-            return 0
-        fewest, splits = 1, list(some_on_both(lungs, total, total, self.limits.perfused))
-        while fewest < total and self._none_of(lungs, [s for s in splits if s.both == fewest]):
-            fewest += 1
-        return fewest
-
-    def operations_bound(self, lungs: dict[Side, Items]) -> int:
-        """Fewest operations in which function bears all these specimens, whatever the other limits."""
-        perfused = [side for side, items in lungs.items() if len(items) and self.limits.perfused[side]]
-        total = sum(items.ml for items in lungs.values())
-        return max(
-            operations_bound_by_function(total, perfused, self.limits, measure)
-            for measure in self.budget.measures
-        )
 
     def _candidates(self, lungs: dict[Side, Items], split: Split, effort: Effort) -> Iterator[Candidate]:
         """Yield operations that function bears: balanced ones in several orders, then tapered ones."""
@@ -289,7 +222,7 @@ class Search:
                 return
         packings: dict[Side, Packing] = {}
         for side, operations in zip(SIDES, split, strict=True):
-            packing = self.packing(lungs[side], operations)
+            packing = self.packings.packing(lungs[side], operations)
             if packing is None or packing.operations != operations:
                 return
             packings[side] = packing
@@ -307,7 +240,7 @@ class Search:
         """
         packings: dict[Side, Packing] = {}
         for side, operations in zip(SIDES, split, strict=True):
-            packing = self._packings.get((side, lungs[side].row.tobytes(), operations))
+            packing = self.packings.known(lungs[side], operations)
             if packing is None or packing.operations != operations:
                 return
             packings[side] = packing
@@ -340,23 +273,15 @@ class Search:
         ml = tuple(int(v * THOUSAND) for v in volumes_ml)
         key = (side, items.row.tobytes(), ml)
         if key not in self._tapers:
-            self._tapers[key] = pack_tapered(items, self.limits, ml, self.seed)
+            self._tapers[key] = pack_tapered(items, self.limits, ml, self.packings.seed)
         where = self._tapers[key]
         if where is None:
             return None
         return LungDraft(items, tuple(np.flatnonzero(where == o) for o in range(count)), perfused)
 
-    def _packed(self, lungs: dict[Side, Items], split: Split) -> tuple[SplitPacking | None, bool]:
-        """Pack both lungs, once; and whether there is proven to be no packing."""
-        items = self.joined(lungs)
-        key = (items.row.tobytes(), split)
-        if key not in self._split:
-            self._split[key] = pack_split(items, self.limits, split, self.seed)
-        return self._split[key]
-
     def _with_both(self, lungs: dict[Side, Items], split: Split) -> Iterator[Candidate]:
         """Try the packing with some operations on both sides in several orders."""
-        items, packing = self.joined(lungs), self._packed(lungs, split)[0]
+        items, packing = self.packings.joined(lungs), self.packings.packed(lungs, split)[0]
         if packing is None:
             return
         split = packing.split

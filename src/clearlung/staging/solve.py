@@ -17,6 +17,7 @@ from clearlung.staging.goals import Outcome, goals_of, rank
 from clearlung.staging.growth import WAITING
 from clearlung.staging.infeasible import check_function, check_perfusion
 from clearlung.staging.items import Items, items_of, limits_of
+from clearlung.staging.packings import Packings
 from clearlung.staging.perfused_places import placed
 from clearlung.staging.plan import Plan
 from clearlung.staging.polish import polish_waiting
@@ -115,7 +116,10 @@ def _solve(problem: StagingProblem, say: Callable[[str], None]) -> Plan:
 
 def _search_of(problem: StagingProblem, lungs: dict[Side, Items]) -> Search:
     """Return the search, which ranks drafts by the protocol's goals."""
-    limits, budget, ranked = limits_of(problem), Budget.of(problem), problem.protocol.goals.ranked
+    limits, budget, goals = limits_of(problem), Budget.of(problem), problem.protocol.goals
+    ranked = goals.ranked
+    weighs = PERFUSION if PERFUSION not in goals.weights else WEIGHTED
+    early = ranked[: ranked.index(weighs)] if problem.weighs_perfusion else ranked
 
     def better(draft: Draft) -> tuple[float, ...]:
         return rank(Outcome(problem, lungs, draft, 0, "", limits, budget, search))
@@ -124,12 +128,14 @@ def _search_of(problem: StagingProblem, lungs: dict[Side, Items]) -> Search:
         return items_of(problem, "both", np.concatenate([parts[side].row for side in SIDES]))
 
     search = Search(
-        limits,
-        budget,
-        problem.seed,
+        Packings(limits, budget, problem.seed, joined),
         better,
-        joined,
         fewest_first=next(key for key in ranked[1:] if key != PERFUSION) == "operations",
+        weeks_first=not {"balance_right", "balance_left"} & set(early),
+        # More operations than need be, only to perfuse the lung as often: where these do not count for more.
+        at_least={}
+        if "operations" in early
+        else {side: min(limits.perfused[side], len(lungs[side])) for side in SIDES},
         weeks_max=problem.protocol.weeks.total_max,
     )
     return search
@@ -162,7 +168,7 @@ def _choose(
         fitting = knapsack.best(bound)
     totals = _rows(lungs) - _rows(fitting)
     for side, items in fitting.items():
-        if items.columns.assigned and search.fewest(items) is None:
+        if items.columns.assigned and search.packings.fewest(items) is None:
             fitting = {**fitting, side: within_assignments(items, search.limits)}
     wishes = _rows(lungs) - totals - _rows(fitting)
     draft = search.complete(fitting)
@@ -208,7 +214,7 @@ def _polished(problem: StagingProblem, draft: Draft, search: Search) -> Draft:
 
     Only where the protocol ranks or weighs that.
     """
-    if problem.perfusions_placed_freely:
+    if problem.weighs_perfusion:
         draft = placed(draft, search.limits, search.budget, search.better, search.ends_in_time)
     goals = problem.protocol.goals
     ranked = goals.ranked

@@ -22,7 +22,7 @@ class _Balance(PlanGoal):
     def bound(self, outcome: Outcome, held: Collection[str]) -> Bound:
         """Return what the largest operation takes at least."""
         if "operations" in held and outcome.split_is_unique:
-            _, peak_ml, methods = outcome.search.proven(outcome.lungs[self.side])
+            _, peak_ml, methods = outcome.search.packings.proven(outcome.lungs[self.side])
             return Bound(peak_ml, methods[1])
         items = outcome.draft.lungs[self.side].items
         if not outcome.complete or outcome.limits.both_sides or not len(items):

@@ -48,8 +48,8 @@ class Operations(PlanGoal):
         """Return how many are needed at least for as many lesions."""
         if not outcome.complete:
             return Bound(_bound_incomplete(outcome), "number of lesions, their least minutes and tissue")
-        bound, method = outcome.search.operations_proven(outcome.lungs)
-        by_function = outcome.search.operations_bound(outcome.lungs)
+        bound, method = outcome.search.packings.operations_proven(outcome.lungs)
+        by_function = outcome.search.packings.operations_bound(outcome.lungs)
         if by_function > bound:
             bound, method = by_function, "lung function with tissue cut to any size"
         least = outcome.problem.least_operations
@@ -81,7 +81,7 @@ class BothSides(PlanGoal):
             return Bound(0, "each operation opens one side")
         if not outcome.complete or "operations" not in held:
             return Bound(0, "none: there may be more operations, or other lesions removed")
-        least = outcome.search.fewest_both(outcome.lungs, outcome.draft.operations)
+        least = outcome.search.packings.fewest_both(outcome.lungs, outcome.draft.operations)
         return Bound(least, "bounds of each lung and integer programs of every share of the operations")
 
 

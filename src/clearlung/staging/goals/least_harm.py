@@ -19,6 +19,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+
 from clearlung.anatomy import SIDES, Side
 from clearlung.staging.budget import Budget, Flags
 from clearlung.staging.goals.outcome import Outcome
@@ -32,7 +34,9 @@ from clearlung.staging.weeks_bound import LungParts, relaxed
 _MORE_OPERATIONS = 6
 # What perfusions are worth is read from thousands of imagined patients for each week. Most interleavings are
 # out of the question already if perfusions were in the first of every so many weeks.
-_GRAINS = (8, 1)
+_ROUGHLY = 8
+
+Interleavings = Sequence[Sequence[Step]]
 
 
 def least_net_harm(outcome: Outcome, fewest: int, held: Collection[str]) -> float:
@@ -128,7 +132,10 @@ class _Space:
         """Operations that each lung needs at least."""
         outcome = self.outcome
         return {
-            side: max(self._ways.perfusions[side], outcome.search.proven(items)[0] if outcome.complete else 0)
+            side: max(
+                self._ways.perfusions[side],
+                outcome.search.packings.proven(items)[0] if outcome.complete else 0,
+            )
             for side, items in outcome.lungs.items()
         }
 
@@ -146,6 +153,7 @@ class _Space:
 
     def _packed(self, split: tuple[int, int], most: float) -> float:
         budget, placings = self._ways.placings(split)
+        found = []
         for flags in placings:
             right, left = (
                 LungParts(side, mine, self.outcome.lungs[side].ml, self._most_ml(side))
@@ -153,8 +161,8 @@ class _Space:
             )
             # What does not fit into so many operations is not removed by them.
             if min(right.spare_ml, left.spare_ml) >= -1e-6:
-                most = max(self._ways.least(ways, flags, most) for ways in relaxed(right, left, budget))
-        return most
+                found.append((flags, relaxed(right, left, budget)))
+        return self._ways.least(found, most)
 
     def _most_ml(self, side: Side) -> float:
         """Return what one operation on a lung takes at most."""
@@ -192,10 +200,12 @@ class Ways:
         It is ``most`` where it is more, or where function does not bear them.
         """
         budget, placings = self.placings(split)
+        # One that is left out may be the only one that week 0 bears while earlier operations are felt.
+        budget, found = budget.recovered(), []
         for flags in placings:
             right, left = (budget.bare_course(side, mine) for side, mine in zip(SIDES, flags, strict=True))
-            most = self.least(undominated_weeks(right, left, budget.rules), flags, most)
-        return most
+            found.append((flags, [undominated_weeks(right, left, budget.rules)]))
+        return self.least(found, most)
 
     def placings(self, split: tuple[int, int]) -> tuple[Budget, Sequence[tuple[Flags, ...]]]:
         """Return every choice of operations to perfuse, and the budget to look at them with.
@@ -213,21 +223,36 @@ class Ways:
         free = replace(free, measures=tuple(replace(measure, perfusion=nothing) for measure in free.measures))
         return free, [tuple(tuple(place < k for place in range(n)) for n, k in counts)]
 
-    def least(self, ways: Sequence[Sequence[Step]], flags: tuple[Flags, ...], most: float) -> float:
-        """Return the least net harm of some interleavings that can end in time; ``most`` if it is more."""
+    def least(self, found: Sequence[tuple[tuple[Flags, ...], Sequence[Interleavings]]], most: float) -> float:
+        """Return the least net harm of some placings, each by its best relaxation; ``most`` if it is more."""
+        rough = [max(min(self._harms(ways, flags, _ROUGHLY)) for ways in each) for flags, each in found]
+        for place in np.argsort(rough, kind="stable").tolist():
+            if rough[place] >= most:
+                break
+            flags, each = found[place]
+            most = max(self._least(ways, flags, most) for ways in each)
+        return most
+
+    def _least(self, ways: Interleavings, flags: tuple[Flags, ...], most: float) -> float:
+        for rough, steps in sorted(zip(self._harms(ways, flags, _ROUGHLY), ways, strict=False)):
+            if rough >= most:
+                break
+            most = min(most, *self._harms([steps], flags, 1))
+        return most
+
+    def _harms(self, ways: Interleavings, flags: tuple[Flags, ...], grain: int) -> list[float]:
+        """Return the net harm of interleavings with all weeks that count in the first of every so many.
+
+        Infinite where one ends too late, and for none at all.
+        """
         perfused = dict(zip(SIDES, flags, strict=True))
+        found = []
         for steps in ways:
             ends = last_week(steps)
-            if self.weeks_max is not None and ends > self.weeks_max:
-                continue
-            for grain in _GRAINS:
-                course = [
-                    (s.side, s.week - s.week % grain, s.side != "both" and perfused[s.side][s.place])
-                    for s in steps
-                ]
-                harm = net_harm(self.problem, course, max(self.weeks_min, ends))
-                if harm >= most:
-                    break
-            else:
-                most = harm
-        return most
+            late = self.weeks_max is not None and ends > self.weeks_max
+            course = [
+                (s.side, s.week - s.week % grain, s.side != "both" and perfused[s.side][s.place])
+                for s in steps
+            ]
+            found.append(math.inf if late else net_harm(self.problem, course, max(self.weeks_min, ends)))
+        return found or [math.inf]

@@ -60,7 +60,9 @@ class Outcome:
         """Whether every plan with these lesions and as many operations has as many on each lung."""
         if not self.complete or self.limits.both_sides:
             return False
-        return self.draft.operations == sum(self.search.proven(items)[0] for items in self.lungs.values())
+        return self.draft.operations == sum(
+            self.search.packings.proven(items)[0] for items in self.lungs.values()
+        )
 
     def earliest(self, operations: int, *, function: bool = True) -> list[int]:
         """Return for each of so many operations in order the week before which it cannot be.
