@@ -56,7 +56,7 @@ def least_net_harm(outcome: Outcome, fewest: int, held: Collection[str]) -> floa
     Returns
     -------
     float
-        In metastases; no more than the plan's own.
+        In metastases, exact to the steps in which net harm counts; no more than the plan's own.
     """
     space = _Space(outcome, frozenset(held))
     best = net_harm(outcome.problem, [(e.side, e.week, e.perfused) for e in outcome.outlook.events])
@@ -64,7 +64,7 @@ def least_net_harm(outcome: Outcome, fewest: int, held: Collection[str]) -> floa
         return space.packed(outcome.draft.operations, best)
     fewest = max(fewest, space.fewest)
     for operations in range(fewest, fewest + _MORE_OPERATIONS):
-        if space.bare(operations, best) >= best:
+        if space.no_better(space.bare(operations, best), best):
             return best
         best = space.packed(operations, best)
     return space.bare(fewest + _MORE_OPERATIONS, best)
@@ -141,6 +141,10 @@ class _Space:
         for split in self._splits(operations):
             most = self._packed(split, most)
         return most
+
+    def no_better(self, harm: float, most: float) -> bool:
+        """Whether a net harm is as much as another in the steps that decide anything."""
+        return self._ways.no_better(harm, most)
 
     @cached_property
     def _ways(self) -> Ways:
@@ -258,6 +262,12 @@ class Ways:
         free = replace(free, measures=tuple(replace(measure, perfusion=nothing) for measure in free.measures))
         return free, [tuple(tuple(place < k for place in range(n)) for n, k in counts)]
 
+    def no_better(self, harm: float, most: float) -> bool:
+        """Whether a net harm is as much as another in the steps that decide anything."""
+        if math.isinf(harm) or math.isinf(most):
+            return harm >= most
+        return in_steps(self.problem, harm) >= in_steps(self.problem, most)
+
     def soonest(self, found: Sequence[Placed], harm: float, most: int) -> int:
         """Return the first week in which one ends with no more net harm, in steps; ``most`` if it is later.
 
@@ -280,7 +290,7 @@ class Ways:
         """Return the least net harm of some placings, each by its best relaxation; ``most`` if it is more."""
         rough = [max(min(self._harms(ways, flags, _ROUGHLY)) for ways in each) for flags, each in found]
         for place in np.argsort(rough, kind="stable").tolist():
-            if rough[place] >= most:
+            if self.no_better(rough[place], most):
                 break
             flags, each = found[place]
             most = max(self._least(ways, flags, most) for ways in each)
@@ -288,7 +298,7 @@ class Ways:
 
     def _least(self, ways: Interleavings, flags: tuple[Flags, ...], most: float) -> float:
         for rough, steps in sorted(zip(self._harms(ways, flags, _ROUGHLY), ways, strict=False)):
-            if rough >= most:
+            if self.no_better(rough, most):
                 break
             most = min(most, *self._harms([steps], flags, 1))
         return most
