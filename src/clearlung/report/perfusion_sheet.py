@@ -254,7 +254,7 @@ def _counts(head: str, rows: Sequence[tuple[str, UnseenCount]]) -> Table:
     return Table(
         (
             Column(head),
-            Column("Before", "right", share=1),
+            Column("Now", "right", share=1),
             Column("Without", "right", share=1),
             Column("With it", "right", share=1),
             Column("Spared", "right"),

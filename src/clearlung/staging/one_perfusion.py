@@ -23,7 +23,7 @@ from clearlung.perfusion import (
 from clearlung.staging.perfusion_record import Expected
 
 UNSEEN_WORDS = (
-    "Metastases that the CT does not show in what is perfused: before this operation; after its hands,"
+    "Metastases that the CT does not show in what is perfused: now; after the hands of this operation,"
     " without this perfusion and with it (median, nine in ten); and spared (mean)."
 )
 """What is said beside their numbers."""
