@@ -81,7 +81,7 @@ def effect_table(record: PerfusionRecord) -> Table:
 
 def unseen_table(unseen: UnseenPerfused) -> Table:
     """Return what the CT does not show in what is perfused, by lobe and by size, for the terminal."""
-    table = Table("Not shown", "There", "Left without it", "Left with it", "Spared, mean")
+    table = Table("Not shown", "Now", "Without", "With it", "Spared")
     rows: list[tuple[str, UnseenCount]] = [(one.lobe, one) for one in unseen.lobes]
     if len(rows) > 1:
         rows.append(("all perfused", unseen))

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH_MM = 178.0
-_HEIGHT_MM = 43.0
-_COURSE_MM = (13.0, 9.0, 96.0, 21.0)
-_AREAS_MM = (137.0, 9.0, 38.0, 28.0)
+_HEIGHT_MM = 41.0
+_COURSE_MM = (13.0, 9.0, 96.0, 19.0)
+_AREAS_MM = (137.0, 9.0, 38.0, 26.0)
 _AFTER_MIN = 60.0
 """Minutes after reconnection that are drawn."""
 # Below this the axis ends: a hundred-thousandth of the highest level says nothing more.

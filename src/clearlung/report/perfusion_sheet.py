@@ -254,10 +254,10 @@ def _counts(head: str, rows: Sequence[tuple[str, UnseenCount]]) -> Table:
     return Table(
         (
             Column(head),
-            Column("There", "right", share=1),
-            Column("Left without", "right", share=1),
-            Column("Left with", "right", share=1),
-            Column("Spared, mean", "right"),
+            Column("Now", "right", share=1),
+            Column("Without", "right", share=1),
+            Column("With it", "right", share=1),
+            Column("Spared", "right"),
         ),
         tuple(
             (
@@ -271,7 +271,7 @@ def _counts(head: str, rows: Sequence[tuple[str, UnseenCount]]) -> Table:
 
 
 def _count(count: Expected) -> Cell:
-    return Cell(f"{fixed(count.median)} ({fixed(count.low)} to {fixed(count.high)})")
+    return Cell(f"{fixed(count.median)} ({fixed(count.low)}\N{EN DASH}{fixed(count.high)})")
 
 
 def _size(low_mm: float, high_mm: float | None) -> str:

@@ -23,8 +23,8 @@ from clearlung.perfusion import (
 from clearlung.staging.perfusion_record import Expected
 
 UNSEEN_WORDS = (
-    "Metastases that the CT does not show in what is perfused: median (nine in ten imagined patients). Left"
-    " after this operation, in which the hand feels through these lobes."
+    "Metastases that the CT does not show in what is perfused: now; after the hands of this operation,"
+    " without this perfusion and with it (median, nine in ten); and spared (mean)."
 )
 """What is said beside their numbers."""
 
