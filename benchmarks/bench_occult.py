@@ -1,6 +1,7 @@
 """The occult burden against simulated patients with known truth, published ratios, and the clock.
 
-``CLEARLUNG_BENCH_PATIENTS=N`` simulates N patients instead of 200.
+``CLEARLUNG_BENCH_PATIENTS=N`` simulates N patients instead of 200, ``CLEARLUNG_BENCH_FIRST=SEED`` others than
+those from seed 0 on.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ console = Console(width=150)
 def run() -> None:
     """Print all tables."""
     count = int(os.environ.get("CLEARLUNG_BENCH_PATIENTS", PATIENTS))
-    print_coverage([check(seed) for seed in range(count)])
+    first = int(os.environ.get("CLEARLUNG_BENCH_FIRST", "0"))
+    print_coverage([check(seed) for seed in range(first, first + count)])
     print_published()
     print_time()
 

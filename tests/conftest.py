@@ -30,6 +30,7 @@ FIRST = (
     "tests/test_phantom_to_plan.py",
     "tests/ct/",
     "tests/staging/",
+    "tests/test_demo.py",
     "tests/report/",
     "tests/test_cli",
     "tests/test_real_scans.py",
@@ -97,6 +98,20 @@ def healthy(once) -> Phantom:
 def healthy_anatomy(once, healthy) -> Anatomy:
     """What is segmented on it."""
     return once("healthy-anatomy", lambda: segment_anatomy(healthy.scan))
+
+
+@pytest.fixture(scope="session")
+def one_lung(once) -> tuple[Phantom, Anatomy]:
+    """A phantom with emphysema after a left pneumonectomy, and what is segmented on it."""
+    spec = PhantomSpec(
+        nodules=6, seed=3, shape=(160, 200, 200), operation="left pneumonectomy", emphysema=0.3
+    )
+
+    def make() -> tuple[Phantom, Anatomy]:
+        phantom = make_phantom(spec)
+        return phantom, segment_anatomy(phantom.scan)
+
+    return once("one-lung", make)
 
 
 @pytest.fixture(scope="session")

@@ -18,19 +18,23 @@ from clearlung.errors import OutputError
 MAPS = ("lungs", "lobes", "lobe_confidence", "airways", "vessels", "pleura")
 
 
-@pytest.fixture(scope="module")
-def point(healthy):
-    """A place well inside the right upper lobe."""
-    lobes = healthy.lobes
+def in_the_right_upper_lobe(phantom):
+    """A place well inside it."""
+    lobes = phantom.lobes
     return lobes.points_mm(np.argwhere(lobes.array == LOBE_LABELS["RUL"]).mean(axis=0))[0]
 
 
 @pytest.fixture(scope="module")
-def out(healthy, point, tmp_path_factory):
+def point(coarse):
+    return in_the_right_upper_lobe(coarse)
+
+
+@pytest.fixture(scope="module")
+def out(coarse, point, tmp_path_factory):
     """The command's result on a scan whose file has another axis order than ours."""
     folder = tmp_path_factory.mktemp("anatomy")
     order = AxisOrder((2, 0, 1), (True, False, True))
-    write_volume(healthy.scan.volume, folder / "scan.nrrd", order)
+    write_volume(coarse.scan.volume, folder / "scan.nrrd", order)
     asked = ",".join(f"{c:.2f}" for c in point)
     command = ["anatomy", str(folder / "scan.nrrd"), "-o", str(folder / "out"), f"--point={asked}", "--json"]
     done = CliRunner().invoke(app, command, catch_exceptions=False)
@@ -54,7 +58,7 @@ def test_every_map_lies_on_the_files_own_grid(out, name):
     np.testing.assert_allclose(labels.GetDirection(), scan.GetDirection(), atol=1e-5)
 
 
-def test_the_maps_agree_with_each_other_and_with_the_truth(out, healthy):
+def test_the_maps_agree_with_each_other_and_with_the_truth(out, coarse):
     maps = {name: read(out / f"{name}.nii.gz", out.parent / "scan.nrrd") for name in MAPS}
     lungs, lobes = maps["lungs"], maps["lobes"]
     sides = np.zeros(6, dtype=int)
@@ -64,7 +68,7 @@ def test_the_maps_agree_with_each_other_and_with_the_truth(out, healthy):
     assert not maps["lobe_confidence"][lungs == 0].any()
     assert 0 <= maps["lobe_confidence"].min() <= maps["lobe_confidence"].max() <= 1
     assert not maps["pleura"][lungs == 0].any()
-    true = healthy.lungs.array
+    true = coarse.lungs.array
     assert 2 * np.sum((lungs > 0) & (true > 0)) / np.sum((lungs > 0) + 0 + (true > 0)) > 0.97
     assert (lungs[true > 0] == true[true > 0]).mean() > 0.97
 
@@ -109,11 +113,11 @@ def test_branches_hang_together(out):
                 assert branch["generation"] == tree[parent]["generation"] + 1
 
 
-def test_a_point_is_told_where_it_lies(out, point, healthy):
+def test_a_point_is_told_where_it_lies(out, point, coarse):
     (found,) = json.loads((out / "anatomy.json").read_text())["points"]
     assert found["lobe"] == "RUL"
     assert found["side"] == "right"
-    assert found["depth_mm"] == pytest.approx(float(healthy.depth_mm(point[None])[0]), abs=2.5)
+    assert found["depth_mm"] == pytest.approx(float(coarse.depth_mm(point[None])[0]), abs=2.5)
     nearest = min(d for part, d in found["depth_by_part_mm"].items() if part != "fissural" and d)
     assert nearest == pytest.approx(found["depth_mm"], abs=2.5)
     assert found["bronchus_mm"] is not None
@@ -157,8 +161,8 @@ def test_an_earlier_result_is_not_replaced_without_being_told(out):
     assert (out / "manifest.json").read_bytes() == before
 
 
-def test_the_terminal_is_told_the_same(healthy, healthy_anatomy, point):
-    record = describe_anatomy(healthy_anatomy, healthy.scan, [tuple(point)])
+def test_the_terminal_is_told_the_same(healthy, healthy_anatomy):
+    record = describe_anatomy(healthy_anatomy, healthy.scan, [tuple(in_the_right_upper_lobe(healthy))])
     assert anatomy_table(record).row_count == 7
     lines = "\n".join(anatomy_lines(record))
     assert "Airways:" in lines

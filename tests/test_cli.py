@@ -137,7 +137,7 @@ def test_what_goes_wrong_has_its_exit_code_and_leaves_nothing(tmp_path, argument
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere a process is ended without being told")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
 def test_a_run_that_is_told_to_end_leaves_nothing_half_written(tmp_path, name):
-    write_list(tmp_path / "list.csv", 300)
+    write_list(tmp_path / "list.csv", 100)
     out = tmp_path / "results"
     out.mkdir()
     process = subprocess.Popen(

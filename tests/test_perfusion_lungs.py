@@ -22,7 +22,7 @@ from clearlung.perfusion_jobs import PERFUSE_PHASES, PerfusionRequest, make_perf
 from clearlung.perfusion_lungs import NODULES_COUNTED, ScanOptions, find_lungs, kind_of_source
 from clearlung.perfusion_record import perfusion_schema
 from clearlung.progress import Stopwatch
-from clearlung.staging import load_protocol, problem_json
+from clearlung.staging import Unseen, load_protocol, problem_json
 from clearlung.workflow import PlanRequest, make_plan
 
 from .lists import write_list
@@ -156,6 +156,22 @@ def test_a_plan_of_a_list_has_published_lungs_and_its_lesions(protocol, tmp_path
     assert kept.seen is not None
     assert sum(kept.seen.values()) == 12
     assert kept.unseen == made.problem.unseen
+
+
+def test_what_a_plans_operations_found_and_perfused_is_not_unseen_again(protocol, tmp_path):
+    made = make_plan(PlanRequest(source=write_list(tmp_path / "list.csv", 12), protocol=protocol)).problem
+    parts = {"found": ({"week": 1.0, "found": {"LUL": 3, "LLL": 0}},), "weeks_since_ct": 3.0}
+    perfused = {"perfused": ({"week": 1.0, "side": "left", "target": "left-upper"},)}
+
+    def unseen(**more):
+        told = Unseen.model_validate(made.unseen.model_dump() | parts | more)
+        (tmp_path / "problem.json").write_text(problem_json(replace(made, unseen=told)), encoding="utf-8")
+        return make_perfusion(PerfusionRequest(protocol=protocol, side="left", source=tmp_path)).unseen
+
+    before, after = unseen(), unseen(**perfused)
+    upper, lower = zip(before.lobes, after.lobes, strict=True)
+    assert upper[1].unseen.mean < upper[0].unseen.mean
+    assert lower[1].unseen == lower[0].unseen
 
 
 def test_a_plan_of_a_scan_has_its_volumes_and_published_tissue(protocol, tmp_path):

@@ -1,12 +1,14 @@
 """The phases strung together."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from clearlung.casefile import parse_case
-from clearlung.phantom import PhantomSpec, make_phantom
 from clearlung.result_folder import write_result
 from clearlung.staging import load_protocol
-from clearlung.workflow import PlanRequest, make_plan, plan_again, plan_scan
+from clearlung.workflow import PlanRequest, make_plan, plan_again, plan_nodules
 
 from .lists import write_list
 
@@ -75,9 +77,11 @@ def test_growth_until_the_operation_is_told_where_the_doubling_time_is_known(tmp
     assert unknown.diameter_at_operation_mm is None
 
 
-def test_what_is_unusual_about_the_lungs_is_told_with_the_plan():
-    spec = PhantomSpec(nodules=12, seed=2, shape=(120, 144, 144), operation="left pneumonectomy")
-    result = plan_scan(make_phantom(spec).scan, load_protocol("high-volume"))
+def test_what_is_unusual_about_the_lungs_is_told_with_the_plan(one_lung):
+    phantom, anatomy = one_lung
+    labels = phantom.nodules.crop(anatomy.box)
+    known = replace(phantom.truth, labels=labels.with_array(labels.array.astype(np.int32)))
+    result = plan_nodules(phantom.scan, anatomy, known, load_protocol("high-volume"))
     assert next(c.code for c in result.anatomy.conditions if c.side == "left") == "one_lung"
     for condition in result.anatomy.conditions:
         assert condition.sentence in result.plan.warnings

@@ -100,11 +100,15 @@ def _show(compared: Compared, record: ComparisonRecord, folder: Path) -> None:
     from rich.table import Table
 
     from clearlung import RESEARCH_NOTICE
+    from clearlung.staging import UNSEEN_LEFT_WORDS
     from clearlung.summary import summary_table
 
     console = Console()
     if compared.plans:
-        console.print(summary_table(compared.plans))
+        unseen = [one.unseen for one in compared.protocols if one.plan is not None]
+        console.print(summary_table(compared.plans, unseen))
+        if any(unseen):
+            console.print(UNSEEN_LEFT_WORDS, highlight=False)
         _show_goals(console, record)
     for one in record.protocols:
         for reason in one.reasons:

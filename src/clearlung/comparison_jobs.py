@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from clearlung.errors import CaseError, InfeasiblePlan
 from clearlung.progress import Stopwatch
@@ -14,12 +14,14 @@ from clearlung.staging import (
     StagingProblem,
     Tradeoff,
     TradeoffOptions,
+    UnseenLeft,
     compare,
     load_protocol,
     shipped_protocols,
     solve_plan,
     trade_off,
     under,
+    unseen_left,
 )
 
 COMPARE_PHASES = ("protocols", "trade-off", "files")
@@ -28,11 +30,12 @@ COMPARE_PHASES = ("protocols", "trade-off", "files")
 
 @dataclass(frozen=True, eq=False)
 class ComparedProtocol:
-    """One protocol with its plan, or with the reasons why it has none."""
+    """One protocol with its plan and what that leaves unseen, or with the reasons why it has none."""
 
     protocol: Protocol
     plan: Plan | None
     reasons: tuple[str, ...] = ()
+    unseen: UnseenLeft | None = None
 
     @property
     def row(self) -> ComparisonRow | None:
@@ -85,17 +88,22 @@ def compare_problem(
     """
     watch = watch or Stopwatch()
     found: list[ComparedProtocol] = []
+    solved: list[tuple[StagingProblem, Plan]] = []
     swept: StagingProblem | None = None
     with watch.phase("protocols"):
         for protocol in (problem.protocol, *protocols):
             try:
                 given = under(problem, protocol, body_surface_m2=body_surface_m2)
-                found.append(ComparedProtocol(protocol, solve_plan(given)))
+                plan = solve_plan(given)
+                solved.append((given, plan))
+                found.append(ComparedProtocol(protocol, plan))
                 swept = swept or given
             except InfeasiblePlan as error:
                 found.append(ComparedProtocol(protocol, None, error.reasons))
             except CaseError as error:
                 found.append(ComparedProtocol(protocol, None, (str(error),)))
+        left = iter(unseen_left(solved))
+        found = [one if one.plan is None else replace(one, unseen=next(left)) for one in found]
     with watch.phase("trade-off"):
         curve = None if swept is None else trade_off(swept, options)
     return Compared(tuple(found), curve, "" if swept is None else swept.protocol.name)

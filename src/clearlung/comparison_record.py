@@ -12,7 +12,7 @@ from clearlung import RESEARCH_NOTICE, __version__
 from clearlung.comparison_jobs import Compared, ComparedProtocol
 from clearlung.manifest import published_schema
 from clearlung.report import CurvePoint, TradeoffCurve, tradeoff_words
-from clearlung.staging import ComparisonRow, Goal, Tradeoff, TradeoffAnswer, TradeoffPoint
+from clearlung.staging import ComparisonRow, Goal, Tradeoff, TradeoffAnswer, TradeoffPoint, UnseenLeft
 
 
 class _Part(BaseModel):
@@ -24,6 +24,11 @@ class ProtocolFound(_Part):
 
     protocol: str
     plan: ComparisonRow | None = Field(description="Null where the protocol allows no plan.")
+    unseen: UnseenLeft | None = Field(
+        default=None,
+        description="What the plan leaves unseen, as far as plans can be compared by it; null where nothing"
+        " was estimated, or on other assumptions than for the first.",
+    )
     goals: tuple[Goal, ...] = Field(
         description="What the plan was made for, by rank, each with how far it is proven."
     )
@@ -36,6 +41,7 @@ class ProtocolFound(_Part):
         return cls(
             protocol=compared.protocol.name,
             plan=compared.row,
+            unseen=compared.unseen,
             goals=() if compared.plan is None else compared.plan.solver.goals,
             reasons=compared.reasons,
             warnings=() if compared.plan is None else compared.plan.warnings,

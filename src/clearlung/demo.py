@@ -22,6 +22,7 @@ from clearlung.staging import (
     shipped_protocols,
     stress_test,
     trade_off,
+    unseen_left,
 )
 from clearlung.workflow import PlanResult, plan_again, plan_nodules
 
@@ -129,7 +130,11 @@ def run_demo(
 
 def _compared(results: list[PlanResult]) -> Compared:
     """Return the plans side by side, with the trade-off curve of the first."""
-    protocols = tuple(ComparedProtocol(result.protocol, result.plan) for result in results)
+    left = unseen_left([(result.problem, result.plan) for result in results])
+    protocols = tuple(
+        ComparedProtocol(result.protocol, result.plan, unseen=unseen)
+        for result, unseen in zip(results, left, strict=True)
+    )
     return Compared(protocols, trade_off(results[0].problem, _CURVE), results[0].protocol.name)
 
 

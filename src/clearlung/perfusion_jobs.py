@@ -273,7 +273,7 @@ def _unseen(
 ) -> tuple[UnseenPerfused | None, tuple[str, ...]]:
     """Return what is unseen in what is perfused, and the entries that rests on.
 
-    Perfusions that were done before are taken for this regimen, given to the whole lung.
+    Perfusions that were done before are taken for this regimen.
     """
     if patient.unseen is None:
         return None, ()
@@ -283,6 +283,7 @@ def _unseen(
         request.protocol.assumptions,
         request.seed,
         course.regimen if patient.unseen.perfused else None,
+        tuple(sorted({one.reached for one in patient.unseen.perfused})),
     )
     known = Estimates()
     burden, benefit = known.burden(basis), known.benefit(basis)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from clearlung import RESEARCH_NOTICE
@@ -13,7 +11,6 @@ from clearlung.manifest import published_schema
 from clearlung.perfusion import (
     DOSE_MODES,
     TARGETS,
-    Course,
     FunctionCourse,
     Interval,
     LobeVolumes,
@@ -23,12 +20,10 @@ from clearlung.perfusion import (
     tissue_ml,
     volume_ml,
 )
+from clearlung.perfusion_curves import CurvesFound
 from clearlung.perfusion_jobs import Perfusion
 from clearlung.perfusion_sensitivity import SensitivityFound
 from clearlung.staging import UnseenPerfused
-
-# Curves are kept by the minute while the lung is isolated, and more coarsely in the hours after it.
-_STEP_ISOLATED_MIN, _STEP_AFTER_MIN = 1.0, 10.0
 
 TUMOR_WORDS = (
     "In people the dose told nothing about the level in the tumor: the interval spans a prior of nearly two"
@@ -131,18 +126,6 @@ class PhasesFound(_Part):
     perfusion: float
     washout: float = Field(description="Then the lung is reconnected.")
     end: float
-
-
-class CurvesFound(_Part):
-    """Levels over time, mg/l."""
-
-    minutes: tuple[float, ...]
-    perfusate_mg_per_l: tuple[float, ...]
-    lung_mg_per_l: dict[str, tuple[float, ...]] = Field(description="In the tissue of each perfused lobe.")
-    systemic_mg_per_l: tuple[float, ...]
-    nodules_mg_per_l: dict[str, tuple[float, ...]] = Field(
-        description="By diameter, mm; for the middle of the tumor's prior: their height is not known."
-    )
 
 
 class EffectFound(_Part):
@@ -252,7 +235,7 @@ def describe_perfusion(made: Perfusion) -> PerfusionRecord:
         leak_fraction=course.leak_fraction,
         hydrolyzed_fraction=course.hydrolyzed_fraction,
         mass_balance_error=course.mass_balance_error,
-        curves=_curves(course),
+        curves=CurvesFound.of(course),
         effect=_effect(made),
         sensitivity=SensitivityFound.of(made.matters),
         unseen=made.unseen,
@@ -339,35 +322,6 @@ def _lobe(one: LobeVolumes, *, perfused: bool) -> LobeFound:
         perfused=perfused,
         volume_ml=round(one.volume_ml, 1),
         tissue_ml=round(one.tissue_ml, 1),
-    )
-
-
-def _curves(course: Course) -> CurvesFound:
-    """Return the curves at whole minutes, and where a phase ends."""
-    phases = course.phases
-    wanted = np.unique(
-        np.concatenate(
-            [
-                np.arange(0.0, phases.reconnection, _STEP_ISOLATED_MIN),
-                np.arange(phases.reconnection, phases.end, _STEP_AFTER_MIN),
-                [phases.perfusion, phases.reconnection, phases.end],
-            ]
-        )
-    )
-    at = np.unique(np.searchsorted(course.minutes, wanted - 1e-9).clip(max=len(course.minutes) - 1))
-
-    def curve(levels: NDArray[np.float64]) -> tuple[float, ...]:
-        return tuple(float(f"{value:.5g}") for value in levels[at].tolist())
-
-    return CurvesFound(
-        minutes=curve(course.minutes),
-        perfusate_mg_per_l=curve(course.perfusate_mg_per_l),
-        lung_mg_per_l={lobe: curve(course.lung_mg_per_l[:, j]) for j, lobe in enumerate(course.lobes)},
-        systemic_mg_per_l=curve(course.systemic_mg_per_l),
-        nodules_mg_per_l={
-            f"{size:g}": curve(course.nodules_mg_per_l[:, k])
-            for k, size in enumerate(course.nodule_diameters_mm.tolist())
-        },
     )
 
 

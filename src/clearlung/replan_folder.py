@@ -13,7 +13,7 @@ from clearlung.output import folder_all_or_nothing
 from clearlung.planned_folder import read_planned
 from clearlung.progress import Stopwatch
 from clearlung.report import ReportInput, replan_png, write_report
-from clearlung.report_folder import KEPT, PROMISED, REPLAN, keep_report, read_report, rest_report
+from clearlung.report_folder import PROMISED, REPLAN, keep_report, kept_report, rest_report
 from clearlung.staging import Done, Plan, Replan, StagingProblem, problem_json, read_done, rest_problem
 from clearlung.staging import replan as plan_again
 
@@ -76,12 +76,7 @@ def replan_from_files(
         files.append(("scan", scan / "problem.json" if scan.is_dir() else scan))
     inputs = tuple(InputFile(kind=kind, sha256=file_sha256(path)) for kind, path in files)
     rest = rest_problem(problem, plan, told) if scanned is None else scanned
-    return Replanned(plan, rest, record, inputs, _known(source if scan is None else scan))
-
-
-def _known(place: Path) -> ReportInput | None:
-    """Return what a folder's report was written from; None where that was not kept."""
-    return read_report(place) if (place / KEPT).is_file() else None
+    return Replanned(plan, rest, record, inputs, kept_report(source if scan is None else scan))
 
 
 def write_replan(

@@ -32,7 +32,7 @@ from clearlung.report import (
     ScanFacts,
     write_report,
 )
-from clearlung.staging import Plan, Replan, StagingProblem, StressRecord
+from clearlung.staging import Estimates, Plan, Replan, StagingProblem, StressRecord
 
 KEPT = "report.npz"
 """What a report needs besides the plan."""
@@ -67,7 +67,21 @@ def keep_report(report: ReportInput, folder: Path) -> None:
     write_packed(folder / KEPT, arrays, words)
 
 
-def read_report(folder: Path) -> ReportInput:
+def kept_report(folder: Path) -> ReportInput | None:
+    """Read what a folder's report was drawn from, without any result; None where that was not kept.
+
+    Raises
+    ------
+    ProblemError, OutputError
+        As for :func:`read_report`.
+    """
+    if not (folder / KEPT).is_file():
+        return None
+    plan = read_planned(folder)[1]
+    return None if plan is None else _read_kept(folder, plan)
+
+
+def read_report(folder: Path, estimates: Estimates | None = None) -> ReportInput:
     """Read what a folder's report is written from, with the results that lie in it.
 
     Parameters
@@ -76,6 +90,8 @@ def read_report(folder: Path) -> ReportInput:
         A folder with ``plan.json`` and ``problem.json``; where ``report.npz`` is missing, the report has a
         schematic in place of maps. ``stress.json``, ``comparison.json`` and, of a plan of what is left,
         ``replan.json`` with ``promised-plan.json`` are shown where they are there.
+    estimates
+        Of the problem in the folder, where it has been at hand: what is unseen is not estimated again.
 
     Raises
     ------
@@ -89,6 +105,8 @@ def read_report(folder: Path) -> ReportInput:
     problem, plan = read_planned(folder)
     if plan is None:
         raise ProblemError("plan.json", f"is missing in {folder}: name a folder that clearlung plan left")
+    if estimates is not None:
+        problem = replace(problem, estimates=estimates)
     report = _read_kept(folder, plan) if (folder / KEPT).is_file() else _bare(problem, plan, folder)
     stress = _read(StressRecord, folder / STRESS)
     comparison = _read(ComparisonRecord, folder / COMPARISON)

@@ -90,7 +90,7 @@ def write_result(
                 comparison=tuple(comparison),
             )
             keep_report(report, work)
-            write_report(read_report(work), work)
+            write_report(read_report(work, result.problem.estimates), work)
         write_manifest(
             work,
             command=command,

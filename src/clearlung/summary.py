@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from clearlung.staging import ComparisonRow, Plan, compare
+from clearlung.staging import ComparisonRow, Plan, UnseenLeft, compare
 from clearlung.workflow import PlanResult
 
 _BOTH_SIDES = "Of these on both sides"
@@ -47,14 +47,27 @@ def _interval(value: float | None, low: float | None) -> str:
     return "none" if value is None or low is None else f"{value:.0f} (lower bound {low:.0f})"
 
 
-def summary_table(plans: Sequence[Plan]) -> Table:
-    """Return plans side by side as a table for the terminal."""
+def _left(unseen: UnseenLeft | None) -> str:
+    if unseen is None:
+        return "not known"
+    return f"{unseen.left.mean:.0f} ({unseen.left.low:.0f} to {unseen.left.high:.0f})"
+
+
+def _waiting(unseen: UnseenLeft | None) -> str:
+    return "not known" if unseen is None else f"{unseen.by_waiting:.1f}"
+
+
+def summary_table(plans: Sequence[Plan], unseen: Sequence[UnseenLeft | None] = ()) -> Table:
+    """Return plans side by side as a table for the terminal, with what each leaves unseen where given."""
     rows = compare(plans).rows
     table = Table("", *(row.title for row in rows))
     for name, cell in _ROWS:
         if name == _BOTH_SIDES and not any(row.both_sides for row in rows):
             continue
         table.add_row(name, *(cell(row) for row in rows))
+    if any(unseen):
+        table.add_row("Unseen metastases left, mean", *map(_left, unseen))
+        table.add_row("Of these found by waiting", *map(_waiting, unseen))
     return table
 
 

@@ -11,7 +11,6 @@ SHAPE = (160, 200, 200)
 LOBECTOMY = PhantomSpec(
     nodules=6, seed=4, shape=SHAPE, operation="right upper lobectomy", effusion_ml=(0.0, 400.0)
 )
-ONE_LUNG = PhantomSpec(nodules=6, seed=3, shape=SHAPE, operation="left pneumonectomy", emphysema=0.3)
 MASS = PhantomSpec(nodules=6, seed=6, shape=SHAPE, mass_mm=50.0, mass_at="wall")
 
 
@@ -58,8 +57,8 @@ def test_an_effusion_is_measured_and_is_no_lung(after_lobectomy):
     assert dice(phantom, anatomy, "left") > 0.97
 
 
-def test_one_lung_with_emphysema_says_so():
-    phantom, anatomy = anatomy_of(ONE_LUNG)
+def test_one_lung_with_emphysema_says_so(one_lung):
+    phantom, anatomy = one_lung
     told = by_code_and_side(anatomy)
     assert {("one_lung", "left"), ("emphysema", "right")} == set(told)
     assert anatomy.lung_ml("left") == 0

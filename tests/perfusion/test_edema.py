@@ -243,4 +243,5 @@ def test_longer_than_was_counted_is_said_and_moves_nothing():
 
 def test_little_drug_is_said_not_to_be_without_edema():
     assert any("perfusion alone" in words for words in risk(5).words)
+    assert any("perfusion alone" in words for words in risk(5, drug="doxorubicin").words)
     assert not any("perfusion alone" in words for words in risk(50).words)

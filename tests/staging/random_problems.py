@@ -103,10 +103,10 @@ def random_problem(seed: int, rules, specimens=(4, 24)) -> StagingProblem:
         reentry=float(rng.choice([10.0, 30.0, 90.0])) if again else 0.0,
         operated=[(), (), ("right",), ("left",), ("right", "left")][int(rng.integers(5))] if again else (),
     )
-    return replace(made, assignments=_wishes(rng, made)) if "wishes" in rules else made
+    return replace(made, assignments=wishes(rng, made)) if "wishes" in rules else made
 
 
-def _wishes(rng: np.random.Generator, made: StagingProblem) -> tuple[Assignment, ...]:
+def wishes(rng: np.random.Generator, made: StagingProblem) -> tuple[Assignment, ...]:
     """Up to three wishes of the surgeon, each for a few specimens' lesions."""
     found = []
     for _ in range(int(rng.integers(1, 4))):

@@ -10,8 +10,10 @@ import pytest
 from clearlung.perfusion import Benefit, LungBenefit, Worth, make_regimen
 from clearlung.staging import Unseen, solve_plan
 from clearlung.staging.estimates import Given
+from clearlung.staging.share import shares
+from tests.staging.every_plan import every_plan
 from tests.staging.problems import function, problem, protocol
-from tests.staging.random_problems import with_parts
+from tests.staging.random_problems import wishes, with_parts
 from tests.staging.test_every_plan import enclosed, tight_problem
 
 DRAWS = 3
@@ -92,10 +94,8 @@ def test_what_does_not_grow_is_perfused_last_so_that_nothing_waits_for_it():
     assert plan.weeks_until_clear <= ruled.weeks_until_clear
 
 
-# With seed 434 a way that was to perfuse and could not has no perfusion either, and refuses more lesions.
-@pytest.mark.parametrize("seed", [*range(12), 434])
-@pytest.mark.parametrize("second", ["perfusion", "operations", "weighted"])
-def test_no_plan_is_better_than_every_plan_and_no_bound_above_it(seed, second):
+def random_problem(seed, second):
+    """A tiny problem that weighs perfusions with that goal second, or in a sum."""
     rng = np.random.default_rng(1000 + seed)
     given = tight_problem(seed, "default")
     early = np.interp(np.log(TABLE_MM), np.log([0.5, 1.0, 3.0]), [1.0, rng.uniform(0.2, 0.9), 0.0])
@@ -115,4 +115,51 @@ def test_no_plan_is_better_than_every_plan_and_no_bound_above_it(seed, second):
         weights = {"perfusion": 2.0, "operations": 1.5, "weeks": 0.1}
         limits["goals"] = {"order": ("lesions_left", "weighted"), "weights": weights}
     worth = Worth(edema=5.0, death=100.0, fev1=0.0, week=float(rng.choice([0.0, 0.13])), least=1.0)
-    enclosed(weighed(given, benefit(*lungs, worth), ("lesions_left", second, third), **limits))
+    return weighed(given, benefit(*lungs, worth), ("lesions_left", second, third), **limits)
+
+
+# With seed 434 a way that was to perfuse and could not has no perfusion either, and refuses more
+# lesions. With seed 403 more operations than needed are perfused more often.
+@pytest.mark.parametrize("seed", [*range(12), 403, 434])
+@pytest.mark.parametrize("second", ["perfusion", "operations", "weighted"])
+def test_no_plan_is_better_than_every_plan_and_no_bound_above_it(seed, second):
+    enclosed(random_problem(seed, second))
+
+
+@pytest.mark.parametrize("seed", [1, 7, 504])
+def test_perfusions_that_have_to_be_weeks_apart_may_be_in_any_operation(seed):
+    made = random_problem(seed, "perfusion")
+    perfusion = {"weeks_between_min": 3 + seed % 17, "per_lung_max": 2}
+    enclosed(replace(made, protocol=with_parts(made.protocol, perfusion=perfusion)))
+
+
+@pytest.mark.parametrize("seed", [2, 5, 504])
+def test_where_the_surgeon_fixed_places_any_operation_may_be_perfused(seed):
+    made = random_problem(seed, "perfusion")
+    enclosed(replace(made, assignments=wishes(np.random.default_rng(seed), made)))
+
+
+def test_of_two_lungs_the_one_that_gains_more_from_it_is_perfused_first_and_that_is_proven():
+    # All but what is perfused on the first day is out of reach of a perfusion after it.
+    growth = 3 * np.log(2) / 7
+    early = np.where(TABLE_MM < 1.2, 1.0, 0.0)
+    lungs = [
+        lung_benefit(side, n, growth=growth, sterilized=early) for side, n in (("right", 9.0), ("left", 20.0))
+    ]
+    plan = solve_plan(weighed(two_operations_each(), benefit(*lungs)))
+    assert perfused(plan) == [("left", 0)]
+    assert plan.solver.goal("perfusion").proven
+    assert plan.solver.status == "optimal"
+
+
+def test_a_way_that_no_plan_can_have_is_not_planned():
+    # Only one of the right lung's specimens leaves time for a perfusion, and none of the left lung's.
+    limits = protocol("high-volume", nodules_max=1, minutes_max=200, per_lung_max=2)
+    rows = [("RUL", 5.0, 20.0), ("RLL", 5.0, 140.0), ("LUL", 5.0, 140.0)]
+    given = problem(rows, limits, model=function(early_access=0.0, perfusion_permanent=0.0))
+    gain = benefit(lung_benefit("right", 20.0), lung_benefit("left", 20.0))
+    made = weighed(given, gain)
+    assert shares(made) == [{"right": 1, "left": 0}, {"right": 0, "left": 0}]
+    for plan in every_plan(made):
+        counts = {side: sum(s.perfused and side in s.sides for s in plan) for side in ("right", "left")}
+        assert counts in shares(made)

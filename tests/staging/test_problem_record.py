@@ -24,6 +24,7 @@ from clearlung.resection import (
 from clearlung.result_folder import problem_schema, write_result
 from clearlung.staging import (
     StagingProblem,
+    estimates,
     load_protocol,
     parse_problem,
     problem_json,
@@ -154,10 +155,17 @@ def test_a_problem_without_lesions_is_one():
     same(problem([]), parse_problem(problem_json(problem([]))))
 
 
-def test_the_plan_folder_holds_the_problem_that_its_plan_solves(tmp_path):
+def test_the_plan_folder_holds_the_problem_that_its_plan_solves(tmp_path, monkeypatch):
+    estimated = []
+    estimate = estimates.occult_burden
+    monkeypatch.setattr(
+        estimates, "occult_burden", lambda *one, **two: estimated.append(1) or estimate(*one, **two)
+    )
     source = write_list(tmp_path / "list.csv", 25)
     result = make_plan(PlanRequest(source=source, protocol=load_protocol("high-volume"), seed=2))
     write_result(result, tmp_path / "out", command="test", options={})
+    # For plan and report together.
+    assert len(estimated) == 1
     back = read_problem(tmp_path / "out")
     same(result.problem, back)
     assert result.problem.benefit is not None

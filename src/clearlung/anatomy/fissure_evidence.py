@@ -11,6 +11,19 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float32]
 
 
+# Loops over heights run over slices: where an index could be negative the compiler does one height at a time.
+
+
+@njit(cache=True, inline="always")
+def _add_risen(column: Any, other: Any, whole: Any, w0: Any, w1: Any) -> None:
+    """Add another column, some heights and a part of one higher, to one of the same length."""
+    first, end = max(0, -whole), min(len(column), len(column) - 1 - whole)
+    if end > first:
+        here, there = column[first:end], other[first + whole : end + whole + 1]
+        for k in range(len(here)):
+            here[k] += w0 * there[k] + w1 * there[k + 1]
+
+
 @njit(cache=True, parallel=True)
 def along_heights(cells: Any, kernel: Any) -> Any:
     """Correlate every column with a kernel of odd length; beyond the ends is 0."""
@@ -19,11 +32,14 @@ def along_heights(cells: Any, kernel: Any) -> Any:
     out = np.zeros((nu, nv, nh), dtype=np.float32)
     for i in prange(nu):
         for j in range(nv):
-            for k in range(nh):
-                total = np.float32(0.0)
-                for m in range(max(-reach, -k), min(reach, nh - 1 - k) + 1):
-                    total += kernel[m + reach] * cells[i, j, k + m]
-                out[i, j, k] = total
+            for m in range(-reach, reach + 1):
+                first, end = max(0, -m), min(nh, nh - m)
+                if end <= first:
+                    continue
+                here, there = out[i, j, first:end], cells[i, j, first + m : end + m]
+                weight = kernel[m + reach]
+                for k in range(len(here)):
+                    here[k] += weight * there[k]
     return out
 
 
@@ -44,8 +60,7 @@ def sheared(cells: Any, weights: Any, axis: Any, rise: Any) -> Any:
                 whole = int(np.floor(climb))
                 part = np.float32(climb - whole)
                 w0, w1 = weights[m + reach] * (np.float32(1.0) - part), weights[m + reach] * part
-                for k in range(max(0, -whole), min(nh, nh - 1 - whole)):
-                    out[i, j, k] += w0 * cells[a, b, k + whole] + w1 * cells[a, b, k + whole + 1]
+                _add_risen(out[i, j], cells[a, b], whole, w0, w1)
     return out
 
 
@@ -64,8 +79,7 @@ def _best_along_v(row: Any, weights: Any, rises: Any, best: Any) -> None:
                     whole = int(np.floor(climb))
                     part = np.float32(climb - whole)
                     w0, w1 = weights[m + reach] * (np.float32(1.0) - part), weights[m + reach] * part
-                    for k in range(max(0, -whole), min(nh, nh - 1 - whole)):
-                        total[k] += w0 * row[i, j + m, k + whole] + w1 * row[i, j + m, k + whole + 1]
+                    _add_risen(total, row[i, j + m], whole, w0, w1)
                 for k in range(nh):
                     best[i, j, k] = max(best[i, j, k], total[k])
 

@@ -193,22 +193,21 @@ _RESTS_ON = (
 
 def _outside_doses(drug: str, per_volume: float, book: EvidenceBook) -> tuple[str, ...]:
     """Say where the dose per volume, over the reference's, leaves what was counted."""
-    counted = [g for series in counts_of(book) for g in series.groups if g.drug == drug]
-    if not counted:
-        return (f"No edema after {drug} was counted: its risk is melphalan's, only less certain.",)
-    low, high = min(g.dose for g in counted), max(g.dose for g in counted)
-    if low - 1e-9 <= per_volume <= high + 1e-9:
-        return ()
-    words = (
-        f"{per_volume:.2f} times the reference dose per volume lies outside what was counted with"
-        f" {drug} ({low:.2f} to {high:.2f}): the slope is the prior's."
-    )
-    if per_volume > high:
-        return (words,)
-    return (
-        words,
-        "In pigs perfusion alone caused edema (van der Elst 2006): without drug the risk is not 0.",
-    )
+    groups = [group for series in counts_of(book) for group in series.groups]
+    of_drug = [group.dose for group in groups if group.drug == drug]
+    words: list[str] = []
+    if not of_drug:
+        words.append(f"No edema after {drug} was counted: its risk is melphalan's, only less certain.")
+    elif not min(of_drug) - 1e-9 <= per_volume <= max(of_drug) + 1e-9:
+        words.append(
+            f"{per_volume:.2f} times the reference dose per volume lies outside what was counted with"
+            f" {drug} ({min(of_drug):.2f} to {max(of_drug):.2f}): the slope is the prior's."
+        )
+    if per_volume < min(of_drug or [group.dose for group in groups]) - 1e-9:
+        words.append(
+            "In pigs perfusion alone caused edema (van der Elst 2006): without drug the risk is not 0."
+        )
+    return tuple(words)
 
 
 def _outside_temperatures(temperature_c: float) -> tuple[str, ...]:

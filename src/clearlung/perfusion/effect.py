@@ -87,8 +87,7 @@ def sterilized(
     cells = tumor_cells(book, drug=drug, draws=len(exposure), seed=seed)
     heat = book.value("effect.heat.factor", unit="1") ** ((temperature_c - NORMAL_C) / (HEATED_C - NORMAL_C))
     places = place_factors(book.value(SPREAD, unit="%"))
-    chances = (chance_sterilized(diameters_mm, exposure * heat * place, cells) for place in places.tolist())
-    return np.asarray(sum(chances) / len(places))
+    return _mean_chance(diameters_mm, exposure * heat, places, cells)
 
 
 def place_factors(spread_percent: float, places: int = _PLACES) -> FloatArray:
@@ -136,6 +135,13 @@ def chance_sterilized(
     PerfusionError
         If a size is not above 0, or an exposure is negative or not finite.
     """
+    return _mean_chance(diameters_mm, exposure_mg_min_per_l, np.ones(1), cells)
+
+
+def _mean_chance(
+    diameters_mm: FloatArray, exposure_mg_min_per_l: FloatArray, places: FloatArray, cells: TumorCells
+) -> FloatArray:
+    """Return the mean chance over places, each with so many times the exposure, shape (draws, sizes)."""
     diameters = np.asarray(diameters_mm, dtype=np.float64)
     exposure = np.asarray(exposure_mg_min_per_l, dtype=np.float64)
     if not np.all(diameters > 0):
@@ -144,12 +150,13 @@ def chance_sterilized(
         raise PerfusionError("exposure_mg_min_per_l", "takes finite values from 0")
     volume_mm3 = math.pi / 6 * diameters**3
     count = np.maximum(cells.cells_per_mm3[:, None] * volume_mm3[None, :], 1.0)
-    share = cells.clonogenic[:, None]
-    surviving = np.exp2(-exposure / cells.halving_mg_min_per_l)[:, None]
+    share, halvings = cells.clonogenic, exposure / cells.halving_mg_min_per_l
+    # Where all are clonogenic and all survive the logarithm is -inf, as it should be. Where not even one
+    # clonogenic cell is expected the differences are small against 1: keep their digits.
     with np.errstate(divide="ignore"):
-        log_none = count * np.log1p(-share)
-        # Where all are clonogenic and all survive the logarithm is -inf, as it should be.
-        log_left = count * np.log1p(-share * surviving)
-    # Where not even one clonogenic cell is expected the differences are small against 1: keep their digits.
-    chance: FloatArray = (np.expm1(log_left) - np.expm1(log_none)) / -np.expm1(log_none)
+        none = np.expm1(count * np.log1p(-share)[:, None])
+        left = np.zeros_like(count)
+        for place in places.tolist():
+            left += np.expm1(count * np.log1p(-share * np.exp2(-place * halvings))[:, None])
+    chance: FloatArray = (left / len(places) - none) / -none
     return np.clip(chance, 0.0, 1.0)

@@ -109,5 +109,7 @@ def clean(text: str) -> str:
     >>> clean("a\x00b\tc")
     'ab c'
     """
+    if text.isprintable():
+        return text
     spaced = "".join(" " if character.isspace() else character for character in text)
     return "".join(c for c in spaced if c.isprintable() or c == "\u00ad")

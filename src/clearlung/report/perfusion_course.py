@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ _AFTER_MIN = 60.0
 _DECADES = 5.0
 _GRID, _SOFT, _BAR = "#D9D9D9", "#5A5A5A", "#9DB7D1"
 _BANDS = ("#E9E9E9", "#F6F6F6", "#FFFFFF")
+_DRAWN: WeakKeyDictionary[PerfusionSheet, str] = WeakKeyDictionary()
+"""Pictures of the sheets that somebody still holds."""
 
 
 def course_svg(sheet: PerfusionSheet) -> str:
@@ -42,8 +45,11 @@ def course_svg(sheet: PerfusionSheet) -> str:
     str
         SVG, :data:`WIDTH_MM` wide: lines differ by their dashes and are named where they run.
     """
-    with drawing():
-        return as_svg(_draw(sheet))
+    # A plan's report and the sheet of its own show the same picture.
+    if sheet not in _DRAWN:
+        with drawing():
+            _DRAWN[sheet] = as_svg(_draw(sheet))
+    return _DRAWN[sheet]
 
 
 def course_alt(sheet: PerfusionSheet) -> str:

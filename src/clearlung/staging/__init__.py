@@ -71,11 +71,13 @@ from clearlung.staging.tradeoff import trade_off
 from clearlung.staging.tradeoff_points import Tradeoff, TradeoffAnswer, TradeoffOptions, TradeoffPoint
 from clearlung.staging.under import under
 from clearlung.staging.unseen import Unseen
+from clearlung.staging.unseen_left import UNSEEN_LEFT_WORDS, UnseenLeft, unseen_left
 
 __all__ = [
     "GOALS",
     "LIMITS",
     "NO_UNSEEN",
+    "UNSEEN_LEFT_WORDS",
     "UNSEEN_WORDS",
     "Assignment",
     "Basis",
@@ -125,6 +127,7 @@ __all__ = [
     "Unassigned",
     "Unseen",
     "UnseenCount",
+    "UnseenLeft",
     "UnseenPerfused",
     "Wanted",
     "aimed_as",
@@ -158,5 +161,6 @@ __all__ = [
     "targets_of",
     "trade_off",
     "under",
+    "unseen_left",
     "unseen_perfused",
 ]

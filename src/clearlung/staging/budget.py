@@ -241,6 +241,14 @@ class Budget:
         weeks = self.weeks.model_copy(update={"after_perfusion_min": 0})
         return replace(self, weeks=weeks, perfusions_between=0)
 
+    def recovered(self) -> Budget:
+        """Return it with nothing that operations before week 0 still have to give back."""
+        demands = [replace(measure.demand, unrecovered=(0.0, 0.0)) for measure in self.measures]
+        measures = (
+            replace(measure, demand=demand) for measure, demand in zip(self.measures, demands, strict=True)
+        )
+        return replace(self, measures=tuple(measures))
+
     def bare_course(self, side: OperationSide, flags: Flags) -> Course:
         """Return what operations take that remove nothing: access, and perfusion where they are flagged."""
         losses = tuple(

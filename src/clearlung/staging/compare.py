@@ -15,8 +15,8 @@ class ComparisonRow:
     ``nodules_max``, ``minutes_max`` and ``removed_ml_max`` are of the largest operation.
     ``both_sides`` counts operations that open both sides, by ``both_sides_approach``: None without any.
     ``unseen_spared`` is the mean number of metastases that the CT does not show and perfusions spare, nine
-    draws in ten between the two after it; None where nothing is known of them. What stays unseen is not
-    compared: where operations end later, more has grown until hands can feel it.
+    draws in ten between the two after it; None where nothing is known of them. What stays unseen is
+    compared by :func:`unseen_left`: where operations end later, more has grown until hands can feel it.
     ``fev1_lowest_percent`` is the lowest expected FEV1 right after an operation and
     ``fev1_lowest_low_percent`` its lower bound; both are None in a plan without operations.
     """

@@ -60,6 +60,14 @@ class Basis:
         """The evidence with the center's own assumptions."""
         return load_evidence().overriding(self.assumptions)
 
+    @property
+    def imagined(self) -> Basis:
+        """What of it the burden rests on: alike, so are all imagined patients."""
+        unseen = self.unseen.model_copy(
+            update={"perfused": (), "weeks_since_ct": 0.0, "body_surface_m2": None}
+        )
+        return replace(self, unseen=unseen, regimen=None, targets=())
+
     def burden(self) -> OccultBurden:
         """Estimate how many metastases are unseen, after all that was found by hand."""
         unseen, book = self.unseen, self.book
@@ -110,11 +118,7 @@ class Estimates:
 
     def burden(self, basis: Basis) -> OccultBurden:
         """Return how many metastases are unseen."""
-        unseen = basis.unseen.model_copy(
-            update={"perfused": (), "weeks_since_ct": 0.0, "body_surface_m2": None}
-        )
-        own = replace(basis, unseen=unseen, regimen=None, targets=(), dose_by_share=False)
-        return _known(self._burdens, own, own.burden)
+        return _known(self._burdens, basis.imagined, basis.imagined.burden)
 
     def benefit(self, basis: Basis) -> Benefit:
         """Return what perfusing either lung spares and may cost.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -43,16 +43,14 @@ def perfusion_choice(problem: StagingProblem, operations: Sequence[Operation]) -
     weeks = perfused_weeks((o.side, o.week, o.perfusion is not None) for o in operations)
     planned = targets_of(operations)
     last = {side: o.week for o in operations for side in sides_of(o.side)}
-
-    def stages(part: LungBenefit, perfused: LungBenefit | None) -> Stages:
-        return _stages(part, last.get(part.side), weeks[part.side], perfused)
-
-    lungs = {
-        side: stages(lung, benefit.of(planned[side]) if side in planned else None)
-        for side, lung in benefit.lungs.items()
-    }
+    lungs = _of_lungs(benefit, operations, last)
     lobes = {
-        lobe: stages(part, benefit.lobe(lobe, planned[part.side]) if part.side in planned else None)
+        lobe: _stages(
+            part,
+            last.get(part.side),
+            weeks[part.side],
+            benefit.lobe(lobe, planned[part.side]) if part.side in planned else None,
+        )
         for lobe, part in benefit.lobes.items()
     }
     unseen, without, left = np.sum(list(lungs.values()), axis=0)
@@ -70,6 +68,35 @@ def perfusion_choice(problem: StagingProblem, operations: Sequence[Operation]) -
         reasons=tuple(_reason(problem, side, perfusions[side]) for side in asked)
         or ("No lung is perfused: the protocol does not ask for it.",),
     )
+
+
+def left_unseen(benefit: Benefit, operations: Sequence[Operation], last: Mapping[Side, int]) -> Floats:
+    """Return how many unseen metastases operations leave in both lungs, shape (draws,).
+
+    Parameters
+    ----------
+    benefit
+        What is unseen, and what perfusions do about it.
+    operations
+        Those of a plan, with its perfusions.
+    last
+        In which week hands feel each lung last; one that is left out nobody opens.
+    """
+    parts = _of_lungs(benefit, operations, last).values()
+    return np.asarray(np.sum([left for _, _, left in parts], axis=0))
+
+
+def _of_lungs(
+    benefit: Benefit, operations: Sequence[Operation], last: Mapping[Side, int]
+) -> dict[Side, Stages]:
+    weeks = perfused_weeks((o.side, o.week, o.perfusion is not None) for o in operations)
+    planned = targets_of(operations)
+    return {
+        side: _stages(
+            lung, last.get(side), weeks[side], benefit.of(planned[side]) if side in planned else None
+        )
+        for side, lung in benefit.lungs.items()
+    }
 
 
 def _stages(

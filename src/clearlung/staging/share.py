@@ -1,8 +1,9 @@
 """Which lung gets how many perfusions, where the protocol allows fewer in all than for each lung.
 
 So it is where the goals weigh what perfusions spare against their harm: then none at all is a way as well.
-There are few ways, so each is planned and the best plan taken. A goal of it is proven only if no other way
-can be better: by that way's own bound of the goal, where it does as well in all earlier goals.
+There are few ways, so each is planned and the best plan taken; those that no plan can have are left out. A
+goal of it is proven only if no other way can be better: by that way's own bound of the goal, where it does as
+well in all earlier goals.
 """
 
 from __future__ import annotations

@@ -14,8 +14,9 @@ from clearlung.errors import CaseConflict
 from clearlung.evidence import load_evidence
 from clearlung.staging import LIMITS, solve_plan
 from clearlung.staging.stress import StressOptions, plan_with_reserve, spreads_of, stress_test
+from clearlung.staging.stress.found import _poisson
 from clearlung.staging.stress.outcome import Rehearsal
-from clearlung.staging.stress.simulate import _poisson, fev1_percent
+from clearlung.staging.stress.simulate import fev1_percent
 from tests.staging import problems
 from tests.staging.stress.cases import limit_of, only, options, small
 

@@ -27,12 +27,11 @@ class Review:
 
     Examples
     --------
-    >>> from clearlung.anatomy import segment_anatomy
-    >>> from clearlung.nodules import find_nodules
+    >>> from dataclasses import replace
     >>> from clearlung.nodules.review import Review, reject
     >>> from clearlung.phantom import PhantomSpec, make_phantom
-    >>> scan = make_phantom(PhantomSpec(nodules=20, seed=3, shape=(100, 128, 128))).scan
-    >>> review = Review(find_nodules(scan, segment_anatomy(scan)))
+    >>> phantom = make_phantom(PhantomSpec(nodules=5, seed=3, shape=(48, 64, 64)))
+    >>> review = Review(replace(phantom.truth, labels=phantom.nodules))
     >>> first = int(review.state.nodules.id[0])
     >>> rejected = review.done(reject(review.state, [first]), who="AB", why="a vessel")
     >>> len(review.state.nodules) - len(rejected.state.nodules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -101,8 +101,18 @@ class OccultBurden:
         """Return low, median and high (90 %) of :meth:`count`."""
         return Interval.of(self.count(where))
 
-    def diameters_on(self, day: float) -> FloatArray:
-        """Return the diameters some days after the CT, mm, shape (draws, k)."""
+    def take(self, rows: NDArray[np.intp]) -> OccultBurden:
+        """Return the imagined patients of some draws, each as often as it is named."""
+        return replace(
+            self,
+            by_size=self.by_size[rows],
+            growth_per_day=self.growth_per_day[rows],
+            felt_half_mm=self.felt_half_mm[rows],
+            drawn={key: draws[rows] for key, draws in self.drawn.items()},
+        )
+
+    def diameters_on(self, day: float | FloatArray) -> FloatArray:
+        """Return the diameters some days after the CT, of each draw's own or of all, mm, shape (draws, k)."""
         return np.asarray(self.diameters_mm * np.exp(self.growth_per_day * day / 3)[:, None])
 
     def felt(self, diameters_mm: ArrayLike) -> FloatArray:

@@ -200,7 +200,8 @@ class Ways:
         It is ``most`` where it is more, or where function does not bear them.
         """
         budget, placings = self.placings(split)
-        found = []
+        # One that is left out may be the only one that week 0 bears while earlier operations are felt.
+        budget, found = budget.recovered(), []
         for flags in placings:
             right, left = (budget.bare_course(side, mine) for side, mine in zip(SIDES, flags, strict=True))
             found.append((flags, [undominated_weeks(right, left, budget.rules)]))

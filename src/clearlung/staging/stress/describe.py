@@ -93,13 +93,14 @@ def describe(tested: Rehearsal, options: StressOptions) -> StressRecord:
         holds=share_of(tested.held),
         lesions_planned=int(planned.course.nodules.sum()),
         found=(low, middle, high),
+        found_by="occult burden" if _of_burden(tested) else "published ratio",
         breaks_first=first.operation if first is not None and first.first.share else None,
         operations=operations,
         limits=_limits(tested, planned, options.confidence),
         goals=_goals(tested),
         fan=_fan(tested),
         spreads=_spreads(tested),
-        warnings=_warnings(tested),
+        warnings=_warnings(tested, (low, middle, high)),
         evidence=tuple(book[key] for key in sorted(used)),
     )
 
@@ -280,12 +281,27 @@ def _fan(tested: Rehearsal) -> Fan:
     return Fan(weeks=weeks, quantiles=_FAN, fev1_percent=tuple(map(tuple, np.round(table, 3).tolist())))
 
 
-def _warnings(tested: Rehearsal) -> tuple[str, ...]:
+def _of_burden(tested: Rehearsal) -> bool:
+    return tested.draws.spreads["found_ratio"].shape == "imagined"
+
+
+def _warnings(tested: Rehearsal, found: tuple[float, float, float]) -> tuple[str, ...]:
     spreads = [spread for spread in tested.draws.spreads.values() if spread.strength]
     warnings = [
         "Every scenario carries the plan out as it stands. A surgeon who leaves something for later, or a"
         " scan before the next operation, does better than the shares say.",
     ]
+    if tested.draws.spreads["found_ratio"].strength:
+        source = (
+            "the metastases that are estimated to be unseen in this patient"
+            if _of_burden(tested)
+            else "the published ratio of nodules found to seen"
+        )
+        low, middle, high = found
+        warnings.append(
+            f"What the hand finds besides is drawn from {source}: {middle:.0f} in all operations"
+            f" ({low:.0f} to {high:.0f})."
+        )
     assumed = [spread for spread in spreads if spread.assumed]
     if spreads:
         warnings.append(

@@ -66,6 +66,7 @@ class StressOptions:
         """
         known = dict(spreads_of(problem.protocol.book(), problem.function, limited_dlco(problem)))
         known["edema"] = _edema(problem, known["edema"])
+        known["found_ratio"] = _found(problem, known["found_ratio"])
         given = dict(self.spreads or {})
         if unknown := sorted(set(given) - set(known)):
             raise ValueError(f"no spread is called {', '.join(unknown)}; there are {', '.join(known)}")
@@ -91,6 +92,25 @@ def _edema(problem: StagingProblem, published: Spread) -> Spread:
         value=interval.median,
         high=interval.high,
         evidence=(*published.evidence, *EDEMA_EVIDENCE),
+        assumed=True,
+    )
+
+
+def _found(problem: StagingProblem, published: Spread) -> Spread:
+    """Return what is unseen in this patient, of which hands feel some, or the published ratio."""
+    if problem.burden is None:
+        return published
+    interval = problem.burden.interval()
+    return replace(
+        published,
+        title="Metastases that the CT does not show, of which the hand finds some",
+        unit="nodule",
+        shape="imagined",
+        planned=0.0,
+        low=interval.low,
+        value=interval.median,
+        high=interval.high,
+        evidence=problem.burden.evidence,
         assumed=True,
     )
 

@@ -34,7 +34,8 @@ class SpreadUsed(_Part):
     scope: Scope = Field(description="Drawn once a patient, or anew for each operation.")
     shape: Shape = Field(
         description="triangular: from low over value to high; normal, lognormal: mean in value, one SD above"
-        " it in high; either: low or high."
+        " it in high; either: low or high; imagined: a patient of the estimate of what is unseen, with"
+        " quantiles of 5, 50 and 95 % in low, value and high."
     )
     planned: float = Field(description="What the plan takes it for.")
     low: float
@@ -119,6 +120,11 @@ class StressRecord(_Part):
     lesions_planned: int
     found: tuple[float, float, float] = Field(
         description="Nodules found besides those seen, in all operations: 5 %, middle and 95 %."
+    )
+    found_by: Literal["published ratio", "occult burden"] = Field(
+        default="published ratio",
+        description="What they were drawn from: the published ratio of found to seen, or what is estimated to"
+        " be unseen.",
     )
     breaks_first: int | None = Field(
         description="The operation that is most often the first to break a limit; null if none ever is."

@@ -355,6 +355,7 @@ def _specimens_too_large(
 ) -> list[str]:
     """Return the limits that one specimen breaks too often in an operation of its own."""
     specimens = problem.specimens
+    draws = _least_found(draws)
     columns = (specimens.minutes, specimens.volume_ml, specimens.counts)
     largest = sorted({int(rows[np.argmax(column[rows])]) for column in columns})
     reasons: list[str] = []
@@ -371,6 +372,14 @@ def _specimens_too_large(
                     f" {limit.field} = {value:g} in {broken.share:.0%} of the scenarios."
                 )
     return reasons
+
+
+def _least_found(draws: Draws) -> Draws:
+    """Return the same scenarios with nothing found of what is unseen: earlier operations may have."""
+    found = draws.spreads["found_ratio"]
+    if found.shape != "imagined":
+        return draws
+    return replace(draws, spreads={**draws.spreads, "found_ratio": found.muted()}, _made={})
 
 
 def _perfused_lungs(problem: StagingProblem, rows: NDArray[np.intp]) -> float:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import pdtr, pdtrik
 
 from clearlung.anatomy import LOBES
 from clearlung.resection import FunctionModel
 from clearlung.staging.fixed import lobe_ml_of
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.stress.draws import Draws
+from clearlung.staging.stress.found import found_by_hand
 from clearlung.staging.stress.lost import Lost
 from clearlung.staging.stress.spreads import Floats, triangular
 from clearlung.staging.stress.staged import Staged
@@ -112,13 +112,14 @@ def simulate(problem: StagingProblem, staged: Staged, draws: Draws) -> Course:
         The scenarios.
     """
     planned = _planned_nodules(problem, staged)
-    found = _found(planned, draws)
+    week = _weeks(problem, staged, draws)
+    found = found_by_hand(problem, staged, draws, planned, week)
     minutes = _minutes(staged, draws, found.sum(axis=1))
-    return _over_time(problem, staged, draws, planned, found, minutes, _weeks(problem, staged, draws))
+    return _over_time(problem, staged, draws, planned, found, minutes, week)
 
 
 def put_off(problem: StagingProblem, staged: Staged, draws: Draws, course: Course, later: Floats) -> Course:
-    """Return the same scenarios with operations put off.
+    """Return the same scenarios with operations put off; the hand finds the same in them.
 
     Parameters
     ----------
@@ -153,7 +154,6 @@ def _over_time(
         week=week,
         found=found,
         nodules=nodules.sum(axis=1),
-        # What the hand finds where nothing was planned is not in this operation.
         lobe_nodules=nodules.max(axis=1),
         minutes=minutes,
         removed_ml=bedded + anatomical,
@@ -239,31 +239,6 @@ def _planned_nodules(problem: StagingProblem, staged: Staged) -> Floats:
         for number, lobe in enumerate(LOBES):
             planned[place, number] = specimens.counts[rows][specimens.lobe[rows] == lobe].sum()
     return planned
-
-
-def _found(planned: Floats, draws: Draws) -> Floats:
-    """Return the nodules that the hand finds, shape (operations, lobes, scenarios).
-
-    In each lobe a Poisson number whose mean is what was planned there, times the ratio less one.
-    """
-    more = np.maximum(draws.patient("found_ratio") - 1.0, 0.0)
-    found = np.zeros((*planned.shape, draws.scenarios))
-    if more.any():
-        for place, lobe in np.argwhere(planned > 0).tolist():
-            at = draws.quantiles("found_count", place * len(LOBES) + lobe)
-            found[place, lobe] = _poisson(at, planned[place, lobe] * more)
-    return found
-
-
-def _poisson(at: Floats, mean: Floats) -> Floats:
-    """Return quantiles of Poisson distributions: never less for a larger mean."""
-    count = np.zeros_like(mean)
-    # Below the chance of none at all the inverse is not defined, and the number is none.
-    some = at > np.exp(-mean)
-    count[some] = np.ceil(pdtrik(at[some], mean[some]))
-    # The inverse is numerical: where it lies a hair above a whole number, that number is meant.
-    one_less = np.maximum(count - 1.0, 0.0)
-    return np.where(some & (pdtr(one_less, mean) >= at), one_less, count)
 
 
 def _found_ml(problem: StagingProblem, draws: Draws) -> Floats:

@@ -14,9 +14,10 @@ from scipy.special import ndtri
 from clearlung.evidence import EvidenceBook
 from clearlung.resection import FunctionModel, Measure
 
-Shape = Literal["triangular", "normal", "lognormal", "either"]
+Shape = Literal["triangular", "normal", "lognormal", "either", "imagined"]
 """triangular: from low over value to high; normal and lognormal: value is the mean, high one SD above it;
-either: low or high, each with the same chance."""
+either: low or high, each with the same chance; imagined: one of the patients imagined to be
+estimated from, of whom 5 % have less than low, half less than value, 5 % more than high."""
 
 Scope = Literal["patient", "operation"]
 """Whether a value is drawn once for all operations of a scenario, or anew for each."""
@@ -103,6 +104,8 @@ class Spread:
             return np.asarray(np.where(at < 0.5, self.low, self.high), dtype=np.float64)
         if self.shape == "normal":
             return np.asarray(self.value + sd * ndtri(at))
+        if self.shape == "imagined":
+            return np.asarray(np.interp(at, (0.05, 0.5, 0.95), (self.low, self.value, self.high)))
         variance = math.log1p((sd / self.value) ** 2)
         return np.asarray(np.exp(math.log(self.value) - variance / 2 + math.sqrt(variance) * ndtri(at)))
 
