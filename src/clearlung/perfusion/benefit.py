@@ -185,7 +185,7 @@ class LungBenefit:
     def _staying(self, week: int) -> Floats:
         """Chance that the hand misses each size in some week, shape (draws, sizes)."""
         if week not in self._missed:
-            self._missed[week] = self._at(week, 1.0 - self.felt)
+            self._missed[week] = self._at(week, self._chances_to_stay[0])
         return self._missed[week]
 
     def _unfelt(self, week: int) -> tuple[Floats, float]:
@@ -198,20 +198,40 @@ class LungBenefit:
     def _surviving(self, week: int) -> Floats:
         """Chance that a perfusion in some week leaves viable cells of each size, shape (draws, sizes)."""
         if week not in self._survive:
-            self._survive[week] = self._at(week, 1.0 - self.sterilized)
+            self._survive[week] = self._at(week, self._chances_to_stay[1])
         return self._survive[week]
+
+    @cached_property
+    def _chances_to_stay(self) -> tuple[Floats, Floats]:
+        """Chances that the hand misses one of each tabulated size, and that it survives a perfusion."""
+        return 1.0 - self.felt, 1.0 - self.sterilized
+
+    @cached_property
+    def _places(self) -> tuple[Floats, Floats]:
+        """Where the sizes lie in the table on the day of the CT, and by how much that moves in a week."""
+        step = np.log(self.table_mm[1] / self.table_mm[0])
+        start = (np.log(self.diameters_mm) - np.log(self.table_mm[0])) / step
+        return start, self.growth_per_day * _DAYS_PER_WEEK / 3 / step
 
     def _at(self, week: float, table: Floats) -> Floats:
         """Read a table at the sizes of a week, shape (draws, sizes); beyond its ends it stays as it is."""
-        days = _DAYS_PER_WEEK * (week + self.weeks_since_ct)
-        grown = np.log(self.diameters_mm)[None, :] + self.growth_per_day[:, None] * days / 3
-        step = np.log(self.table_mm[1] / self.table_mm[0])
-        place = np.clip((grown - np.log(self.table_mm[0])) / step, 0.0, len(self.table_mm) - 1.0)
-        below = np.minimum(place.astype(np.int64), len(self.table_mm) - 2)
-        part = place - below
-        below += len(self.table_mm) * np.arange(len(table))[:, None]
+        start, a_week = self._places
+        points = len(self.table_mm)
+        # In place: plans ask this of many weeks, and passing over memory is what takes the time.
+        place = np.add.outer(a_week * (week + self.weeks_since_ct), start)
+        np.clip(place, 0.0, points - 1.0, out=place)
+        below = place.astype(np.int32)
+        np.minimum(below, points - 2, out=below)
+        place -= below
+        below += points * np.arange(len(table), dtype=np.int32)[:, None]
         flat = table.ravel()
-        return np.asarray(flat.take(below) * (1 - part) + flat.take(below + 1) * part)
+        low = flat.take(below)
+        below += 1
+        found = flat.take(below)
+        found -= low
+        found *= place
+        found += low
+        return np.asarray(found)
 
 
 @dataclass(frozen=True)

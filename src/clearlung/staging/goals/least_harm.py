@@ -25,7 +25,7 @@ from clearlung.anatomy import SIDES, Side
 from clearlung.staging.budget import Budget, Flags
 from clearlung.staging.goals.outcome import Outcome
 from clearlung.staging.items import THOUSAND
-from clearlung.staging.perfused import for_bounds, net_harm
+from clearlung.staging.perfused import for_bounds, in_steps, net_harm
 from clearlung.staging.problem import StagingProblem
 from clearlung.staging.sequence import Step, last_week, undominated_weeks
 from clearlung.staging.weeks_bound import LungParts, relaxed
@@ -37,6 +37,8 @@ _MORE_OPERATIONS = 6
 _ROUGHLY = 8
 
 Interleavings = Sequence[Sequence[Step]]
+Placed = tuple[tuple[Flags, ...], Sequence[Interleavings]]
+"""Which of each lung's operations are perfused, and the interleavings of each relaxation."""
 
 
 def least_net_harm(outcome: Outcome, fewest: int, held: Collection[str]) -> float:
@@ -66,6 +68,23 @@ def least_net_harm(outcome: Outcome, fewest: int, held: Collection[str]) -> floa
             return best
         best = space.packed(operations, best)
     return space.bare(fewest + _MORE_OPERATIONS, best)
+
+
+def least_weeks_as_good(outcome: Outcome, held: Collection[str]) -> int:
+    """Return the week before which no plan of as many operations ends that is as good in net harm.
+
+    Parameters
+    ----------
+    outcome, held
+        As for :func:`least_net_harm`; the number of operations and the net harm are held.
+    """
+    space = _Space(outcome, frozenset(held))
+    if not space.tissue_known or outcome.limits.both_sides:
+        return 0
+    course = [(e.side, e.week, e.perfused) for e in outcome.outlook.events]
+    return space.soonest(
+        outcome.draft.operations, in_steps(outcome.problem, net_harm(outcome.problem, course))
+    )
 
 
 def least_of_perfused(problem: StagingProblem, perfusions: Mapping[Side, int], weeks_min: int = 0) -> float:
@@ -101,6 +120,11 @@ class _Space:
         """Operations that there are at least, by each lung alone."""
         return sum(self._fewest.values())
 
+    @property
+    def tissue_known(self) -> bool:
+        """Whether it is known which tissue is taken, and all of it counts."""
+        return self.outcome.complete and not any(m.anatomical for m in self.outcome.budget.measures)
+
     def bare(self, operations: int, most: float) -> float:
         """Return the least net harm of so many operations that take nothing but access and perfusion.
 
@@ -112,8 +136,7 @@ class _Space:
 
     def packed(self, operations: int, most: float) -> float:
         """Return the least net harm of so many operations that remove what the plan does, as :meth:`bare`."""
-        if not self.outcome.complete or any(measure.anatomical for measure in self.outcome.budget.measures):
-            # Which tissue is taken, or what of it counts, is not known.
+        if not self.tissue_known:
             return self.bare(operations, most)
         for split in self._splits(operations):
             most = self._packed(split, most)
@@ -151,9 +174,20 @@ class _Space:
                 continue
             yield split
 
+    def soonest(self, operations: int, harm: float) -> int:
+        """Return the first week in which so many operations can end with no more net harm, in steps."""
+        weeks = self.outcome.draft.weeks
+        for split in self._splits(operations):
+            weeks = self._ways.soonest(self._relaxed(split), harm, weeks)
+        return weeks
+
     def _packed(self, split: tuple[int, int], most: float) -> float:
+        return self._ways.least(self._relaxed(split), most)
+
+    def _relaxed(self, split: tuple[int, int]) -> list[Placed]:
+        """Return every choice of operations to perfuse, with its relaxations; none that hold too little."""
         budget, placings = self._ways.placings(split)
-        found = []
+        found: list[Placed] = []
         for flags in placings:
             right, left = (
                 LungParts(side, mine, self.outcome.lungs[side].ml, self._most_ml(side))
@@ -162,7 +196,7 @@ class _Space:
             # What does not fit into so many operations is not removed by them.
             if min(right.spare_ml, left.spare_ml) >= -1e-6:
                 found.append((flags, relaxed(right, left, budget)))
-        return self._ways.least(found, most)
+        return found
 
     def _most_ml(self, side: Side) -> float:
         """Return what one operation on a lung takes at most."""
@@ -201,7 +235,8 @@ class Ways:
         """
         budget, placings = self.placings(split)
         # One that is left out may be the only one that week 0 bears while earlier operations are felt.
-        budget, found = budget.recovered(), []
+        budget = budget.recovered()
+        found: list[Placed] = []
         for flags in placings:
             right, left = (budget.bare_course(side, mine) for side, mine in zip(SIDES, flags, strict=True))
             found.append((flags, [undominated_weeks(right, left, budget.rules)]))
@@ -223,7 +258,25 @@ class Ways:
         free = replace(free, measures=tuple(replace(measure, perfusion=nothing) for measure in free.measures))
         return free, [tuple(tuple(place < k for place in range(n)) for n, k in counts)]
 
-    def least(self, found: Sequence[tuple[tuple[Flags, ...], Sequence[Interleavings]]], most: float) -> float:
+    def soonest(self, found: Sequence[Placed], harm: float, most: int) -> int:
+        """Return the first week in which one ends with no more net harm, in steps; ``most`` if it is later.
+
+        Of each placing by its best relaxation.
+        """
+        for flags, each in found:
+            weeks = []
+            for ways in each:
+                sooner = sorted((last_week(steps), steps) for steps in ways if last_week(steps) < most)
+                good = (
+                    week
+                    for week, steps in sooner
+                    if in_steps(self.problem, self._harms([steps], flags, 1)[0]) <= harm
+                )
+                weeks.append(next(good, most))
+            most = max(weeks)
+        return most
+
+    def least(self, found: Sequence[Placed], most: float) -> float:
         """Return the least net harm of some placings, each by its best relaxation; ``most`` if it is more."""
         rough = [max(min(self._harms(ways, flags, _ROUGHLY)) for ways in each) for flags, each in found]
         for place in np.argsort(rough, kind="stable").tolist():

@@ -10,9 +10,11 @@ from scipy.optimize import linear_sum_assignment
 
 from clearlung.staging.goals.base import Bound, PlanGoal, register
 from clearlung.staging.goals.clearance import Operations
+from clearlung.staging.goals.least_harm import least_weeks_as_good
 from clearlung.staging.goals.outcome import Outcome
 from clearlung.staging.growth import WAITING
 from clearlung.staging.problem import StagingProblem
+from clearlung.staging.protocol_parts import PERFUSION
 from clearlung.staging.weeks_bound import weeks_bound
 
 # More operations than this take more years than any protocol allows.
@@ -40,10 +42,14 @@ class Weeks(PlanGoal):
         if outcome.draft.weeks == by_intervals:
             return Bound(by_intervals, "label setting; the intervals alone need it")
         bare = max(by_intervals, outcome.least_weeks(few) if fixed else outcome.least_weeks_from(few))
+        methods = []
+        if fixed and PERFUSION in held and outcome.problem.weighs_perfusion:
+            bare = max(bare, least_weeks_as_good(outcome, held))
+            methods.append("label setting for every choice of perfused operations that is worth as much")
         if {"operations", "balance_right", "balance_left"} <= set(held) and outcome.split_is_unique:
-            relaxed = weeks_bound(outcome.draft, outcome.budget)
-            return Bound(max(bare, relaxed), "label setting on the least losses of any packing")
-        return Bound(bare, "label setting on the least that operations take")
+            bare = max(bare, weeks_bound(outcome.draft, outcome.budget))
+            methods.append("label setting on the least losses of any packing")
+        return Bound(bare, "; ".join(methods) or "label setting on the least that operations take")
 
 
 class _Waiting(PlanGoal):
