@@ -77,7 +77,7 @@ def test_the_whole_lung_is_perfused_where_the_lower_lobe_holds_most():
 
 
 # Problems of two to four specimens: with five, every plan for every choice of targets takes seconds.
-@pytest.mark.parametrize("seed", [1, 4, 5, 6, 8, 9, 11, 12, 14, 16])
+@pytest.mark.parametrize("seed", [1, 4, 6, 9, 11, 14, 16])
 @pytest.mark.parametrize("second", ["perfusion", "operations", "weighted"])
 def test_no_plan_is_better_than_every_plan_and_no_bound_above_it(seed, second):
     rng = np.random.default_rng(7000 + seed)

@@ -212,7 +212,7 @@ def _other(best: PlannedPerfusion, perfusions: Sequence[PlannedPerfusion]) -> st
         return ""
     other = max(others, key=lambda one: one.worth)
     return (
-        f" Of {TARGETS[other.target].title} it would spare {other.spared.mean:.1f}, and its harm count"
+        f" One of {TARGETS[other.target].title} would spare {other.spared.mean:.1f}, and its harm would count"
         f" {other.harm:.1f}."
     )
 
