@@ -15,13 +15,13 @@ from clearlung.evidence import EvidenceBook
 from clearlung.perfusion import Regimen, find_target, make_regimen
 from clearlung.resection import SpecimenSet
 from clearlung.staging.assignment import Assignment
+from clearlung.staging.least_operations import LeastOperations
 from clearlung.staging.maxima import allowed
 from clearlung.staging.plan import MeasuredFunction
 from clearlung.staging.problem import (
     ACCESS_EVIDENCE,
     PERFUSION_EVIDENCE,
     REENTRY_EVIDENCE,
-    LeastOperations,
     StagingProblem,
     access_minutes_both,
     operated_before,

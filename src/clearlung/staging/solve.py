@@ -10,13 +10,14 @@ import numpy as np
 
 from clearlung.anatomy import SIDES, Side
 from clearlung.errors import InfeasiblePlan
-from clearlung.staging.assemble import Left, assemble
+from clearlung.staging.assemble import assemble
 from clearlung.staging.budget import Budget
 from clearlung.staging.draft import Draft
 from clearlung.staging.goals import Outcome, goals_of, rank
 from clearlung.staging.growth import WAITING
 from clearlung.staging.infeasible import check_function, check_perfusion
 from clearlung.staging.items import Items, items_of, limits_of
+from clearlung.staging.left_over import Left
 from clearlung.staging.packings import Packings
 from clearlung.staging.perfused_places import placed
 from clearlung.staging.plan import Plan

@@ -22,8 +22,9 @@ from scipy.sparse import coo_array, csr_array, identity, kron
 from clearlung.anatomy import SIDES, Side
 from clearlung.resection import CandidateSet, SpecimenSet, choose
 from clearlung.staging.items import MINUTES, THOUSAND, Columns, Limits, limits_of, lobe_shares_ml, weigh
+from clearlung.staging.least_operations import LeastOperations
 from clearlung.staging.packing import minutes_bound, pack
-from clearlung.staging.problem import LeastOperations, StagingProblem
+from clearlung.staging.problem import StagingProblem
 from clearlung.staging.screen import screen
 
 # Beyond this many choices the program is not built; the cheapest specimens then stand.
