@@ -191,7 +191,8 @@ class LungBenefit:
     def _unfelt(self, week: int) -> tuple[Floats, float]:
         """Return those that the hand misses in some week, shape (draws, sizes), and how many in all."""
         if week not in self._missed_counts:
-            staying = self.unseen * self._staying(week)
+            staying = self._at(week, self._chances_to_stay[0])
+            staying *= self.unseen
             self._missed_counts[week] = staying, float(staying.sum())
         return self._missed_counts[week]
 
