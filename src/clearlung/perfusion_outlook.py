@@ -22,8 +22,7 @@ from clearlung.perfusion import (
     by_swing,
     perfuse,
     reference_lungs,
-    sterilized,
-    tumor_exposure,
+    sterilized_by,
 )
 from clearlung.perfusion_sheets import sheets_of_plan
 from clearlung.report import Moved, PerfusionPages
@@ -278,17 +277,8 @@ class _Case:
         simulated = any(key not in EFFECT_EVIDENCE and not key.startswith(_OF_TUMOR) for key in values)
         changed = dict(self.start.perfused)
         for side, known in self.courses.items():
-            regimen = known.regimen
-            course = perfuse(regimen, lungs, book) if simulated else known
-            exposure = tumor_exposure(course, lungs, book, draws=self.burden.draws, seed=self.burden.seed)
-            table = sterilized(
-                changed[side].table_mm,
-                exposure,
-                book,
-                drug=regimen.drug,
-                temperature_c=regimen.temperature_c,
-                seed=self.burden.seed,
-            )
+            course = perfuse(known.regimen, lungs, book) if simulated else known
+            table = sterilized_by(course, changed[side].table_mm, self.burden, lungs, book)
             changed[side] = changed[side].changed(sterilized=table)
         return replace(self.start, perfused=changed)
 

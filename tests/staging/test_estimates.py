@@ -128,3 +128,9 @@ def test_what_is_assumed_where_nothing_was_given_follows_the_goals(made):
     assert any("nothing else was given" in words for words in weighing.cautions)
     same(weighing, replace(weighing, unseen=Unseen()))
     assert replace(weighing, protocol=bare.protocol).benefit is None
+
+
+def test_how_lobes_are_dosed_says_nothing_of_what_is_unseen(made, calls):
+    given = under(made, with_parts(made.protocol, perfusion={"lobes_dose": "lung_share"}))
+    assert given.burden is made.burden
+    assert calls["occult_burden"] == 1

@@ -68,7 +68,7 @@ from clearlung.perfusion.sensitivity_prior import (
 )
 from clearlung.perfusion.stops import PROTOCOL, Maxima, Stop, find_stops, published_maxima, refuse
 from clearlung.perfusion.target import TARGETS, Target, find_target, lobes_of
-from clearlung.perfusion.weigh import weigh_perfusions
+from clearlung.perfusion.weigh import sterilized_by, weigh_perfusions
 from clearlung.perfusion.what_matters import WhatMatters, what_matters
 
 __all__ = [
@@ -158,6 +158,7 @@ __all__ = [
     "share_within",
     "simulate_cohort",
     "sterilized",
+    "sterilized_by",
     "tissue_ml",
     "tumor_cells",
     "tumor_exposure",

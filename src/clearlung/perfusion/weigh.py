@@ -10,7 +10,7 @@ import numpy as np
 from clearlung.anatomy import LOBE_SIDES, SIDES
 from clearlung.evidence import EvidenceBook
 from clearlung.perfusion.benefit import WORTH_EVIDENCE, Benefit, Floats, LungBenefit, Worth
-from clearlung.perfusion.course import perfuse
+from clearlung.perfusion.course import Course, perfuse
 from clearlung.perfusion.effect import sterilized
 from clearlung.perfusion.exposure import tumor_exposure
 from clearlung.perfusion.harm import perfusion_harm
@@ -111,6 +111,38 @@ def weigh_perfusions(
     return Benefit(found, Worth.of(book), tuple(dict.fromkeys(evidence)), lobes, parts)
 
 
+def sterilized_by(
+    course: Course, diameters_mm: Floats, burden: OccultBurden, lungs: LungVolumes, book: EvidenceBook
+) -> Floats:
+    """Return the chance that a perfusion leaves no clonogenic cell of a metastasis, in each imagined patient.
+
+    Parameters
+    ----------
+    course
+        Of the drug in that perfusion.
+    diameters_mm
+        Sizes, shape (sizes,).
+    burden
+        Whose draws are the imagined patients.
+    lungs, book
+        The patient's lungs and the evidence.
+
+    Returns
+    -------
+    array
+        Shape (draws, sizes).
+
+    Raises
+    ------
+    PerfusionError
+        As for :func:`~clearlung.perfusion.sterilized`.
+    """
+    regimen, draws, seed = course.regimen, burden.draws, burden.seed
+    exposure = tumor_exposure(course, lungs, book, draws=draws, seed=seed)
+    temperature_c = regimen.temperature_c
+    return sterilized(diameters_mm, exposure, book, drug=regimen.drug, temperature_c=temperature_c, seed=seed)
+
+
 class _Effect(NamedTuple):
     """What perfusing one target does, as in :class:`LungBenefit`, and what that rests on."""
 
@@ -130,8 +162,7 @@ def _effect(
 ) -> _Effect:
     draws, seed = burden.draws, burden.seed
     course = perfuse(own, lungs, book)
-    exposure = tumor_exposure(course, lungs, book, draws=draws, seed=seed)
     harm = perfusion_harm(own, lungs, book, body_surface_m2=body_surface_m2, draws=draws, seed=seed)
-    chance = sterilized(table_mm, exposure, book, drug=own.drug, temperature_c=own.temperature_c, seed=seed)
+    chance = sterilized_by(course, table_mm, burden, lungs, book)
     evidence = (*own.evidence, *course.evidence, *harm.evidence, *EFFECT_EVIDENCE, *WORTH_EVIDENCE)
     return _Effect(chance, harm.edema.draws, harm.death.draws, evidence)

@@ -66,7 +66,7 @@ class Basis:
         unseen = self.unseen.model_copy(
             update={"perfused": (), "weeks_since_ct": 0.0, "body_surface_m2": None}
         )
-        return replace(self, unseen=unseen, regimen=None, targets=())
+        return replace(self, unseen=unseen, regimen=None, targets=(), dose_by_share=False)
 
     def burden(self) -> OccultBurden:
         """Estimate how many metastases are unseen, after all that was found by hand."""

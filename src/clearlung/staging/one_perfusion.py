@@ -17,8 +17,7 @@ from clearlung.perfusion import (
     LungBenefit,
     LungVolumes,
     OccultBurden,
-    sterilized,
-    tumor_exposure,
+    sterilized_by,
 )
 from clearlung.staging.perfusion_record import Expected
 
@@ -119,20 +118,11 @@ def unseen_perfused(
     UnseenPerfused or None
         None where no lobe of the target is there.
     """
-    regimen = course.regimen
-    mine = {lobe: lobes[lobe] for lobe in TARGETS[regimen.target].lobes if lobe in lobes}
+    mine = {lobe: lobes[lobe] for lobe in TARGETS[course.regimen.target].lobes if lobe in lobes}
     if not mine:
         return None
     first = next(iter(mine))
-    exposure = tumor_exposure(course, lungs, book, draws=burden.draws, seed=burden.seed)
-    table = sterilized(
-        mine[first].table_mm,
-        exposure,
-        book,
-        drug=regimen.drug,
-        temperature_c=regimen.temperature_c,
-        seed=burden.seed,
-    )
+    table = sterilized_by(course, mine[first].table_mm, burden, lungs, book)
     parts = {lobe: part.changed(sterilized=table).after(earlier) for lobe, part in mine.items()}
     whole = parts[first].changed(unseen=np.sum([part.unseen for part in parts.values()], axis=0))
     return UnseenPerfused.of(
